@@ -1,0 +1,1 @@
+"""One public dataset, one module: its annotation layout becomes rows."""

@@ -1,0 +1,122 @@
+"""crops.h5: what is cut out of the photos, one row per (photo, box, product).
+
+    images    N × variable-length uint8, encoded JPEG or PNG bytes (`encoding` "jpeg"), or N×H×W×3 uint8 RGB ("raw")
+    and the columns of `fashret.files.rows`
+    attributes: those of every file, `encoding`, `size` (longer side in pixels), `dataset`, `categories` (JSON)
+
+In: rows and their images. Out: the file, or its rows and images again.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files.rows import RowFile, Rows, append_columns, create_columns
+
+KIND = "fashret.crops"
+VERSION = 1
+ENCODINGS = ("jpeg", "raw")
+
+
+class Crops(RowFile):
+    """An open crops.h5."""
+
+    kind = KIND
+    version = VERSION
+    needed = ("images",)
+
+    @property
+    def encoding(self) -> str:
+        """ "jpeg" (bytes of any format that Pillow reads) or "raw" (arrays of one size)."""
+        return "raw" if self._dataset("images").ndim == 4 else "jpeg"
+
+    @property
+    def size(self) -> int:
+        """Longer side of the crops in pixels; 0 if the file does not say."""
+        return int(self.file.attrs.get("size", 0))
+
+    def images(self, start: int, stop: int) -> list[NDArray[np.uint8]]:
+        """Images of the rows start ≤ i < stop as H×W×3 uint8 RGB arrays."""
+        stored = self.encoded(start, stop)
+        if self.encoding == "raw":
+            return list(stored)
+        return [self.decode(data, start + i) for i, data in enumerate(stored)]
+
+    def encoded(self, start: int, stop: int) -> Sequence[NDArray[np.uint8]]:
+        """The stored form of rows start ≤ i < stop: bytes as uint8 vectors, or raw H×W×3 arrays."""
+        try:
+            return self._dataset("images")[start:stop]
+        except (OSError, RuntimeError) as error:
+            raise FashretError(f"{self.path}: images {start} to {stop} cannot be read; make it again") from error
+
+    def decode(self, data: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+        """Turn the stored form of one image into an H×W×3 uint8 RGB array."""
+        if data.ndim == 3:
+            return data
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            with Image.open(io.BytesIO(data.tobytes())) as image:
+                return np.asarray(image.convert("RGB"))
+        except (UnidentifiedImageError, OSError, ValueError) as error:
+            raise FashretError(f"{self.path}: the image of row {row} cannot be decoded; make the file again") from error
+
+    def image(self, row: int) -> NDArray[np.uint8]:
+        """Image of one row as an H×W×3 uint8 RGB array."""
+        return self.images(row, row + 1)[0]
+
+
+def open_crops(path: Path | str) -> Crops:
+    """Open a crops.h5 for reading.
+
+    Raises
+    ------
+    FashretError
+        If it is missing, damaged, or another kind of file.
+    """
+    return Crops(path)
+
+
+def create_crops(
+    file: h5py.File, categories: tuple[str, ...], encoding: str, size: int, dataset: str, chunk: int = 4096
+) -> None:
+    """Make the datasets and attributes of an empty crops.h5 in a new file."""
+    raw = encoding == "raw"
+    shape: tuple[int, ...] = (size, size, 3) if raw else ()
+    kind = np.dtype("uint8") if raw else h5py.vlen_dtype(np.uint8)
+    rows_a_chunk = max(1, (1 << 20) // (size * size * 3)) if raw else 64
+    file.create_dataset("images", (0, *shape), kind, maxshape=(None, *shape), chunks=(rows_a_chunk, *shape))
+    create_columns(file, categories, chunk)
+    file.attrs["encoding"] = encoding
+    file.attrs["size"] = size
+    file.attrs["dataset"] = dataset
+
+
+def append_crops(file: h5py.File, rows: Rows, images: Sequence[Any]) -> None:
+    """Write rows and their images behind those that are there.
+
+    Parameters
+    ----------
+    images
+        Encoded bytes (bytes or uint8 vectors) or, in a raw file, size×size×3 uint8 arrays; one a row.
+    """
+    append_columns(file, rows)
+    dataset = file["images"]
+    start = len(dataset)
+    dataset.resize(start + len(images), axis=0)
+    if not len(images):
+        return
+    if dataset.ndim == 4:
+        dataset[start:] = np.stack(images)
+        return
+    block = np.empty(len(images), dtype=object)
+    block[:] = [np.frombuffer(image, np.uint8) for image in images]
+    dataset[start:] = block

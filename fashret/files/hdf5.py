@@ -1,0 +1,239 @@
+"""How fashret's HDF5 files are opened, checked and written whole or not at all.
+
+In: a path, the kind of file expected there. Out: an open h5py file, or one line that says what was found instead.
+
+Every file has the attributes `format` ("fashret.crops", …), `format_version`, `fashret_version`, `created`
+(UTC, ISO 8601), `options` (JSON) and `inputs` (JSON: name, size and digest of each input). A file is written as
+`<name>.partial` and renamed when it is whole, so a final name is always a whole file.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+import fashret
+from fashret.errors import FashretError
+
+LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 keeps attributes in headers of 64 KB
+
+
+def partial_path(path: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return path.with_name(path.name + ".partial")
+
+
+def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ()) -> h5py.File:
+    """Open a file for reading and check that it is what it should be.
+
+    Parameters
+    ----------
+    kind, version
+        The `format` it must have and the newest `format_version` that can be read.
+    datasets
+        Names that must be there.
+
+    Raises
+    ------
+    FashretError
+        If it is missing, truncated, no HDF5 file, of another kind, newer, or lacks a dataset.
+    """
+    file = _open(path)
+    try:
+        found = file.attrs.get("format")
+        if found != kind:
+            what = f"a {found} file" if found else "an HDF5 file that fashret did not define"
+            raise FashretError(f"{path}: is {what}, not a {kind} file")
+        found_version = int(file.attrs.get("format_version", 0))
+        if not 1 <= found_version <= version:
+            raise FashretError(
+                f"{path}: has format version {found_version} of {kind}, "
+                f"this fashret ({fashret.__version__}) reads 1 to {version}: use a newer fashret"
+            )
+        missing = [name for name in datasets if name not in file]
+        if missing:
+            raise FashretError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(sorted(file))}")
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.exists():
+        hint = ""
+        if partial_path(path).exists():
+            hint = f" ({partial_path(path).name} is there: the command that makes it was interrupted)"
+        raise FashretError(f"{path}: no such file{hint}")
+    if path.is_dir():
+        raise FashretError(f"{path}: is a folder, not a file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if isinstance(error, BlockingIOError) or "lock" in str(error).lower():
+            raise FashretError(
+                f"{path}: is locked by another process, or its file system has no locks; "
+                "for the second case set HDF5_USE_FILE_LOCKING=FALSE"
+            ) from error
+        if "truncated" in str(error):
+            raise FashretError(f"{path}: is cut off (truncated); make or copy it again") from error
+        raise FashretError(f"{path}: is not an HDF5 file, or cannot be read ({_first_line(error)})") from error
+
+
+def kind_of(path: Path) -> str:
+    """The attribute `format` of an HDF5 file; empty if the file is none of fashret's."""
+    with _open(path) as file:
+        return str(file.attrs.get("format", ""))
+
+
+@contextmanager
+def write_whole(path: Path, kind: str, version: int, options: Any = None, inputs: Any = None) -> Iterator[h5py.File]:
+    """Write a new file under its partial name and rename it when the block ends without an error.
+
+    On an error the partial file is removed. A disk that is full is said in one line.
+    """
+    part = partial_path(path)
+    with output_errors(path):
+        part.unlink(missing_ok=True)
+        try:
+            with h5py.File(part, "x") as file:
+                stamp(file, kind, version, options, inputs)
+                yield file
+            finish(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def stamp(file: h5py.File, kind: str, version: int, options: Any = None, inputs: Any = None) -> None:
+    """Write the attributes that every file has."""
+    file.attrs["format"] = kind
+    file.attrs["format_version"] = version
+    file.attrs["fashret_version"] = fashret.__version__
+    file.attrs["created"] = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(file, "options", options or {})
+    write_json(file, "inputs", inputs or [])
+
+
+def finish(path: Path) -> None:
+    """Make a closed partial file final: bytes on the disk first, then the name."""
+    part = partial_path(path)
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(part, path)
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals while `path` is written into one line.
+
+    h5py reports a failed write as OSError or RuntimeError, depending on the moment.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, FashretError):
+            raise
+        code = getattr(error, "errno", None)
+        text = str(error)
+        if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(
+            sign in text for sign in ("No space left", "File too large", "errno = 28", "errno = 27")
+        ):
+            raise FashretError(
+                f"{path}: the disk is full or a size limit is reached; free room and run again"
+            ) from error
+        if code == errno.EACCES or "Permission denied" in text:
+            raise FashretError(f"{path}: cannot be written (permission denied)") from error
+        raise
+
+
+def check_output(path: Path) -> None:
+    """Say at once, before any work, that a file cannot be written where it is asked for."""
+    folder = path.parent
+    if path.is_dir():
+        raise FashretError(f"{path}: is a folder; give a file name")
+    if not folder.exists():
+        raise FashretError(f"{path}: the folder {folder} does not exist; make it first")
+    if not folder.is_dir():
+        raise FashretError(f"{path}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK):
+        raise FashretError(f"{path}: the folder {folder} is not writable")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as `sha256:<hex>`."""
+    with path.open("rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def input_record(path: Path, file_digest: str | None = None) -> dict[str, Any]:
+    """What a file's attribute `inputs` says of one input: name, size in bytes, digest."""
+    return {"name": path.name, "size": path.stat().st_size, "digest": file_digest or digest(path)}
+
+
+def write_json(file: h5py.File | h5py.Group, name: str, value: Any) -> None:
+    """Keep a value as a JSON attribute; as a scalar dataset of that name where it is too long for an attribute."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    kind = h5py.string_dtype("utf-8")
+    if len(text.encode()) < LONGEST_ATTRIBUTE:
+        file.attrs.create(name, text, dtype=kind)
+    else:
+        file.create_dataset(name, data=text, dtype=kind)
+
+
+def read_json(file: h5py.File | h5py.Group, name: str, default: Any = None) -> Any:
+    """Read what `write_json` wrote; `default` if it is not there.
+
+    Raises
+    ------
+    FashretError
+        If it is there but is no JSON.
+    """
+    text = file.attrs.get(name)
+    if text is None and name in file:
+        text = file[name][()]
+    if text is None:
+        return default
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise FashretError(f"{file.file.filename}: the attribute {name} is not JSON") from error
+
+
+def read(file: h5py.File, name: str) -> NDArray[Any]:
+    """Read a whole dataset; damage is one line."""
+    try:
+        return file[name][:]
+    except (OSError, RuntimeError) as error:
+        raise FashretError(f"{file.filename}: {name} cannot be read ({_first_line(error)})") from error
+
+
+def read_text(file: h5py.File, name: str) -> NDArray[np.object_]:
+    """Read a whole column of text as an object array of str."""
+    dataset = file[name]
+    if h5py.check_string_dtype(dataset.dtype) is None:
+        raise FashretError(f"{file.filename}: {name} should be text and is {dataset.dtype}")
+    try:
+        return np.asarray(dataset.asstr()[:], dtype=object)
+    except UnicodeDecodeError as error:
+        raise FashretError(f"{file.filename}: {name} holds text that is not UTF-8") from error
+    except (OSError, RuntimeError) as error:
+        raise FashretError(f"{file.filename}: {name} cannot be read ({_first_line(error)})") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

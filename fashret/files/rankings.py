@@ -1,0 +1,138 @@
+"""ranking.h5: the best gallery rows of every query, and the exact place of every positive.
+
+    gallery_row  Q×k int64, row in the gallery's embeddings.h5, best first; −1 where there are fewer
+    distance     Q×k float32; NaN where there are fewer
+    query_row    Q int64, row in the query's embeddings.h5
+    positives/   offsets Q+1; row, rank (0 = first, over the whole gallery), rank_in_category (−1 = not computed),
+                 distance: of every positive of every query, so that mAP is exact although only k results are kept
+    attributes: those of every file, `metric`, `within`, `query` and `gallery` (JSON: relative path, digest),
+    `gallery_size`, `reranking` (JSON, empty if plain)
+
+In: arrays. Out: the file, or the arrays again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.files.embeddings import relative_path
+
+KIND = "fashret.ranking"
+VERSION = 1
+NEEDED = ("gallery_row", "distance", "query_row", "positives/offsets", "positives/row", "positives/rank")
+
+
+@dataclass(frozen=True)
+class RankingOrigin:
+    """What a ranking was made from and how; the file's attributes.
+
+    `query` and `gallery` are the embeddings' paths. The rest is as in the module's docstring.
+    """
+
+    query: Path
+    gallery: Path
+    metric: str
+    within: str = ""
+    gallery_size: int = 0
+    reranking: dict[str, Any] = field(default_factory=dict)
+    options: Any = None
+    inputs: Any = None
+
+
+def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write a ranking.h5, whole or not at all.
+
+    Parameters
+    ----------
+    arrays
+        By the names in the module's docstring: "gallery_row", "distance", "query_row", "positives/offsets",
+        "positives/row", "positives/rank", "positives/rank_in_category", "positives/distance".
+    """
+    hdf5.check_output(path)
+    with hdf5.write_whole(path, KIND, VERSION, origin.options, origin.inputs) as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array)
+        file.attrs["metric"] = origin.metric
+        file.attrs["within"] = origin.within
+        file.attrs["gallery_size"] = origin.gallery_size
+        hdf5.write_json(file, "reranking", origin.reranking)
+        for side, source in (("query", origin.query), ("gallery", origin.gallery)):
+            hdf5.write_json(file, side, {"path": relative_path(source, path), "digest": hdf5.digest(source)})
+
+
+class Ranking:
+    """An open ranking.h5; arrays are read when they are first asked for."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.file = hdf5.open_file(self.path, KIND, VERSION, NEEDED)
+
+    def __len__(self) -> int:
+        """Q, the number of queries."""
+        return len(self.file["query_row"])
+
+    def close(self) -> None:
+        """Close the file; arrays that were read stay usable."""
+        self.file.close()
+
+    @cached_property
+    def gallery_row(self) -> NDArray[np.int64]:
+        return hdf5.read(self.file, "gallery_row").astype(np.int64, copy=False)
+
+    @cached_property
+    def distance(self) -> NDArray[np.float32]:
+        return hdf5.read(self.file, "distance")
+
+    @cached_property
+    def query_row(self) -> NDArray[np.int64]:
+        return hdf5.read(self.file, "query_row").astype(np.int64, copy=False)
+
+    def positives(self, name: str) -> NDArray[Any]:
+        """One array of the group positives/: "offsets", "row", "rank", "rank_in_category" or "distance"."""
+        if f"positives/{name}" not in self.file:
+            raise FashretError(f"{self.path}: lacks positives/{name}")
+        return hdf5.read(self.file, f"positives/{name}")
+
+    def attribute(self, name: str) -> Any:
+        """A plain attribute: "metric", "within", "gallery_size"."""
+        return self.file.attrs[name]
+
+    @property
+    def reranking(self) -> dict[str, Any]:
+        """Options of the re-ranking; empty for a plain search."""
+        return dict(hdf5.read_json(self.file, "reranking", {}))
+
+    def embeddings_path(self, side: str, check: bool = True) -> Path:
+        """Path of the embeddings of `side` ("query" or "gallery"), found from where the ranking lies.
+
+        Raises
+        ------
+        FashretError
+            If it is not there, or (with `check`) is not the file that the ranking was made from.
+        """
+        record = hdf5.read_json(self.file, side, {})
+        path = self.path.resolve().parent / str(record.get("path", ""))
+        if not path.is_file():
+            raise FashretError(f"{self.path}: its {side} embeddings {path} are not there; give them with --embeddings")
+        if check and hdf5.digest(path) != record.get("digest"):
+            raise FashretError(f"{path}: changed since {self.path} was made from it; run `fashret search` again")
+        return path
+
+
+def open_ranking(path: Path | str) -> Ranking:
+    """Open a ranking.h5 for reading.
+
+    Raises
+    ------
+    FashretError
+        If it is missing, damaged, or another kind of file.
+    """
+    return Ranking(path)

@@ -1,0 +1,251 @@
+"""Rows: one per (photo, box, product). What every dataset reader gives, and the columns of crops.h5 and embeddings.h5.
+
+In: columns, from a manifest or from an HDF5 file. Out: `Rows`, the columns in memory, or `RowFile`, the same
+columns of an open file, each read when it is first asked for.
+
+Columns (N rows)
+    crop_id   utf-8, unique over the file: a function of source, box and product
+    source    utf-8, path of the photo relative to the root, with forward slashes
+    box       N×4 float32, x1 y1 x2 y2 in pixels of the photo as stored, 0-based, half-open; NaN = the whole photo
+    product   utf-8, the identity, unique over the file; empty = unlabelled: never a query's positive
+    role      uint8, bits of `Role`: what the stages go by
+    domain    uint8, `Domain`: a description
+    category  int16, index into the attribute `categories`; −1 = none
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum, IntFlag
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files import hdf5
+
+
+class Role(IntFlag):
+    """What a row is used for; a row may have several roles, or none."""
+
+    TRAIN = 1
+    QUERY = 2
+    GALLERY = 4
+    VAL_QUERY = 8
+    VAL_GALLERY = 16
+
+
+class Domain(IntEnum):
+    """Where a photo comes from."""
+
+    STREET = 0
+    SHOP = 1
+
+
+TEXT = h5py.string_dtype("utf-8")
+COLUMNS = {  # name → type and shape of one row
+    "crop_id": (TEXT, ()),
+    "source": (TEXT, ()),
+    "box": (np.dtype("float32"), (4,)),
+    "product": (TEXT, ()),
+    "role": (np.dtype("uint8"), ()),
+    "domain": (np.dtype("uint8"), ()),
+    "category": (np.dtype("int16"), ()),
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns of N rows in memory; see the module's docstring for their meaning.
+
+    Raises
+    ------
+    FashretError
+        If the columns differ in length.
+    """
+
+    source: NDArray[np.object_]
+    box: NDArray[np.float32]
+    product: NDArray[np.object_]
+    role: NDArray[np.uint8]
+    domain: NDArray[np.uint8]
+    category: NDArray[np.int16]
+    categories: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self) if f.name != "categories"}
+        if len(set(lengths.values())) > 1:
+            raise FashretError(f"columns differ in length: {lengths}")
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def crop_id(self) -> NDArray[np.object_]:
+        """One name a row, the same for the same (source, box, product) in every file."""
+        return text_array(
+            crop_name(source, box, product)
+            for source, box, product in zip(self.source, self.box, self.product, strict=True)
+        )
+
+    def take(self, index: NDArray[Any] | slice) -> Rows:
+        """Select rows by position, mask or slice."""
+        columns = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "categories"}
+        return Rows(**columns, categories=self.categories)
+
+    def with_role(self, role: Role) -> NDArray[np.int64]:
+        """Ascending positions of the rows that have any of the given roles."""
+        return np.flatnonzero(self.role & int(role))
+
+
+def crop_name(source: str, box: NDArray[np.float32], product: str) -> str:
+    """Name of one (photo, box, product), without looking at any other row.
+
+    >>> crop_name("a/b.jpg", np.array([1, 2, 30, 40.5], np.float32), "bags/286")
+    'a/b.jpg#1,2,30,40.5#bags/286'
+    >>> crop_name("b.jpg", np.full(4, np.nan, np.float32), "")
+    'b.jpg##'
+    """
+    corners = "" if np.isnan(box).any() else ",".join(f"{float(x):.10g}" for x in box)
+    parts = (source, corners, product)
+    return "#".join(part.replace("%", "%25").replace("#", "%23") for part in parts)
+
+
+def text_array(texts: Any) -> NDArray[np.object_]:
+    """Make a one-dimensional object array of str from any iterable of them."""
+    texts = list(texts)
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array
+
+
+def empty_rows(categories: tuple[str, ...] = ()) -> Rows:
+    """No rows."""
+    return Rows(
+        source=text_array([]),
+        box=np.empty((0, 4), np.float32),
+        product=text_array([]),
+        role=np.empty(0, np.uint8),
+        domain=np.empty(0, np.uint8),
+        category=np.empty(0, np.int16),
+        categories=categories,
+    )
+
+
+def create_columns(file: h5py.File, categories: tuple[str, ...], chunk: int = 4096) -> None:
+    """Make the seven columns, empty and growing."""
+    for name, (kind, shape) in COLUMNS.items():
+        file.create_dataset(name, (0, *shape), kind, maxshape=(None, *shape), chunks=(chunk, *shape))
+    hdf5.write_json(file, "categories", list(categories))
+
+
+def append_columns(file: h5py.File, rows: Rows) -> None:
+    """Write rows behind those that are there."""
+    for name in COLUMNS:
+        dataset = file[name]
+        start = len(dataset)
+        dataset.resize(start + len(rows), axis=0)
+        if len(rows):
+            dataset[start:] = getattr(rows, name)
+
+
+class RowFile:
+    """An open HDF5 file with the columns of `Rows`; each column is read when it is first asked for.
+
+    Can be sent to another process: the path travels, and the file is opened again there.
+    """
+
+    kind = ""  # the attribute `format` that the file must have
+    version = 1  # the newest `format_version` that can be read
+    needed: tuple[str, ...] = ()  # datasets besides the columns
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.file = hdf5.open_file(self.path, self.kind, self.version, (*COLUMNS, *self.needed))
+        lengths = {name: len(self._dataset(name)) for name in (*COLUMNS, *self.needed)}
+        if len(set(lengths.values())) > 1:
+            raise FashretError(f"{self.path}: its columns differ in length: {lengths}; write the file again")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path]]:
+        return type(self), (self.path,)
+
+    def __len__(self) -> int:
+        return len(self._dataset("role"))
+
+    def close(self) -> None:
+        """Close the file; columns that were read stay usable."""
+        self.file.close()
+
+    @cached_property
+    def crop_id(self) -> NDArray[np.object_]:
+        return self._text("crop_id")
+
+    @cached_property
+    def source(self) -> NDArray[np.object_]:
+        return self._text("source")
+
+    @cached_property
+    def product(self) -> NDArray[np.object_]:
+        return self._text("product")
+
+    @cached_property
+    def box(self) -> NDArray[np.float32]:
+        return np.asarray(self._read("box"), np.float32)
+
+    @cached_property
+    def role(self) -> NDArray[np.uint8]:
+        return np.asarray(self._read("role"), np.uint8)
+
+    @cached_property
+    def domain(self) -> NDArray[np.uint8]:
+        return np.asarray(self._read("domain"), np.uint8)
+
+    @cached_property
+    def category(self) -> NDArray[np.int16]:
+        return np.asarray(self._read("category"), np.int16)
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        return tuple(hdf5.read_json(self.file, "categories", []))
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset that these rows describe; empty if unknown."""
+        return str(self.file.attrs.get("dataset", ""))
+
+    @property
+    def rows(self) -> Rows:
+        """All columns in memory."""
+        names = [f.name for f in fields(Rows)]
+        return Rows(**{name: getattr(self, name) for name in names})
+
+    def with_role(self, role: Role) -> NDArray[np.int64]:
+        """Ascending positions of the rows that have any of the given roles."""
+        return np.flatnonzero(self.role & int(role))
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the whole file's bytes."""
+        return hdf5.digest(self.path)
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        return self.file[name]
+
+    def _read(self, name: str) -> NDArray[Any]:
+        return hdf5.read(self.file, name)
+
+    def _text(self, name: str) -> NDArray[np.object_]:
+        return hdf5.read_text(self.file, name)

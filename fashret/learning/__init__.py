@@ -1,0 +1,1 @@
+"""What training needs: losses, batches, augmentation, schedules, the loop."""

@@ -1,0 +1,1 @@
+"""Networks that turn a crop into a vector: name to builder."""
