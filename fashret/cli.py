@@ -1,0 +1,283 @@
+"""The command line: flags become options, options one stage's run, its summary what is printed.
+
+The only module that prints results or exits. Results go to stdout, everything else to stderr. Exit codes: 0, 1 for
+a `FashretError`, 2 for wrong usage, 130 when interrupted, 143 when terminated. Stages are imported inside their
+command, so that `fashret --help` does not import torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal, get_type_hints
+
+import typer
+
+import fashret
+from fashret import options as stage_options
+from fashret.console import set_verbosity
+from fashret.errors import FashretError
+
+app = typer.Typer(
+    name="fashret",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Find the exact product of a garment's photo in a shop's catalogue: "
+    "photo → crop → vector → ranking → score, one command for each arrow, one HDF5 file for each noun.",
+)
+
+PIPELINE = "The pipeline, in order"
+BESIDE = "Beside it"
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)]
+SHARED = {  # flags of every command
+    "json_output": Annotated[bool, typer.Option("--json", help="Print the result as JSON.")],
+    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")],
+    "verbose": Annotated[bool, typer.Option("--verbose", help="More messages on stderr.")],
+}
+
+
+class Terminated(BaseException):
+    """SIGTERM, raised where the program stands so that partial files are put in order on the way out."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of `fashret` and `python -m fashret`."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except FashretError as error:
+        _fail(str(error), 1)
+    except MemoryError:
+        _fail("out of memory; give a smaller --batch-size or --memory", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except Terminated:
+        _fail("terminated", 143)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"fashret: {' '.join(message.split())}\n")
+    sys.exit(code)
+
+
+def command(options_class: type, panel: str = PIPELINE) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function into a command of its name: its `options` become flags, its return value is printed.
+
+    The function's parameter `options` is replaced by one flag for each field of `options_class`; the flags of
+    `SHARED` are added. A function that also has a parameter `given` gets the names that were set on the command line.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = inspect.signature(function).parameters
+        hints = get_type_hints(function, include_extras=True)
+        fields = [f for f in dataclasses.fields(options_class) if f.metadata]
+
+        @functools.wraps(function)
+        def run(context: typer.Context, **values: Any) -> None:
+            set_verbosity(values.pop("quiet"), values.pop("verbose"))
+            as_json = values.pop("json_output")
+            chosen = {f.name: _frozen(values.pop(f.name)) for f in fields}
+            if "given" in own:
+                values["given"] = {n for n in chosen if context.get_parameter_source(n).name != "DEFAULT"}
+            show(function(options=options_class(**chosen), **values), as_json)
+
+        parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
+        parameters += [
+            p.replace(kind=_KEYWORD, annotation=hints[n]) for n, p in own.items() if n not in ("options", "given")
+        ]
+        parameters += [_flag(f, get_type_hints(options_class)[f.name]) for f in fields]
+        parameters += [inspect.Parameter(n, _KEYWORD, default=False, annotation=a) for n, a in SHARED.items()]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(function.__name__, rich_help_panel=panel)(run)
+        return function
+
+    return register
+
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def _flag(field: dataclasses.Field[Any], kind: Any) -> inspect.Parameter:
+    """One field of an options class as a typer parameter."""
+    about = field.metadata
+    flags = about["flag"].split(",") if about["flag"] else ["--" + field.name.replace("_", "-")]
+    if about["choices"]:
+        kind = Literal[about["choices"]]
+    elif kind is not Any and getattr(kind, "__origin__", None) is tuple:
+        kind = list[kind.__args__[0]]
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    shown = default not in (None, "", [], False)
+    note = typer.Option(*(f.strip() for f in flags), help=about["help"][0].upper() + about["help"][1:] + ".",
+                        show_default=shown)  # fmt: skip
+    return inspect.Parameter(field.name, _KEYWORD, default=default, annotation=Annotated[kind, note])
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def show(result: Any, as_json: bool) -> None:
+    """Print what a stage returned: JSON for scripts, otherwise its own rendering or its fields."""
+    if result is None:
+        return
+    if as_json:
+        plain = result.as_json() if hasattr(result, "as_json") else dataclasses.asdict(result)
+        sys.stdout.write(json.dumps(plain, ensure_ascii=False, indent=2, default=str) + "\n")
+        return
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    if hasattr(result, "__rich_console__") or hasattr(result, "__rich__"):
+        console.print(result)
+    else:
+        for field in dataclasses.fields(result):
+            value = getattr(result, field.name)
+            text = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
+            console.print(f"{field.name.replace('_', ' '):<16} {text}", markup=False)
+
+
+@app.callback(invoke_without_command=True)
+def _global(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        sys.stdout.write(f"fashret {fashret.__version__}\n")
+        raise typer.Exit
+
+
+@command(stage_options.CropOptions)
+def crop(
+    manifest: Annotated[str, typer.Argument(help="A CSV or Parquet table, a folder, or a public dataset's name.")],
+    output: Output,
+    options: stage_options.CropOptions,
+) -> Any:
+    """Cut the garments out of the photos: manifest + photos → crops.h5.
+
+    Example: fashret crop demo/manifest.csv -o demo/demo.crops.h5
+    """
+    from fashret.stages import crop as stage
+
+    return stage.run(manifest, output, options)
+
+
+@command(stage_options.TrainOptions)
+def train(
+    crops: Annotated[Path, typer.Argument(help="crops.h5 with training rows.")],
+    output: Output,
+    options: stage_options.TrainOptions,
+    given: set[str],
+) -> Any:
+    """Teach a network to tell products apart: crops.h5 → model/.
+
+    Example: fashret train demo/demo.crops.h5 --recipe demo -o demo/model
+    """
+    from fashret.stages import train as stage
+
+    return stage.run(crops, output, options)
+
+
+@command(stage_options.EmbedOptions)
+def embed(
+    source: Annotated[Path, typer.Argument(help="crops.h5, or a folder of photos, or a CSV or Parquet table.")],
+    output: Output,
+    options: stage_options.EmbedOptions,
+) -> Any:
+    """Turn every crop into a vector: crops.h5 + model → embeddings.h5.
+
+    Example: fashret embed demo/demo.crops.h5 --model demo/model -o demo/demo.emb.h5
+    """
+    from fashret.stages import embed as stage
+
+    return stage.run(source, output, options)
+
+
+@command(stage_options.SearchOptions)
+def search(
+    queries: Annotated[Path, typer.Argument(help="embeddings.h5 with the queries (and the gallery).")],
+    options: stage_options.SearchOptions,
+    gallery: Annotated[Path | None, typer.Argument(help="embeddings.h5 with the gallery, if another file.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default=False)] = None,
+) -> Any:
+    """Find the nearest gallery rows of every query, exactly: embeddings.h5 → ranking.h5.
+
+    Example: fashret search demo/demo.emb.h5 -o demo/demo.ranking.h5
+    """
+    from fashret.stages import search as stage
+
+    return stage.run(queries, gallery, output, options)
+
+
+@command(stage_options.RerankOptions)
+def rerank(
+    ranking: Annotated[Path, typer.Argument(help="ranking.h5 made by `fashret search`.")],
+    output: Output,
+    options: stage_options.RerankOptions,
+) -> Any:
+    """Re-rank by k-reciprocal neighbours: ranking.h5 → ranking.h5.
+
+    Example: fashret rerank demo/demo.ranking.h5 -o demo/demo.reranked.h5
+    """
+    from fashret.stages import rerank as stage
+
+    return stage.run(ranking, output, options)
+
+
+@command(stage_options.EvaluateOptions)
+def evaluate(
+    files: Annotated[list[Path], typer.Argument(help="embeddings.h5 or ranking.h5 files, in any order.")],
+    options: stage_options.EvaluateOptions,
+) -> Any:
+    """Score rankings: mAP and Acc@k, average over categories and unconstrained.
+
+    Example: fashret evaluate --rerank demo/demo.emb.h5
+    """
+    from fashret.stages import evaluate as stage
+
+    return stage.run(files, options)
+
+
+@command(stage_options.DemoOptions, panel=BESIDE)
+def demo(
+    directory: Annotated[Path, typer.Argument(help="Folder to make.")],
+    options: stage_options.DemoOptions,
+) -> Any:
+    """Draw a catalogue of garments, with street photos of them, to try everything on.
+
+    Example: fashret demo demo/photos --products 480
+    """
+    from fashret.stages import demo as stage
+
+    return stage.run(directory, options)
+
+
+@dataclasses.dataclass(frozen=True)
+class InfoOptions:
+    """`fashret info` has no options of its own."""
+
+
+@command(InfoOptions, panel=BESIDE)
+def info(
+    path: Annotated[Path, typer.Argument(help="Any file or folder that fashret makes.")], options: InfoOptions
+) -> Any:
+    """Say what a file is: rows, columns, roles, attributes, origins.
+
+    Example: fashret info demo/demo.emb.h5
+    """
+    from fashret.stages import info as stage
+
+    return stage.run(path)
