@@ -1,0 +1,87 @@
+"""From a crop to the network's input: the same for validation, `embed` and the search of a single photo.
+
+In: RGB uint8 crops of any size. Out: `fit_image` makes one H×W×3 uint8 array (in worker processes; a quarter of the
+bytes to send), `normalise` turns a batch of them into the B×3×H×W float32 tensor that the network takes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from fashret.errors import FashretError
+from fashret.models.settings import ModelSettings
+
+
+def fit_image(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.uint8]:
+    """Bring one crop to the input size.
+
+    Parameters
+    ----------
+    image
+        h×w×3 uint8, RGB.
+    settings
+        `fit="stretch"` resizes to height × width; `fit="pad"` shrinks keeping the aspect, never enlarges, and puts
+        the result centred on white.
+
+    Returns
+    -------
+    height×width×3 uint8.
+
+    Raises
+    ------
+    FashretError
+        If the array is not an RGB image.
+
+    >>> black = np.zeros((2, 4, 3), np.uint8)
+    >>> fit_image(black, ModelSettings(height=4, width=4, fit="pad"))[:, 0, 0]
+    array([255,   0,   0, 255], dtype=uint8)
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise FashretError(f"a crop must be h×w×3 uint8, not {'×'.join(map(str, image.shape))} {image.dtype}")
+    height, width = settings.height, settings.width
+    if settings.fit == "stretch":
+        return _resize(image, height, width)
+    scale = min(1.0, height / image.shape[0], width / image.shape[1])
+    shrunk = _resize(image, max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
+    top, left = (height - shrunk.shape[0]) // 2, (width - shrunk.shape[1]) // 2
+    fitted = np.full((height, width, 3), 255, np.uint8)
+    fitted[top : top + shrunk.shape[0], left : left + shrunk.shape[1]] = shrunk
+    return fitted
+
+
+def _resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    if image.shape[:2] == (height, width):
+        return image
+    # bilinear over the source area (antialiased), as in the published code; the gap lets Pillow halve large crops first
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return np.asarray(resized)
+
+
+def normalise(images: NDArray[np.uint8] | torch.Tensor, settings: ModelSettings) -> torch.Tensor:
+    """(value / 255 − mean) / std, channels first.
+
+    Parameters
+    ----------
+    images
+        B×H×W×3 or H×W×3 uint8, RGB; a tensor stays on its device.
+
+    Returns
+    -------
+    B×3×H×W or 3×H×W float32.
+
+    >>> normalise(np.full((1, 1, 3), 255, np.uint8), ModelSettings(mean=(0.5,) * 3, std=(0.25,) * 3)).flatten()
+    tensor([2., 2., 2.])
+    """
+    pixels = torch.as_tensor(np.ascontiguousarray(images) if isinstance(images, np.ndarray) else images)
+    pixels = pixels.movedim(-1, -3)  # ..., 3, H, W
+    mean = torch.tensor(settings.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(settings.std, device=pixels.device).view(3, 1, 1)
+    return ((pixels.to(torch.float32) - 255 * mean) / (255 * std)).contiguous()
+
+
+def preprocess(image: NDArray[np.uint8], settings: ModelSettings) -> torch.Tensor:
+    """One h×w×3 uint8 RGB crop → the 3×H×W float32 input of the network; see `fit_image` and `normalise`."""
+    return normalise(fit_image(image, settings), settings)

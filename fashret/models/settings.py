@@ -1,0 +1,106 @@
+"""What a network is: every choice that decides its shape, its first weights and its input.
+
+In: option values. Out: one frozen `ModelSettings`, which goes into model.json and the `model` attribute of embeddings
+as a plain dict, and from which `network.build` makes the same network again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from fashret.errors import FashretError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+POOLINGS = ("avg", "max", "gem", "rmac", "cls")
+NECKS = ("bnneck", "none")
+FEATURES = ("after", "before")
+FITS = ("stretch", "pad")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Backbone → pooling → projection → neck → classifier, and the input that it expects."""
+
+    backbone: str = "resnet50"  # a name of `backbones.BACKBONES` or timm:NAME
+    weights: str = "imagenet"  # where the backbone's first weights come from: imagenet, none (random), or a file
+    pooling: str = "avg"  # feature map → vector; cls: the class token of a transformer
+    neck: str = "bnneck"  # bnneck: BatchNorm1d with a frozen bias before the classifier
+    feature: str = "after"  # which vector is the embedding at retrieval: after or before the neck
+    dim: int | None = None  # width of a linear projection between pooling and neck; None: no projection
+    height: int = 256  # of the input, in pixels
+    width: int = 128
+    fit: str = "stretch"  # stretch: to height × width; pad: shrink keeping the aspect, centred on white
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # of RGB values in 0..1, taken off
+    std: tuple[float, float, float] = IMAGENET_STD  # of RGB values in 0..1, divided by
+    last_stride: int = 1  # stride of the last stage of ResNet-like backbones: 1 as in the strong baseline, or 2
+    classes: int = 0  # outputs of the classifier; 0: none
+    seed: int = 0  # of the random weights
+
+    def __post_init__(self) -> None:
+        for name, known in (("pooling", POOLINGS), ("neck", NECKS), ("feature", FEATURES), ("fit", FITS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise FashretError(f"{name} {value!r} is not known; there are {', '.join(known)}")
+        if self.height < 1 or self.width < 1:
+            raise FashretError(f"input size {self.height}x{self.width}: both sides must be at least 1 pixel")
+        if self.dim is not None and self.dim < 1:
+            raise FashretError(f"dim {self.dim}: an embedding needs at least one dimension")
+        if self.classes < 0 or self.last_stride not in (1, 2):
+            raise FashretError(f"classes {self.classes}, last stride {self.last_stride}: 0 or more; 1 or 2")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise FashretError("mean and std: three numbers each, for red, green and blue, std above zero")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON holds them: numbers, strings, lists."""
+        plain = asdict(self)
+        plain["mean"], plain["std"] = list(self.mean), list(self.std)
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> ModelSettings:
+        """Settings from `to_dict`'s dict.
+
+        Raises
+        ------
+        FashretError
+            If a key is not one of the settings, or a value is of the wrong type or outside its range.
+
+        >>> ModelSettings.from_dict(ModelSettings(dim=64).to_dict()) == ModelSettings(dim=64)
+        True
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(plain) - known):
+            raise FashretError(f"model settings: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        values = dict(plain)
+        try:
+            for name in {"height", "width", "last_stride", "classes", "seed"} & set(values):
+                values[name] = int(values[name])
+            if values.get("dim") is not None:
+                values["dim"] = int(values["dim"])
+            for name in {"mean", "std"} & set(values):
+                values[name] = tuple(float(number) for number in values[name])
+        except (TypeError, ValueError):
+            raise FashretError(f"model settings: {name} {values[name]!r} is not a number") from None
+        return cls(**values)
+
+
+def parse_input_size(text: str) -> tuple[int, int]:
+    """Height and width from "256x128".
+
+    >>> parse_input_size("256x128"), parse_input_size("320")
+    ((256, 128), (320, 320))
+
+    Raises
+    ------
+    FashretError
+        If it is not one or two whole numbers above zero.
+    """
+    match = re.fullmatch(r"\s*([1-9][0-9]*)\s*(?:[x×]\s*([1-9][0-9]*))?\s*", text)
+    if match is None:
+        raise FashretError(f"input size {text!r}: write height x width in pixels, like 256x128")
+    return int(match[1]), int(match[2] or match[1])
