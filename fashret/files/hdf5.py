@@ -81,13 +81,13 @@ def _open(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        if isinstance(error, BlockingIOError) or "lock" in str(error).lower():
+        if "truncated" in str(error):
+            raise FashretError(f"{path}: is cut off (truncated); make or copy it again") from error
+        if isinstance(error, BlockingIOError) or "unable to lock" in str(error):
             raise FashretError(
                 f"{path}: is locked by another process, or its file system has no locks; "
                 "for the second case set HDF5_USE_FILE_LOCKING=FALSE"
             ) from error
-        if "truncated" in str(error):
-            raise FashretError(f"{path}: is cut off (truncated); make or copy it again") from error
         raise FashretError(f"{path}: is not an HDF5 file, or cannot be read ({_first_line(error)})") from error
 
 

@@ -1,0 +1,65 @@
+# make help lists the targets. Everything is set up in .venv from pyproject.toml, in the versions of constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+DEMO := demo
+BIN := $(VENV)/bin
+TESTFLAGS ?=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint check bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/installed  ## make .venv with fashret and everything it needs
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fashret needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(DEMO)/reranked.h5  ## draw a catalogue and run the whole pipeline on it
+	fashret evaluate --rerank $(DEMO)/catalogue.emb.h5
+	@echo
+	@echo 'Everything it made is in $(DEMO)/ (fashret info FILE says what each file is).'
+	@echo 'With your own photos:  fashret embed PHOTOS/ --model $(DEMO)/model -o shop.emb.h5'
+	@echo '                       fashret search shop.emb.h5 --image PHOTO.jpg'
+
+$(DEMO)/photos/manifest.csv: | $(VENV)/installed
+	@mkdir -p $(DEMO)
+	fashret demo $(DEMO)/photos
+
+$(DEMO)/crops.h5: $(DEMO)/photos/manifest.csv
+	fashret crop $< -o $@
+
+$(DEMO)/model/model.json: $(DEMO)/crops.h5
+	fashret train $< --recipe demo -o $(@D)
+
+$(DEMO)/catalogue.emb.h5: $(DEMO)/crops.h5 $(DEMO)/model/model.json
+	fashret embed $< --model $(DEMO)/model -o $@
+
+$(DEMO)/ranking.h5: $(DEMO)/catalogue.emb.h5
+	fashret search $< -o $@
+
+$(DEMO)/reranked.h5: $(DEMO)/ranking.h5
+	fashret rerank $< -o $@
+
+test: $(VENV)/installed  ## run all tests
+	$(BIN)/python -m pytest $(TESTFLAGS)
+
+lint: $(VENV)/installed  ## check form and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test  ## lint and test
+
+bench: $(VENV)/installed  ## measure speed and memory against peers (needs the extra `bench`)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m tests.benchmarks
+
+clean:  ## remove what make demo made
+	rm -rf $(DEMO)

@@ -1,0 +1,88 @@
+"""What all tests share: the option for real photos, small crops and embeddings files, and the command line."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashret.files import hdf5
+from fashret.files.crops import KIND, append_crops, create_crops
+from fashret.files.embeddings import EmbeddingsWriter
+from fashret.files.rows import Rows, text_array
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--real-photos", metavar="DIR", help="folder with photos.csv and real photos; without it those tests skip"
+    )
+
+
+@pytest.fixture
+def real_photos(request: pytest.FixtureRequest) -> Path:
+    folder = request.config.getoption("--real-photos")
+    if not folder:
+        pytest.skip("no real photos: give --real-photos DIR")
+    return Path(folder)
+
+
+@pytest.fixture
+def fashret() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own: fashret("info", path) → exit code, stdout, stderr."""
+
+    def run(*arguments: Any, **settings: Any) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "fashret", *map(str, arguments)]
+        settings.setdefault("env", {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"})
+        return subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, **settings
+        )
+
+    return run
+
+
+def make_rows(count: int, **columns: Any) -> Rows:
+    """Rows of whole photos, each query and gallery, two a product; columns can be given."""
+    values = {
+        "source": text_array(f"photos/{i}.jpg" for i in range(count)),
+        "box": np.full((count, 4), np.nan, np.float32),
+        "product": text_array(f"p{i // 2}" for i in range(count)),
+        "role": np.full(count, 6, np.uint8),
+        "domain": np.ones(count, np.uint8),
+        "category": np.zeros(count, np.int16),
+        "categories": ("tops",),
+    }
+    return Rows(**{**values, **columns})
+
+
+def write_crops(path: Path, rows: Rows, images: list[np.ndarray] | None = None, size: int = 32) -> Path:
+    """A crops.h5 of JPEG images, drawn from a fixed seed if not given."""
+    generator = np.random.default_rng(0)
+    if images is None:
+        images = [generator.integers(0, 255, (size, size, 3), np.uint8) for _ in range(len(rows))]
+    with hdf5.write_whole(path, KIND, 1) as file:
+        create_crops(file, rows.categories, "jpeg", size, "test")
+        append_crops(file, rows, [jpeg(image) for image in images])
+    return path
+
+
+def write_embeddings(path: Path, rows: Rows, vectors: np.ndarray, model: dict[str, Any] | None = None) -> Path:
+    """An embeddings.h5 with the given vectors."""
+    writer = EmbeddingsWriter(path, rows, vectors.shape[1], dtype=vectors.dtype.name)
+    with writer.describe(model=model or {"name": "test"}, normalized=False, dataset="test"):
+        writer.write(vectors)
+    return path
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    """Encode an H×W×3 uint8 array."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=95)
+    return stream.getvalue()

@@ -1,0 +1,237 @@
+"""The HDF5 files: what was written is read back, damage is one line, a final name is always a whole file."""
+
+from __future__ import annotations
+
+import pickle
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fashret.errors import FashretError
+from fashret.files import crops, embeddings, hdf5, rankings
+from fashret.files.rows import COLUMNS, Role, Rows, crop_name, empty_rows, text_array
+from tests.conftest import make_rows, write_crops, write_embeddings
+
+
+def test_rows_of_unequal_length_are_refused() -> None:
+    with pytest.raises(FashretError, match="differ in length"):
+        make_rows(3, product=text_array("ab"))
+
+
+@given(st.lists(st.tuples(st.text(), st.integers(0, 3), st.text()), max_size=20, unique=True))
+def test_crop_names_tell_different_crops_apart(triples: list[tuple[str, int, str]]) -> None:
+    boxes = [np.full(4, np.nan, np.float32), *(np.arange(4, dtype=np.float32) + i for i in range(3))]
+    names = {crop_name(source, boxes[box], product) for source, box, product in triples}
+    assert len(names) == len(triples)
+
+
+def test_crops_come_back_as_they_went_in(tmp_path: Path) -> None:
+    rows = make_rows(5, product=text_array(["a", "", "ü/ß", "a", "b"]), role=np.array([1, 2, 4, 6, 0], np.uint8))
+    flat = [np.full((16, 24, 3), 40 * i, np.uint8) for i in range(5)]
+    with crops.open_crops(write_crops(tmp_path / "a.crops.h5", rows, flat)) as file:
+        assert len(file) == 5 and file.encoding == "jpeg" and file.dataset == "test"
+        for name in COLUMNS:
+            np.testing.assert_array_equal(getattr(file, name), getattr(rows, name))
+        np.testing.assert_array_equal(file.with_role(Role.QUERY | Role.GALLERY), [1, 2, 3])
+        for i, image in enumerate(file.images(0, 5)):
+            assert image.shape == (16, 24, 3)
+            assert np.abs(image.astype(int) - 40 * i).max() <= 2
+
+
+def test_raw_crops_come_back_bit_by_bit(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), np.uint8)
+    with hdf5.write_whole(tmp_path / "raw.h5", crops.KIND, 1) as file:
+        crops.create_crops(file, (), "raw", 8, "")
+        crops.append_crops(file, make_rows(3, categories=()), list(images))
+    with crops.open_crops(tmp_path / "raw.h5") as file:
+        assert file.encoding == "raw"
+        np.testing.assert_array_equal(file.images(1, 3), images[1:])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_vectors_are_mapped_from_the_file(tmp_path: Path, dtype: str) -> None:
+    vectors = np.random.default_rng(0).normal(size=(6, 4)).astype(dtype)
+    with embeddings.open_embeddings(write_embeddings(tmp_path / "a.emb.h5", make_rows(6), vectors)) as file:
+        assert isinstance(file.vectors, np.memmap) and file.vectors.dtype == dtype and file.width == 4
+        np.testing.assert_array_equal(file.vectors, vectors)
+
+
+def test_chunked_and_float64_vectors_of_other_software_are_read(tmp_path: Path) -> None:
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(6), np.zeros((6, 4), np.float32))
+    vectors = np.random.default_rng(0).normal(size=(6, 4))
+    with h5py.File(path, "r+") as file:
+        del file["vectors"]
+        file.create_dataset("vectors", data=vectors, chunks=(2, 4), compression="gzip")
+    with embeddings.open_embeddings(path) as file:
+        np.testing.assert_array_equal(file.vectors, vectors.astype(np.float32))
+
+
+def test_no_rows_is_a_file_too(tmp_path: Path) -> None:
+    path = write_embeddings(tmp_path / "none.emb.h5", empty_rows(("tops",)), np.empty((0, 4), np.float32))
+    with embeddings.open_embeddings(path) as file:
+        assert len(file) == 0 and file.vectors.shape == (0, 4) and len(file.product) == 0
+
+
+def test_an_open_file_travels_to_another_process(tmp_path: Path) -> None:
+    file = crops.open_crops(write_crops(tmp_path / "a.crops.h5", make_rows(2)))
+    with pickle.loads(pickle.dumps(file)) as again:  # the test's own object, not a file's content
+        np.testing.assert_array_equal(again.image(1), file.image(1))
+
+
+def test_an_interrupted_embedding_is_taken_up_where_it_was_flushed(tmp_path: Path) -> None:
+    rows, vectors = make_rows(6), np.arange(12, dtype=np.float32).reshape(6, 2)
+    path = tmp_path / "a.emb.h5"
+    about = {"model": {}, "normalized": False, "dataset": ""}
+    with pytest.raises(KeyboardInterrupt), embeddings.EmbeddingsWriter(path, rows, 2).describe(**about) as writer:
+        writer.write(vectors[:3])
+        writer.flush()
+        writer.write(vectors[3:4])
+        raise KeyboardInterrupt
+    assert not path.exists()
+    with embeddings.EmbeddingsWriter(path, rows, 2, resume=True).describe(**about) as writer:
+        assert writer.done == 3
+        writer.write(vectors[3:])
+    with embeddings.open_embeddings(path) as file:
+        np.testing.assert_array_equal(file.vectors, vectors)
+
+
+def test_long_attributes_fit(tmp_path: Path) -> None:
+    many = tuple(f"category number {i}" for i in range(10_000))
+    rows = make_rows(2, category=np.array([9_999, 0], np.int16), categories=many)
+    with crops.open_crops(write_crops(tmp_path / "a.crops.h5", rows)) as file:
+        assert file.categories == many
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    path.write_text("what was there before")
+    with pytest.raises(ZeroDivisionError), hdf5.write_whole(path, crops.KIND, 1):
+        raise ZeroDivisionError
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"] and path.read_text() == "what was there before"
+
+
+def broken(tmp_path: Path, how: str) -> Path:
+    """One crops file with one thing wrong."""
+    path = write_crops(tmp_path / "a.crops.h5", make_rows(40))
+    if how == "truncated":
+        path.write_bytes(path.read_bytes()[:-4000])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "text":
+        path.write_text("<html>not found</html>")
+    elif how == "missing":
+        path.unlink()
+    elif how == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        with h5py.File(path, "r+") as file:
+            if how == "newer":
+                file.attrs["format_version"] = 99
+            elif how == "other kind":
+                file.attrs["format"] = embeddings.KIND
+            elif how == "no kind":
+                del file.attrs["format"]
+            elif how == "no column":
+                del file["product"]
+            elif how == "uneven":
+                file["role"].resize(3, axis=0)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("truncated", "cut off"),
+        ("empty", "not an HDF5 file|cut off"),
+        ("text", "not an HDF5 file"),
+        ("missing", "no such file"),
+        ("folder", "is a folder"),
+        ("newer", "format version 99"),
+        ("other kind", "is a fashret.embeddings file, not a fashret.crops file"),
+        ("no kind", "an HDF5 file that fashret did not define"),
+        ("no column", "lacks product"),
+        ("uneven", "differ in length"),
+    ],
+)
+def test_damage_is_one_line(tmp_path: Path, how: str, said: str) -> None:
+    path = broken(tmp_path, how)
+    with pytest.raises(FashretError, match=said) as caught:
+        crops.open_crops(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_partial_file_is_mentioned(tmp_path: Path) -> None:
+    (tmp_path / "a.crops.h5.partial").touch()
+    with pytest.raises(FashretError, match="interrupted"):
+        crops.open_crops(tmp_path / "a.crops.h5")
+
+
+@pytest.mark.parametrize("target", ["missing/a.h5", ".", "file/a.h5"])
+def test_an_output_that_cannot_be_is_said_before_the_work(tmp_path: Path, target: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FashretError):
+        hdf5.check_output(tmp_path / target)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "import numpy as np, sys; from pathlib import Path; from fashret.files import hdf5\n"
+        "from fashret.errors import FashretError\n"
+        "try:\n"
+        "    with hdf5.write_whole(Path(sys.argv[1]), 'fashret.crops', 1) as file:\n"
+        "        file['big'] = np.ones(4_000_000, np.uint8)\n"
+        "except FashretError as error:\n"
+        "    print(error)\n"
+    )
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    path = tmp_path / "big.h5"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, preexec_fn=limit)
+    assert "disk is full" in done.stdout, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def ranking_arrays() -> dict[str, np.ndarray]:
+    return {
+        "gallery_row": np.array([[1, 2], [0, -1]]),
+        "distance": np.array([[0.1, 0.2], [0.3, np.nan]], np.float32),
+        "query_row": np.array([0, 1]),
+        "positives/offsets": np.array([0, 1, 1]),
+        "positives/row": np.array([2]),
+        "positives/rank": np.array([1]),
+        "positives/rank_in_category": np.array([1]),
+        "positives/distance": np.array([0.2]),
+    }
+
+
+def test_a_ranking_finds_its_embeddings_and_sees_that_they_changed(tmp_path: Path) -> None:
+    source = write_embeddings(tmp_path / "a.emb.h5", make_rows(4), np.ones((4, 2), np.float32))
+    (tmp_path / "deep").mkdir()
+    path = tmp_path / "deep" / "a.ranking.h5"
+    rankings.write_ranking(path, rankings.RankingOrigin(source, source, "cosine"), ranking_arrays())
+    file = rankings.open_ranking(path)
+    np.testing.assert_array_equal(file.gallery_row, [[1, 2], [0, -1]])
+    np.testing.assert_array_equal(file.positives("rank"), [1])
+    assert file.embeddings_path("gallery").samefile(source) and file.reranking == {}
+    write_embeddings(source, make_rows(4), np.zeros((4, 2), np.float32))
+    with pytest.raises(FashretError, match="changed since"):
+        file.embeddings_path("gallery")
+    source.unlink()
+    with pytest.raises(FashretError, match="not there"):
+        file.embeddings_path("query")
+
+
+def test_taking_rows_keeps_columns_together() -> None:
+    rows: Rows = make_rows(6)
+    some = rows.take(np.array([4, 1]))
+    assert list(some.source) == ["photos/4.jpg", "photos/1.jpg"] and list(some.product) == ["p2", "p0"]
