@@ -1,0 +1,300 @@
+"""Scores of one or more runs → tables: per category, average over categories, unconstrained; plain and re-ranked.
+
+In: `Run`, one value a query and measure. Out: `fashret.report.tables.Table`s, with 95 % intervals over queries.
+
+Two scores are never mixed (field terms of Street2Shop): *average over categories* holds each search to the query's
+category and takes the unweighted mean of the categories; *unconstrained retrieval* searches the whole gallery and
+takes the mean over queries. A category's own row is of the search held to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.report.intervals import RESAMPLES, Intervals, bootstrap
+from fashret.report.tables import Cell, Score, Table
+
+AVERAGE = "Average over categories"
+UNCONSTRAINED = "Unconstrained retrieval"
+NO_CATEGORY = "(no category)"
+DEFINITIONS = {
+    "mAP": "mAP: mean over queries of the average precision, the mean of the precisions at every positive's rank.",
+    "Acc": "Acc@k: share of queries with an image of the same product among the first k gallery images.",
+    AVERAGE: "Average over categories: every search held to the query's category; unweighted mean of the categories.",
+    UNCONSTRAINED: "Unconstrained retrieval: every search over the whole gallery; mean over queries.",
+    "interval": f"Intervals: 95 %, bootstrap over queries, {RESAMPLES:,} resamples.",
+}
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What one kind of ranking scored: one row a query, one column a measure; NaN where a query has no score.
+
+    `unconstrained` is of searches over the whole gallery, `in_category` of searches held to the query's category;
+    None where the ranking does not tell.
+    """
+
+    unconstrained: NDArray[np.float64] | None
+    in_category: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluated ranking, plain and perhaps re-ranked.
+
+    Attributes
+    ----------
+    name
+        What to call it: its file, or its model.
+    measures
+        M names, "mAP" and "Acc@k".
+    category, categories
+        Q numbers, −1 = none, and the names they stand for.
+    gallery
+        Number of gallery rows.
+    notes
+        Sentences about it that must stand under its scores.
+    """
+
+    name: str
+    measures: tuple[str, ...]
+    category: NDArray[np.integer]
+    categories: tuple[str, ...]
+    gallery: int
+    plain: Searches
+    reranked: Searches | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the categories that queries have, `NO_CATEGORY` last if there are such queries."""
+        used = np.unique(self.category)
+        return tuple(self.categories[c] for c in used if c >= 0) + ((NO_CATEGORY,) if -1 in used else ())
+
+    @cached_property
+    def group(self) -> NDArray[np.int64]:
+        """Q positions in `names`."""
+        used = np.unique(self.category)
+        used = np.concatenate([used[used >= 0], used[used < 0]])
+        place = {c: i for i, c in enumerate(used.tolist())}
+        return np.array([place[c] for c in self.category.tolist()], np.int64)
+
+    @property
+    def rankings(self) -> dict[str, Searches]:
+        """By name: "plain", and "re-ranked" if there is one."""
+        return {"plain": self.plain} | ({"re-ranked": self.reranked} if self.reranked else {})
+
+
+@dataclass(frozen=True)
+class Means:
+    """Means of one kind of search: `groups` G×M and `mean` M with their ends; `scored` G queries that count."""
+
+    groups: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    ends: Intervals
+    scored: NDArray[np.int64]
+
+    def mean_cells(self, change: bool = False) -> list[Score]:
+        """The overall means as cells, with intervals."""
+        pairs = zip(self.mean, self.ends.mean, strict=True)
+        return [Score(float(m), float(low), float(high), change) for m, (low, high) in pairs]
+
+
+def summarise(values: NDArray[np.float64], group: NDArray[np.int64], groups: int, seed: int = 0) -> Means:
+    """Mean of every group, their unweighted mean, and intervals; rows with NaN do not count.
+
+    One group gives the mean over queries. Groups without a scored query are NaN and left out of the mean.
+    """
+    counts = ~np.isnan(values).any(axis=1)
+    values, group = values[counts], group[counts]
+    scored = np.bincount(group, minlength=groups)
+    sums = np.stack([np.bincount(group, column, groups) for column in values.T], axis=1)
+    with np.errstate(invalid="ignore"):
+        means = sums / scored[:, None]
+    overall = means[scored > 0].mean(axis=0) if scored.any() else np.full(values.shape[1], np.nan)
+    return Means(means, overall, bootstrap(values, group, groups, seed=seed), scored)
+
+
+def average_over_categories(run: Run, searches: Searches) -> Means | None:
+    """Means of the searches held to categories; None if they are not known."""
+    if searches.in_category is None:
+        return None
+    return summarise(searches.in_category, run.group, len(run.names))
+
+
+def unconstrained(searches: Searches) -> Means | None:
+    """Means of the searches over the whole gallery; None if they are not known."""
+    if searches.unconstrained is None:
+        return None
+    return summarise(searches.unconstrained, np.zeros(len(searches.unconstrained), np.int64), 1)
+
+
+def difference(run: Run) -> Searches:
+    """Re-ranked minus plain, query by query: the intervals of its means are paired."""
+    assert run.reranked is not None
+    pairs = [(getattr(run.reranked, n), getattr(run.plain, n)) for n in ("unconstrained", "in_category")]
+    return Searches(*(None if after is None or before is None else after - before for after, before in pairs))
+
+
+def score_tables(runs: Sequence[Run]) -> list[Table]:
+    """The tables that `fashret evaluate` prints for one run, or for several side by side.
+
+    >>> run = Run("a", ("mAP", "Acc@1"), np.array([0, 0]), ("bags",), 9, Searches(np.array([[.5, 0], [1, 1]]), None))
+    >>> [[str(cell) for cell in row] for row in score_tables([run])[0].rows]
+    [['Unconstrained retrieval', '2', '75.0', '50.0']]
+    """
+    if len(runs) > 1:
+        return compare_runs(runs)
+    run = runs[0]
+    return [category_table(run)] if run.reranked is None else [rerank_table(run), rerank_category_table(run)]
+
+
+def category_table(run: Run) -> Table:
+    """One run: a row for every category, then the two overall scores."""
+    held, free = average_over_categories(run, run.plain), unconstrained(run.plain)
+    rows: list[tuple[Cell, ...]] = []
+    for g, name in enumerate(run.names if held else ()):
+        assert held is not None
+        rows.append((name, int(held.scored[g]), *(Score(float(m)) for m in held.groups[g])))
+    overall = [(label, means) for label, means in ((AVERAGE, held), (UNCONSTRAINED, free)) if means]
+    rows += [(label, int(means.scored.sum()), *means.mean_cells()) for label, means in overall]
+    sections = (len(rows) - len(overall),) if held else ()
+    return Table("scores", f"Scores of {run.name}", ("Category", "Queries", *run.measures), tuple(rows), sections,
+                 notes(run, held, free))  # fmt: skip
+
+
+def rerank_table(run: Run) -> Table:
+    """One run: plain, re-ranked and their difference, for both overall scores and every measure."""
+    rows: list[tuple[Cell, ...]] = []
+    sections = []
+    kinds = {**run.rankings, "difference": difference(run)}
+    for label in (AVERAGE, UNCONSTRAINED):
+        sections.append(len(rows))
+        for kind, searches in kinds.items():
+            means = average_over_categories(run, searches) if label == AVERAGE else unconstrained(searches)
+            if means:
+                rows.append((label, kind, int(means.scored.sum()), *means.mean_cells(change=kind == "difference")))
+    held, free = average_over_categories(run, run.plain), unconstrained(run.plain)
+    return Table("reranking", f"Scores of {run.name}, plain and re-ranked", ("Search", "Ranking", "Queries",
+                 *run.measures), tuple(rows), tuple(s for s in sections[1:] if 0 < s < len(rows)),
+                 notes(run, held, free))  # fmt: skip
+
+
+HEADLINE = ("mAP", "Acc@1", "Acc@20")
+
+
+def rerank_category_table(run: Run) -> Table:
+    """One run: mAP, Acc@1 and Acc@20 of every category, plain, re-ranked, and the difference."""
+    measures = [i for i, name in enumerate(run.measures) if name in HEADLINE] or [0]
+    columns = [name for i in measures for name in _triple(run.measures[i])]
+    kinds = [*run.rankings.values(), difference(run)]
+    held = [average_over_categories(run, searches) for searches in kinds]
+    if held[2] is None:
+        note = "The search held to categories was not re-ranked: no scores per category."
+        return Table("categories", "Scores per category", ("Category", "Queries", *columns), (), (), (note,))
+    rows: list[tuple[Cell, ...]] = []
+    for g, name in enumerate(run.names):
+        cells = [Score(float(m.groups[g, i]), change=n == 2) for i in measures for n, m in enumerate(held) if m]
+        rows.append((name, int(held[2].scored[g]), *cells))
+    title = f"Scores of {run.name} per category, plain and re-ranked"
+    notes = tuple(_empty_categories(run, held[2]))
+    return Table("categories", title, ("Category", "Queries", *columns), tuple(rows), (), notes)
+
+
+def _triple(measure: str) -> tuple[str, str, str]:
+    return measure, f"{measure} re-ranked", f"{measure} Δ"
+
+
+def compare_runs(runs: Sequence[Run]) -> list[Table]:
+    """Several runs: one row a run (two with re-ranking) for each overall score, and mAP per category."""
+    tables = []
+    for label, name in ((AVERAGE, "average"), (UNCONSTRAINED, "unconstrained")):
+        rows: list[tuple[Cell, ...]] = []
+        for run in runs:
+            for kind, searches in run.rankings.items():
+                means = average_over_categories(run, searches) if label == AVERAGE else unconstrained(searches)
+                if means:
+                    title = run.name if kind == "plain" else f"{run.name}, {kind}"
+                    rows.append((title, int(means.scored.sum()), *_by_measure(runs, run, means.mean_cells())))
+        about = [DEFINITIONS[label], *_shared_notes(runs), *(f"{r.name}: {n}" for r in runs for n in r.notes)]
+        columns = ("Run", "Queries", *all_measures(runs))
+        if rows:
+            tables.append(Table(name, label, columns, best_in_bold(rows), (), tuple(about)))
+    return [*tables, *categories_of_runs(runs)]
+
+
+def all_measures(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Measures of all runs, each once, in their order."""
+    return tuple(dict.fromkeys(name for run in runs for name in run.measures))
+
+
+def _by_measure(runs: Sequence[Run], run: Run, cells: Sequence[Score]) -> list[Score]:
+    own = dict(zip(run.measures, cells, strict=True))
+    return [own.get(name, Score(math.nan)) for name in all_measures(runs)]
+
+
+def categories_of_runs(runs: Sequence[Run]) -> Iterator[Table]:
+    """mAP of every category, one column a run, best of each row in bold; nothing if no run tells."""
+    held = {run.name: (run, average_over_categories(run, run.plain)) for run in runs}
+    known = {name: (run, means) for name, (run, means) in held.items() if means}
+    if not known:
+        return
+    rows = []
+    for category in dict.fromkeys(name for run, _ in known.values() for name in run.names):
+        cells = []
+        for run, means in known.values():
+            present = category in run.names
+            cells.append(Score(float(means.groups[run.names.index(category), 0]) if present else math.nan))
+        rows.append((category, *_mark_best(cells)))
+    yield Table("categories", f"{runs[0].measures[0]} per category", ("Category", *known), tuple(rows))
+
+
+def best_in_bold(rows: Sequence[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
+    """The same rows, the highest score of every column marked (all of them where several are highest)."""
+    columns = [_mark_best(column) for column in zip(*rows, strict=True)]
+    return tuple(zip(*columns, strict=True))
+
+
+def _mark_best(cells: Sequence[Cell]) -> list[Cell]:
+    values = [c.value for c in cells if isinstance(c, Score) and not math.isnan(c.value)]
+    if len(values) < 2:
+        return list(cells)
+    top = max(values)
+    return [Score(c.value, c.low, c.high, c.change, best=c.value == top) if isinstance(c, Score) else c for c in cells]
+
+
+def notes(run: Run, held: Means | None, free: Means | None) -> tuple[str, ...]:
+    """What must be known to compare the scores with others'."""
+    lines = [DEFINITIONS["mAP"], DEFINITIONS["Acc"]]
+    lines += [DEFINITIONS[AVERAGE]] if held else []
+    lines += [DEFINITIONS[UNCONSTRAINED]] if free else []
+    lines.append(counts(run))
+    lines += _empty_categories(run, held) if held else []
+    return (*lines, DEFINITIONS["interval"], *run.notes)
+
+
+def counts(run: Run) -> str:
+    """How many queries were scored and skipped, and how large the gallery is."""
+    values = run.plain.unconstrained if run.plain.unconstrained is not None else run.plain.in_category
+    assert values is not None
+    scored = int((~np.isnan(values).any(axis=1)).sum())
+    skipped = len(values) - scored
+    return f"{scored:,} queries scored, {skipped:,} skipped (no positive in the gallery), {run.gallery:,} gallery rows."
+
+
+def _shared_notes(runs: Sequence[Run]) -> list[str]:
+    return [DEFINITIONS["mAP"], DEFINITIONS["Acc"], *(f"{r.name}: {counts(r)}" for r in runs), DEFINITIONS["interval"]]
+
+
+def _empty_categories(run: Run, held: Means) -> list[str]:
+    empty = [name for name, scored in zip(run.names, held.scored, strict=True) if not scored]
+    if not empty:
+        return []
+    some = ", ".join(empty[:5]) + (f" and {len(empty) - 5:,} more" if len(empty) > 5 else "")
+    return [f"No positives in {some}: shown as –, left out of the average."]

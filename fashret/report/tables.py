@@ -1,0 +1,311 @@
+"""A table of scores, and the forms it is printed in.
+
+In: `Table`, whose cells are names, counts and `Score`s. Out: the same table for the terminal (rich), as JSON, CSV,
+Markdown and LaTeX. Names come from data and are escaped for each form; numbers in JSON and CSV are not rounded.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+    from rich.table import Table as RichTable
+
+LONGEST_NAME = 48  # characters of a name that the terminal, Markdown and LaTeX show
+JOINERS = "\u200c\u200d"  # invisible characters that scripts need: zero-width non-joiner and joiner
+NOTHING = "–"  # a score that is not defined, for want of queries
+MOST_ROWS = 40  # categories that the terminal shows
+DROPPED_FIRST = (
+    "Acc@5",
+    "Acc@10",
+    "Acc@50",
+    "Acc@20",
+)  # measures left out, in this order, where the terminal is narrow
+FORMS = ("json", "csv", "markdown", "latex")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A share from 0 to 1, or the difference of two, shown in percent.
+
+    Attributes
+    ----------
+    value
+        NaN where it is not defined: no query to average over.
+    low, high
+        Ends of its 95 % interval; NaN where none was computed.
+    change
+        It is a difference: shown with its sign.
+    best
+        It is the best of its column: shown in bold.
+    """
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    change: bool = False
+    best: bool = False
+
+    def __str__(self) -> str:
+        """The score in percent, one decimal.
+
+        >>> str(Score(0.5478)), str(Score(-0.0213, change=True)), str(Score(float("nan")))
+        ('54.8', '−2.1', '–')
+        """
+        if math.isnan(self.value):
+            return NOTHING
+        text = f"{100 * self.value:+.1f}" if self.change else f"{100 * self.value:.1f}"
+        return text.replace("-", "−")
+
+    @property
+    def interval(self) -> str:
+        """The 95 % interval in percent, empty if there is none.
+
+        >>> Score(0.5, 0.45, 0.552).interval
+        '45.0–55.2'
+        """
+        if math.isnan(self.low) or math.isnan(self.high):
+            return ""
+        low, high = (str(Score(end, change=self.change)) for end in (self.low, self.high))
+        return f"{low}…{high}" if self.change else f"{low}–{high}"
+
+
+Cell = Score | str | int
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under a title.
+
+    Attributes
+    ----------
+    name
+        Short name, for files and scripts.
+    columns
+        Heading of each column; no two alike.
+    sections
+        Positions of the rows above which a line is drawn.
+    notes
+        Definitions and counts that belong to the numbers, one sentence each.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    sections: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable]:
+        yield fitted(self, console, options.max_width)
+
+
+def printable(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name as one line that cannot steer the terminal: control and direction marks out, the middle of a long one too.
+
+    >>> printable("a\\x1b[31m\\nb"), printable("abcdefghij", 7)
+    ('a[31m b', 'abc…hij')
+    """
+    text = " ".join(name.split())
+    text = "".join(c for c in text if c in JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    if len(text) <= longest:
+        return text
+    half = (longest - 1) // 2
+    return f"{text[: longest - 1 - half]}…{text[-half:]}"
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell as plain text, with its interval in brackets behind it."""
+    if isinstance(cell, Score):
+        return f"{cell} ({cell.interval})" if cell.interval else str(cell)
+    return f"{cell:,}" if isinstance(cell, int) else printable(cell)
+
+
+def is_number(table: Table, column: int) -> bool:
+    """Whether a column holds numbers: it is set flush right then."""
+    return all(not isinstance(row[column], str) for row in table.rows)
+
+
+# --- terminal ---
+
+
+def to_rich(table: Table, intervals: bool = True) -> RichTable:
+    """The table for a terminal; intervals stand in a second, dim line."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    shown = RichTable(title=Text(table.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, column in enumerate(table.columns):
+        number = is_number(table, i)
+        heading = "\n".join(column.rsplit(" ", 1)) if number else column
+        shown.add_column(Text(heading), justify="right" if number else "left", no_wrap=number or 0 < i)
+    for i, row in enumerate(table.rows):
+        shown.add_row(*(_rich_cell(cell, intervals) for cell in row), end_section=i + 1 in table.sections)
+    if table.notes:
+        shown.caption, shown.caption_justify = Text("\n".join(table.notes), "dim"), "left"
+    return shown
+
+
+def _rich_cell(cell: Cell, intervals: bool) -> Any:
+    from rich.text import Text
+
+    if not isinstance(cell, Score):
+        return Text(cell_text(cell))
+    style = "bold green" if cell.best else "" if not cell.change else "green" if cell.value > 0 else "red"
+    text = Text(str(cell), "dim" if math.isnan(cell.value) else style)
+    return text.append(f"\n{cell.interval}", "dim not bold") if intervals and cell.interval else text
+
+
+def fitted(table: Table, console: Console, width: int) -> RichTable:
+    """`to_rich`, made to fit: without intervals, then with fewer k, and never more than `MOST_ROWS` rows.
+
+    What is left out is named under the table; the other forms leave out nothing.
+    """
+    table = _shortened(table)
+    drop: list[str] = []
+    shown = to_rich(table)
+    for measure in ("", *DROPPED_FIRST):
+        if console.measure(shown, options=console.options.update(max_width=10_000)).minimum <= width:
+            break
+        drop += [measure] if measure else []
+        shown = to_rich(_without(table, drop), intervals=False)
+    return shown
+
+
+def _without(table: Table, measures: Sequence[str]) -> Table:
+    """The same without the columns of some measures."""
+    kept = [i for i, column in enumerate(table.columns) if column.split(" ")[0] not in measures]
+    gone = [*measures, *(["the intervals"] if any(_has_intervals(table, i) for i in range(len(table.columns))) else [])]
+    note = (f"Left out for want of width: {', '.join(gone)}; --json and --csv have all.",) if gone else ()
+    return replace(
+        table,
+        columns=tuple(table.columns[i] for i in kept),
+        rows=tuple(tuple(row[i] for i in kept) for row in table.rows),
+        notes=table.notes + note,
+    )
+
+
+def _shortened(table: Table) -> Table:
+    """The same with at most `MOST_ROWS` rows of the first section; what follows it stays."""
+    body = table.sections[0] if table.sections else len(table.rows)
+    if body <= MOST_ROWS:
+        return table
+    note = f"{body - MOST_ROWS:,} more rows are not shown; --json and --csv have all."
+    sections = tuple(s - body + MOST_ROWS for s in table.sections)
+    return replace(
+        table, rows=table.rows[:MOST_ROWS] + table.rows[body:], sections=sections, notes=(*table.notes, note)
+    )
+
+
+# --- for scripts ---
+
+
+def to_json(table: Table) -> dict[str, Any]:
+    """The table as plain values: shares from 0 to 1, None where undefined, `<column> low`, `<column> high` beside."""
+    keys = script_columns(table)
+    rows = [dict(zip(keys, script_cells(table, row), strict=True)) for row in table.rows]
+    return {"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}
+
+
+def to_csv(table: Table) -> str:
+    """The table as CSV with a heading; an undefined score is an empty cell."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(script_columns(table))
+    writer.writerows(script_cells(table, row) for row in table.rows)
+    return stream.getvalue()
+
+
+def script_columns(table: Table) -> list[str]:
+    """Headings of JSON and CSV: a column with intervals has two more for their ends."""
+    names = []
+    for i, column in enumerate(table.columns):
+        names += [column, f"{column} low", f"{column} high"] if _has_intervals(table, i) else [column]
+    return names
+
+
+def script_cells(table: Table, row: Sequence[Cell]) -> list[Any]:
+    """Plain values of one row, under `script_columns`."""
+    values: list[Any] = []
+    for i, cell in enumerate(row):
+        ends = (cell.low, cell.high) if isinstance(cell, Score) else (math.nan, math.nan)
+        values.append(_defined(cell.value) if isinstance(cell, Score) else cell)
+        values += [_defined(end) for end in ends] if _has_intervals(table, i) else []
+    return values
+
+
+def _has_intervals(table: Table, column: int) -> bool:
+    return any(isinstance(row[column], Score) and row[column].interval for row in table.rows)  # type: ignore[union-attr]
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+# --- for papers and pages ---
+
+
+def to_markdown(table: Table) -> str:
+    """The table in GitHub's Markdown, the best of a column in bold."""
+    lines = [f"**{_markdown(table.title)}**", ""]
+    lines.append("| " + " | ".join(_markdown(column) for column in table.columns) + " |")
+    lines.append("|" + "|".join(" ---: " if is_number(table, i) else " --- " for i in range(len(table.columns))) + "|")
+    for row in table.rows:
+        cells = (_bold(cell, _markdown(cell_text(cell)), "**{}**") for cell in row)
+        lines.append("| " + " | ".join(cells) + " |")
+    notes = [f"{_markdown(note)}  " for note in table.notes]
+    return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+
+def _bold(cell: Cell, text: str, bold: str) -> str:
+    return bold.format(text) if isinstance(cell, Score) and cell.best else text
+
+
+def _markdown(text: str) -> str:
+    escaped = re.sub(r"([\\`*_\[\]|~])", r"\\\1", text)
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "−": "$-$",
+    "–": "--",
+    "Δ": r"$\Delta$",
+    "×": r"$\times$",
+    "→": r"$\rightarrow$",
+    "≤": r"$\leq$",
+    "…": r"\dots{}",
+} | {c: "\\" + c for c in "&%$#_{}"}
+
+
+def to_latex(table: Table) -> str:
+    """The table as a LaTeX `table` for the package booktabs."""
+    kinds = "".join("r" if is_number(table, i) else "l" for i in range(len(table.columns)))
+    lines = [r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{kinds}}}", r"\toprule"]
+    lines += [" & ".join(_latex(column) for column in table.columns) + r" \\", r"\midrule"]
+    for i, row in enumerate(table.rows):
+        lines += [r"\midrule"] if i in table.sections else []
+        lines.append(" & ".join(_bold(c, _latex(cell_text(c)), r"\textbf{{{}}}") for c in row) + r" \\")
+    caption = " ".join([table.title.rstrip(".") + ".", *table.notes])
+    lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{_latex(caption)}}}", r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def _latex(text: str) -> str:
+    return "".join(LATEX.get(c, c) for c in text)
+
+
+def write_tables(tables: Sequence[Table], form: str) -> str:
+    """Several tables as one text in one of `FORMS` but JSON, whose values `to_json` gives."""
+    return "\n".join({"csv": to_csv, "markdown": to_markdown, "latex": to_latex}[form](table) for table in tables)
