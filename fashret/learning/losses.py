@@ -117,7 +117,7 @@ def centroid_triplet(feature: Tensor, labels: Tensor, valid: Tensor, margin: flo
 
     >>> feature = torch.tensor([[0.0], [1.0], [3.0], [3.0]])
     >>> centroid_triplet(feature, torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool), margin=2.0)
-    tensor(0.5000)
+    tensor(0.2500)
     >>> centroid_triplet(feature[:3], torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.bool))  # one is alone: no part
     tensor(0.)
     """
