@@ -1,0 +1,177 @@
+"""Recipes: published training settings as plain option values, and TOML files of them.
+
+In: a recipe's name, a configuration file, the options given on the command line. Out: one resolved `TrainOptions`. Later
+ones win: the defaults of `TrainOptions`, the recipe, the file, the command line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from fashret.errors import FashretError
+from fashret.options import TrainOptions
+
+# Adam, weight decay 5e-4, 120 epochs with × 0.1 at 40 and 70, ten epochs of linear warm-up, flip, pad 10 and crop,
+# random erasing: Luo et al., "A Strong Baseline and Batch Normalization Neck for Deep Person Re-Identification", and
+# what TrainOptions has by default. With it the fashion paper (Wieczorek et al., arXiv 2003.04094) trains at lr 1e-4 on
+# batches of 128 images, best with ResNet50-IBN-a at 320x320 on white.
+_RST: dict[str, Any] = {
+    "backbone": "resnet50_ibn_a",
+    "input": "320x320",
+    "fit": "pad",
+    "loss": ("softmax:smoothing=0.1", "quadruplet:margin1=1.0,margin2=0.5", "center:weight=0.0005,lr=0.5"),
+    "batch_products": 32,
+    "batch_images": 4,
+    "missing": "resample",
+    "optimiser": "adam",
+    "lr": 1e-4,
+    "weight_decay": 5e-4,
+    "epochs": 120,
+    "schedule": "step",
+    "steps": (40, 70),
+    "gamma": 0.1,
+    "warmup": 10,
+    "warmup_from": 0.01,
+}
+
+RECIPES: dict[str, dict[str, Any]] = {
+    # arXiv 2003.04094: quadruplet and center loss on the feature, classification behind a BNNeck
+    "rst": _RST,
+    # the same with the strong baseline's batch-hard triplet loss
+    "rst-triplet": _RST | {"loss": ("softmax:smoothing=0.1", "triplet:margin=0.3", "center:weight=0.0005,lr=0.5")},
+    # classification alone, images at random
+    "softmax": _RST | {"loss": ("softmax:smoothing=0.1",), "batch_products": 0, "batch_images": 128},
+    # Wieczorek et al., arXiv 2104.13643: centroids; empty places instead of drawing images again
+    "ctl": _RST
+    | {
+        "loss": (
+            "softmax:smoothing=0.1",
+            "triplet:margin=0.5",
+            "center:weight=0.0005,lr=0.5",
+            "centroid-triplet:margin=0.5",
+        ),
+        "batch_products": 12,
+        "missing": "mask",
+        "warmup_from": 0.0,
+    },
+    # Zhou et al., arXiv 1910.06827: classification alone with a schedule of its own
+    "osnet-ain": {
+        "backbone": "osnet_ain_x1_0",
+        "neck": "none",
+        "input": "256x128",
+        "fit": "stretch",
+        "loss": ("softmax:smoothing=0.1",),
+        "batch_products": 0,
+        "batch_images": 64,
+        "pad": 0,
+        "erase": 0.0,
+        "jitter": 0.2,
+        "optimiser": "amsgrad",
+        "lr": 1.5e-3,
+        "weight_decay": 5e-4,
+        "epochs": 100,
+        "schedule": "cosine",
+        "warmup": 0,
+        "freeze": 10,
+    },
+    # a small network from random weights, for two CPU cores and a few minutes
+    "demo": {
+        "backbone": "small",
+        "weights": "none",
+        "input": "128x128",
+        "fit": "pad",
+        "loss": ("softmax:smoothing=0.1", "triplet:margin=0.3"),
+        "batch_products": 16,
+        "batch_images": 4,
+        "lr": 1e-3,
+        "epochs": 20,
+        "schedule": "cosine",
+        "warmup": 2,
+        "validate_every": 0,
+    },
+}
+
+
+def resolve(options: TrainOptions, given: Iterable[str], config: Path | None = None) -> TrainOptions:
+    """The options that a run goes by.
+
+    Parameters
+    ----------
+    options
+        As the command line made them: its own values and defaults.
+    given
+        Names of the options that were set on the command line.
+    config
+        A TOML file as `to_toml` writes it; it may name a recipe, which `--recipe` overrides.
+
+    Raises
+    ------
+    FashretError
+        For an unknown recipe or a file that is not such a configuration.
+
+    >>> resolve(TrainOptions(recipe="ctl", lr=1.0), given=["recipe", "lr"]).missing
+    'mask'
+    """
+    given = set(given)
+    from_file = read_toml(config) if config is not None else {}
+    recipe = options.recipe if "recipe" in given else from_file.get("recipe", options.recipe)
+    if recipe not in RECIPES:
+        raise FashretError(f"--recipe {recipe}: no such recipe; there are {', '.join(RECIPES)}")
+    from_command_line = {name: getattr(options, name) for name in given}
+    values = RECIPES[recipe] | from_file | from_command_line | {"recipe": recipe}
+    return dataclasses.replace(TrainOptions(), **values)
+
+
+def to_toml(options: TrainOptions) -> str:
+    """Every option as TOML, one a line, with its help as a comment.
+
+    >>> to_toml(TrainOptions()).splitlines()[0]
+    'recipe = "rst"  # set of values that the other options start from'
+    """
+    lines = []
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        # JSON's strings, numbers, booleans and arrays of them are TOML's too
+        text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+        lines.append(f"{field.name} = {text}  # {field.metadata['help']}")
+    return "\n".join(lines) + "\n"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Option values out of a TOML file.
+
+    Raises
+    ------
+    FashretError
+        If the file is missing or not TOML, names an unknown option, or a value is of the wrong type.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FashretError(f"--config {path}: cannot be read: {error}") from error
+    fields = {field.name: field for field in dataclasses.fields(TrainOptions)}
+    hints = get_type_hints(TrainOptions)
+    if unknown := sorted(set(values) - set(fields)):
+        raise FashretError(f"--config {path}: unknown {', '.join(unknown)}; known are {', '.join(fields)}")
+    return {name: _checked(f"--config {path}", fields[name], hints[name], value) for name, value in values.items()}
+
+
+def _checked(where: str, field: dataclasses.Field, kind: Any, value: Any) -> Any:
+    """A value of the option's type: whole numbers count as decimal ones, arrays become tuples."""
+    if getattr(kind, "__origin__", None) is tuple:
+        if not isinstance(value, list):
+            raise FashretError(f"{where}: {field.name} is an array, not {value!r}")
+        return tuple(_checked(where, field, kind.__args__[0], entry) for entry in value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise FashretError(f"{where}: {field.name} is {kind.__name__}, not {value!r}")
+    choices = field.metadata["choices"]
+    if choices and value not in choices:
+        raise FashretError(f"{where}: {field.name} is one of {', '.join(choices)}, not {value!r}")
+    return value
