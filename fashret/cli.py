@@ -35,6 +35,7 @@ app = typer.Typer(
     "photo → crop → vector → ranking → score, one command for each arrow, one HDF5 file for each noun.",
 )
 
+PRODUCTS = 10  # that a search for one photo prints
 PIPELINE = "The pipeline, in order"
 BESIDE = "Beside it"
 
@@ -92,7 +93,7 @@ def command(options_class: type, panel: str = PIPELINE) -> Callable[[Callable[..
             as_json = values.pop("json_output")
             chosen = {f.name: _frozen(values.pop(f.name)) for f in fields}
             if "given" in own:
-                values["given"] = {n for n in chosen if context.get_parameter_source(n).name != "DEFAULT"}
+                values["given"] = {n for n in chosen if _is_given(context, n)}
             show(function(options=options_class(**chosen), **values), as_json)
 
         parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
@@ -110,6 +111,12 @@ def command(options_class: type, panel: str = PIPELINE) -> Callable[[Callable[..
 
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option's value was set by the user."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def _flag(field: dataclasses.Field[Any], kind: Any) -> inspect.Parameter:
@@ -168,7 +175,7 @@ def crop(
 ) -> Any:
     """Cut the garments out of the photos: manifest + photos → crops.h5.
 
-    Example: fashret crop demo/manifest.csv -o demo/demo.crops.h5
+    Example: fashret crop demo/photos/manifest.csv -o demo/crops.h5
     """
     from fashret.stages import crop as stage
 
@@ -184,7 +191,7 @@ def train(
 ) -> Any:
     """Teach a network to tell products apart: crops.h5 → model/.
 
-    Example: fashret train demo/demo.crops.h5 --recipe demo -o demo/model
+    Example: fashret train demo/crops.h5 --recipe demo -o demo/model
     """
     from fashret.stages import train as stage
 
@@ -199,7 +206,7 @@ def embed(
 ) -> Any:
     """Turn every crop into a vector: crops.h5 + model → embeddings.h5.
 
-    Example: fashret embed demo/demo.crops.h5 --model demo/model -o demo/demo.emb.h5
+    Example: fashret embed demo/crops.h5 --model demo/model -o demo/catalogue.emb.h5
     """
     from fashret.stages import embed as stage
 
@@ -210,13 +217,30 @@ def embed(
 def search(
     queries: Annotated[Path, typer.Argument(help="embeddings.h5 with the queries (and the gallery).")],
     options: stage_options.SearchOptions,
+    given: set[str],
     gallery: Annotated[Path | None, typer.Argument(help="embeddings.h5 with the gallery, if another file.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default=False)] = None,
+    image: Annotated[Path | None, typer.Option(help="Search for this photo, and print the best products.")] = None,
+    box: Annotated[
+        str, typer.Option(help="With --image: the garment, x1,y1,x2,y2 in pixels.", show_default=False)
+    ] = "",
+    model: Annotated[list[Path] | None, typer.Option(help="With --image: the model, if it was moved.")] = None,
 ) -> Any:
     """Find the nearest gallery rows of every query, exactly: embeddings.h5 → ranking.h5.
 
-    Example: fashret search demo/demo.emb.h5 -o demo/demo.ranking.h5
+    Example: fashret search demo/catalogue.emb.h5 -o demo/ranking.h5
+
+    Example: fashret search demo/catalogue.emb.h5 --image photo.jpg --box 40,60,380,900
     """
+    if image is not None:
+        if gallery or output:
+            raise typer.BadParameter("--image takes one embeddings file and no --output")
+        from fashret.stages import search_photo
+
+        products = options.k if "k" in given else PRODUCTS
+        return search_photo.run(queries, image, box, tuple(model or ()), products, options)
+    if output is None:
+        raise typer.BadParameter("give -o ranking.h5, or --image photo.jpg to search for one photo")
     from fashret.stages import search as stage
 
     return stage.run(queries, gallery, output, options)
@@ -230,7 +254,7 @@ def rerank(
 ) -> Any:
     """Re-rank by k-reciprocal neighbours: ranking.h5 → ranking.h5.
 
-    Example: fashret rerank demo/demo.ranking.h5 -o demo/demo.reranked.h5
+    Example: fashret rerank demo/ranking.h5 -o demo/reranked.h5
     """
     from fashret.stages import rerank as stage
 
@@ -244,7 +268,7 @@ def evaluate(
 ) -> Any:
     """Score rankings: mAP and Acc@k, average over categories and unconstrained.
 
-    Example: fashret evaluate --rerank demo/demo.emb.h5
+    Example: fashret evaluate --rerank demo/catalogue.emb.h5
     """
     from fashret.stages import evaluate as stage
 
@@ -276,7 +300,7 @@ def info(
 ) -> Any:
     """Say what a file is: rows, columns, roles, attributes, origins.
 
-    Example: fashret info demo/demo.emb.h5
+    Example: fashret info demo/catalogue.emb.h5
     """
     from fashret.stages import info as stage
 
