@@ -77,7 +77,16 @@ class CropOptions:
     encoding: str = option("jpeg", "how crops are stored", choices=("jpeg", "raw"))
     quality: int = option(95, "JPEG quality, 1 to 100")
     max_errors: float = option(0.01, "share of unreadable photos at which to stop, 0 to 1")
-    workers: int = option(0, "processes that decode; 0 = one per core")
+    workers: int = option(0, "threads that decode; 0 = one per core")
+    resume: bool = option(False, "go on where an interrupted run stopped")
+    restart: bool = option(False, "throw away what an interrupted run left")
+    append: bool = option(False, "add the new rows of a grown manifest to the file")
+    check: bool = option(False, "read everything but the pixels and say what is there; needs no --output")
+    drop_train_products: bool = option(False, "Street2Shop: leave shop photos of train products out of the gallery")
+    drop_shared_photos: bool = option(False, "Street2Shop: leave street photos that are also test out of train")
+    gallery: str = option(
+        "val+test", "DeepFashion Consumer-to-Shop: shop photos searched", choices=("val+test", "test")
+    )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """crops.h5: what is cut out of the photos, one row per (photo, box, product).
 
     images    N × variable-length uint8, encoded JPEG or PNG bytes (`encoding` "jpeg"), or N×H×W×3 uint8 RGB ("raw")
+    extent    only in raw files: N×2 uint16, height and width of the crop, at the top left of its H×W frame; the rest of
+              the frame is white. Without it every crop fills its frame
     and the columns of `fashret.files.rows`
     attributes: those of every file, `encoding`, `size` (longer side in pixels), `dataset`, `categories` (JSON)
 
@@ -47,7 +49,10 @@ class Crops(RowFile):
         """Images of the rows start ≤ i < stop as H×W×3 uint8 RGB arrays."""
         stored = self.encoded(start, stop)
         if self.encoding == "raw":
-            return list(stored)
+            if "extent" not in self.file:
+                return list(stored)
+            extent = self._dataset("extent")[start:stop]
+            return [frame[:height, :width] for frame, (height, width) in zip(stored, extent, strict=True)]
         return [self.decode(data, start + i) for i, data in enumerate(stored)]
 
     def encoded(self, start: int, stop: int) -> Sequence[NDArray[np.uint8]]:
@@ -94,6 +99,8 @@ def create_crops(
     kind = np.dtype("uint8") if raw else h5py.vlen_dtype(np.uint8)
     rows_a_chunk = max(1, (1 << 20) // (size * size * 3)) if raw else 64
     file.create_dataset("images", (0, *shape), kind, maxshape=(None, *shape), chunks=(rows_a_chunk, *shape))
+    if raw:
+        file.create_dataset("extent", (0, 2), np.uint16, maxshape=(None, 2), chunks=(chunk, 2))
     create_columns(file, categories, chunk)
     file.attrs["encoding"] = encoding
     file.attrs["size"] = size
@@ -106,7 +113,7 @@ def append_crops(file: h5py.File, rows: Rows, images: Sequence[Any]) -> None:
     Parameters
     ----------
     images
-        Encoded bytes (bytes or uint8 vectors) or, in a raw file, size×size×3 uint8 arrays; one a row.
+        Encoded bytes (bytes or uint8 vectors) or, in a raw file, H×W×3 uint8 arrays, H, W ≤ size; one a row.
     """
     append_columns(file, rows)
     dataset = file["images"]
@@ -115,8 +122,17 @@ def append_crops(file: h5py.File, rows: Rows, images: Sequence[Any]) -> None:
     if not len(images):
         return
     if dataset.ndim == 4:
-        dataset[start:] = np.stack(images)
+        _append_raw(file, images, start)
         return
     block = np.empty(len(images), dtype=object)
     block[:] = [np.frombuffer(image, np.uint8) for image in images]
     dataset[start:] = block
+
+
+def _append_raw(file: h5py.File, images: Sequence[NDArray[np.uint8]], start: int) -> None:
+    frames = np.full((len(images), *file["images"].shape[1:]), 255, np.uint8)
+    for frame, image in zip(frames, images, strict=True):
+        frame[: image.shape[0], : image.shape[1]] = image
+    file["images"][start:] = frames
+    file["extent"].resize(start + len(images), axis=0)
+    file["extent"][start:] = [image.shape[:2] for image in images]

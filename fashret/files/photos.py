@@ -1,41 +1,94 @@
-"""From a photo on the disk to a crop in memory.
+"""From a photo on the disk to crops in memory.
 
-In: a photo's path and a box in pixels of the photo as stored. Out: the crop as an H×W×3 uint8 RGB array, upright,
-its longer side at most `size`.
+In: a photo's path and boxes in pixels of the photo as stored. Out: each crop as an H×W×3 uint8 RGB array, upright, its
+longer side at most `size`; or a `PhotoError` that says why not. A photo is opened and decoded once for all its boxes.
+
+A large JPEG is decoded at 1/2, 1/4 or 1/8 where that still holds more pixels than the crop (`reduction`); the rest of
+the way is a bicubic filter with antialiasing, like Pillow's. EXIF orientation is applied after cutting, because boxes
+are in pixels as stored.
 """
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path, PurePosixPath
+import io
+import math
+import os
+import re
+import stat
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from fashret.errors import FashretError
+from fashret.files import jpeg
+from fashret.files.rows import Rows
 
 MOST_PIXELS = 200_000_000  # a photo that claims more is refused before it is decoded
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+ORIENTATION = 0x0112  # EXIF tag
+REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can divide both sides by
 
-Image.MAX_IMAGE_PIXELS = None  # MOST_PIXELS is checked here, with a message of our own
+Image.MAX_IMAGE_PIXELS = None  # MOST_PIXELS is checked here, as an error of the photo instead of a warning
+
+Pixels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+T = TypeVar("T")
 
 
-def photo_path(root: Path, source: str) -> Path:
-    """Path of a photo under its root.
+class PhotoError(FashretError):
+    """One photo, or one box of it, cannot be used."""
+
+
+class MissingPhotoError(PhotoError):
+    """There is no such photo: in a public dataset a dead link, elsewhere an error like others."""
+
+
+def relative_source(source: str) -> str:
+    """Check a photo's path as a manifest gives it, and write it with forward slashes.
 
     Raises
     ------
     FashretError
-        If `source` is absolute or climbs out of the root with "..". The user's own links inside the root are followed.
+        If it is empty, absolute, or climbs out of the root with "..". (The user's own links in the root are followed.)
+
+    >>> relative_source("a/b.jpg"), relative_source("a\\\\b.jpg")
+    ('a/b.jpg', 'a/b.jpg')
     """
-    parts = PurePosixPath(source.replace("\\\\", "/"))
-    if parts.is_absolute() or ".." in parts.parts or (parts.parts and parts.parts[0].endswith(":")):
+    text = source.replace("\\", "/")
+    if not text or "\0" in text:
+        raise FashretError(f"photo {source!r}: not a path")
+    if text.startswith("/") or re.match(r"[A-Za-z]:", text) or ".." in text.split("/"):
         raise FashretError(f"photo {source!r}: paths must be relative to the root and stay inside it")
-    return root / parts
+    return text
 
 
-def read_crop(path: Path, box: NDArray[np.float32] | None, size: int) -> NDArray[np.uint8]:
+def photo_path(root: Path, source: str) -> Path:
+    """Path of a photo under its root; see `relative_source`."""
+    return root / relative_source(source)
+
+
+def present(root: Path, sources: Iterable[str]) -> NDArray[np.bool_]:
+    """Which photos exist: one listing of each folder instead of one question for each photo."""
+    listings: dict[str, set[str]] = {}
+    found = []
+    for source in sources:
+        folder, _, name = source.rpartition("/")
+        if folder not in listings:
+            try:
+                listings[folder] = set(os.listdir(root / folder))
+            except OSError:
+                listings[folder] = set()
+        found.append(name in listings[folder])
+    return np.array(found, bool)
+
+
+def read_crop(path: Path, box: NDArray[np.float32] | None, size: int) -> Pixels:
     """Decode a photo, cut the box out, turn it upright, shrink it.
 
     Parameters
@@ -48,55 +101,148 @@ def read_crop(path: Path, box: NDArray[np.float32] | None, size: int) -> NDArray
 
     Raises
     ------
-    FashretError
-        If the photo cannot be decoded, is absurdly large, or the box has no area inside of it.
+    PhotoError
+        If the photo is missing, cannot be decoded, is absurdly large, or the box has no area inside of it.
     """
+    crop = read_crops(path, [box], size)[0]
+    if isinstance(crop, PhotoError):
+        raise crop
+    return crop
+
+
+def read_crops(path: Path, boxes: Sequence[NDArray[np.float32] | None], size: int) -> list[Pixels | PhotoError]:
+    """Cut several boxes out of one photo, decoded once; see `read_crop`. What fails is returned, not raised."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as photo:
-                return np.asarray(crop_of(photo, box, size))
-    except FileNotFoundError:
-        raise FashretError("no such photo") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError) as error:
+        data = _bytes_of(path)
+        with Image.open(io.BytesIO(data)) as photo:
+            return _cut_all(photo, data, boxes, size)
+    except PhotoError as error:
+        return [error] * len(boxes)
+    except Exception as error:  # Pillow's readers raise almost anything on bytes they do not expect
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FashretError(f"cannot be decoded ({reason.replace(str(path), path.name)})") from error
+        if "cannot identify image file" in reason:
+            reason = "not an image of a known format" if data else "empty file"
+        return [PhotoError(f"cannot be decoded ({reason})")] * len(boxes)
 
 
-def crop_of(photo: Image.Image, box: NDArray[np.float32] | None, size: int) -> Image.Image:
-    """Cut, turn upright and shrink an opened photo; see `read_crop`."""
+def _bytes_of(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or device would wait for ever
+            raise PhotoError("is not a file")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingPhotoError("no such photo") from None
+    except OSError as error:
+        raise PhotoError(f"cannot be read ({error.strerror})") from None
+
+
+def _cut_all(
+    photo: Image.Image, data: bytes, boxes: Sequence[NDArray[np.float32] | None], size: int
+) -> list[Pixels | PhotoError]:
     width, height = photo.size
     if width * height > MOST_PIXELS:
-        raise FashretError(f"claims {width} x {height} pixels, more than {MOST_PIXELS:,}")
-    if box is None or np.isnan(box).any():
-        x1, y1, x2, y2 = 0, 0, width, height
-    else:
-        x1, y1, x2, y2 = clamp(box, width, height)
-    scale = size / max(x2 - x1, y2 - y1)
-    if scale < 0.5 and photo.format == "JPEG":  # decode at 1/2, 1/4 or 1/8 where that still holds two pixels for one
-        photo.draft("RGB", (int(width * scale * 2) + 1, int(height * scale * 2) + 1))
-    sx, sy = photo.size[0] / width, photo.size[1] / height
-    cut = tuple(round(v) for v in (x1 * sx, y1 * sy, x2 * sx, y2 * sy))
-    cut = (cut[0], cut[1], max(cut[2], cut[0] + 1), max(cut[3], cut[1] + 1))
-    exif = photo.getexif()
-    crop = upright_rgb(photo, exif).crop(cut) if cut != (0, 0, *photo.size) else upright_rgb(photo, exif)
-    target = (max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale)))
-    if scale < 1:
-        crop = crop.resize(target, Image.Resampling.LANCZOS)
-    crop.getexif().update({0x0112: exif.get(0x0112, 1)})
-    return ImageOps.exif_transpose(crop)
+        raise PhotoError(f"claims {width} x {height} pixels, more than {MOST_PIXELS:,}")
+    inside = [_clamp_or_error(box, width, height) for box in boxes]
+    sound = [box for box in inside if not isinstance(box, PhotoError)]
+    if not sound:
+        return [box for box in inside if isinstance(box, PhotoError)]
+    divisor = reduction(photo, min(_longer(box) for box in sound), size)
+    turn = _orientation(photo)
+    pixels = _decode(photo, data, divisor)
+    return [b if isinstance(b, PhotoError) else _upright(shrink(pixels, b, divisor, size), turn) for b in inside]
 
 
-def upright_rgb(photo: Image.Image, exif: Image.Exif) -> Image.Image:
+def reduction(photo: Image.Image, longer: int, size: int) -> int:
+    """Largest divisor of the decoder that leaves a side of `longer` pixels no shorter than `size`."""
+    if photo.format != "JPEG":
+        return 1
+    return next((n for n in REDUCTIONS if longer >= size * n), 1)
+
+
+def _decode(photo: Image.Image, data: bytes, divisor: int) -> Pixels:
+    """The pixels at 1/divisor of the stored size, sides rounded up; H×W×3 uint8."""
+    pixels = jpeg.decode(data, photo, divisor)
+    if pixels is not None:
+        return pixels
+    width, height = photo.size
+    if divisor > 1:
+        photo.draft(None, (width // divisor, height // divisor))
+    pixels = np.asarray(_rgb(photo))
+    if pixels.shape[:2] != (-(-height // divisor), -(-width // divisor)):
+        raise PhotoError(f"cannot be decoded (gave {pixels.shape[1]} x {pixels.shape[0]} of {width} x {height} pixels)")
+    return pixels
+
+
+def _rgb(photo: Image.Image) -> Image.Image:
     """The pixels as RGB; what is transparent becomes white."""
     if photo.mode in ("RGBA", "LA", "PA") or "transparency" in photo.info:
         clear = photo.convert("RGBA")
-        white = Image.new("RGBA", clear.size, "white")
-        return Image.alpha_composite(white, clear).convert("RGB")
+        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    if photo.mode.startswith(("I", "F")):  # 16 bits and more a pixel: Pillow would clip instead of scale
+        wide = np.asarray(photo, np.float64)
+        photo = Image.fromarray((wide * (255 / max(wide.max(), 1))).clip(0, 255).astype(np.uint8))
     return photo.convert("RGB")
 
 
-def clamp(box: NDArray[np.float32], width: int, height: int) -> tuple[int, int, int, int]:
+def shrink(pixels: Pixels, box: Box, divisor: int, size: int) -> Pixels:
+    """Cut a box out of a photo decoded at 1/divisor, and shrink it to a longer side of at most `size`.
+
+    Parameters
+    ----------
+    box
+        In pixels of the photo as stored, inside of it.
+
+    Returns
+    -------
+    H×W×3 uint8, in memory of its own.
+    """
+    x1, y1, x2, y2 = box
+    width, height = target_size(box, size)
+    step_x, step_y = (x2 - x1) / divisor / width, (y2 - y1) / divisor / height
+    if step_x == step_y == 1:
+        return pixels[y1:y2, x1:x2].copy()
+    left, skip_x = _anchor(x1 / divisor, step_x)
+    top, skip_y = _anchor(y1 / divisor, step_y)
+    right, bottom = math.ceil(x2 / divisor), math.ceil(y2 / divisor)
+    part = pixels[max(top, 0) : bottom, max(left, 0) : right].copy()
+    if min(left, top) < 0:
+        part = np.pad(part, ((max(-top, 0), 0), (max(-left, 0), 0), (0, 0)), mode="edge")
+    return _resample(part, skip_y + height, skip_x + width, step_y, step_x)[skip_y:, skip_x:].copy()
+
+
+def target_size(box: Box, size: int) -> tuple[int, int]:
+    """Width and height of a crop whose longer side is at most `size`.
+
+    >>> target_size((0, 0, 900, 1200), 320), target_size((10, 10, 110, 60), 320)
+    ((240, 320), (100, 50))
+    """
+    width, height = box[2] - box[0], box[3] - box[1]
+    scale = min(1.0, size / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _anchor(edge: float, step: float) -> tuple[int, int]:
+    """Where to begin so that the resampling grid meets the box's edge: (first pixel, output pixels to skip).
+
+    The filter begins at whole pixels, but in a photo decoded at 1/divisor the edge may lie between two. Beginning n
+    output pixels earlier moves the start by n·step; the n that brings it nearest to a whole pixel is taken.
+    """
+    distance, skip = min((round(abs(edge - n * step - round(edge - n * step)), 3), n) for n in range(16))
+    return round(edge - skip * step), skip
+
+
+def _resample(part: Pixels, height: int, width: int, step_y: float, step_x: float) -> Pixels:
+    """Bicubic with antialiasing: output pixel i is centred on (i + 0.5)·step. As Pillow's, but vectorised."""
+    import torch
+
+    # the function behind torch.nn.functional.interpolate, which does not take the output's size and the steps together
+    shrunk = torch.ops.aten._upsample_bicubic2d_aa(
+        torch.from_numpy(part).permute(2, 0, 1)[None], [height, width], False, 1 / step_y, 1 / step_x
+    )
+    return shrunk[0].permute(1, 2, 0).numpy()
+
+
+def clamp(box: NDArray[np.float32] | None, width: int, height: int) -> Box:
     """Box in whole pixels inside the photo.
 
     >>> clamp(np.array([-3, 2.4, 50, 9.6]), 40, 20)
@@ -104,12 +250,126 @@ def clamp(box: NDArray[np.float32], width: int, height: int) -> tuple[int, int, 
 
     Raises
     ------
-    FashretError
+    PhotoError
         If nothing of it lies inside.
     """
+    if box is None or np.isnan(box).all():
+        return 0, 0, width, height
     x1, y1, x2, y2 = (float(v) for v in box)
-    left, top = max(0, round(x1)), max(0, round(y1))
-    right, bottom = min(width, round(x2)), min(height, round(y2))
+    if not all(map(math.isfinite, (x1, y1, x2, y2))):
+        raise PhotoError(f"box {x1:g},{y1:g},{x2:g},{y2:g} is not four numbers")
+    left, top, right, bottom = max(0, round(x1)), max(0, round(y1)), min(width, round(x2)), min(height, round(y2))
     if left >= right or top >= bottom:
-        raise FashretError(f"box {x1:g},{y1:g},{x2:g},{y2:g} has no area inside the photo of {width} x {height}")
+        raise PhotoError(f"box {x1:g},{y1:g},{x2:g},{y2:g} has no area inside the photo of {width} x {height}")
     return left, top, right, bottom
+
+
+def _clamp_or_error(box: NDArray[np.float32] | None, width: int, height: int) -> Box | PhotoError:
+    try:
+        return clamp(box, width, height)
+    except PhotoError as error:
+        return error
+
+
+def _longer(box: Box) -> int:
+    return max(box[2] - box[0], box[3] - box[1])
+
+
+def _orientation(photo: Image.Image) -> int:
+    """EXIF orientation 1 to 8; 1 where there is none or it cannot be read."""
+    try:
+        return int(photo.getexif().get(ORIENTATION, 1))
+    except Exception:  # damaged EXIF raises almost anything, and is no reason to refuse the pixels
+        return 1
+
+
+def _upright(crop: Pixels, orientation: int) -> Pixels:
+    """Undo the camera's orientation."""
+    turned = {
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, -1),
+        7: lambda a: a.transpose(1, 0, 2)[::-1, ::-1],
+        8: lambda a: np.rot90(a, 1),
+    }
+    return np.ascontiguousarray(turned[orientation](crop)) if orientation in turned else crop
+
+
+def worker_count(workers: int) -> int:
+    """Number of workers that an option asks for; 0 = one per core that this process may use."""
+    if workers < 0:
+        raise FashretError(f"--workers {workers}: must be 0 or more")
+    if workers:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stream_crops(
+    root: Path,
+    rows: Rows,
+    size: int,
+    *,
+    order: Iterable[int] | None = None,
+    workers: int = 0,
+    then: Callable[[Pixels], T] = lambda crop: crop,  # type: ignore[assignment,return-value]
+) -> Generator[tuple[int, T | PhotoError], None, None]:
+    """Read the crops of rows, several photos at a time, and give them back in order.
+
+    Threads are enough: decoding, filtering and encoding all run outside of the interpreter's lock.
+
+    Parameters
+    ----------
+    order
+        Positions of the rows to read; default all. Rows of one photo that follow each other share its decoding.
+    then
+        What a worker does with each crop, an H×W×3 uint8 array, before it is given back.
+
+    Yields
+    ------
+    Position of the row, and what `then` made of its crop, or why there is none. Memory is bounded: no more than four
+    photos a worker are under way or waiting.
+    """
+
+    def read(indices: list[int]) -> list[tuple[int, T | PhotoError]]:
+        path = photo_path(root, rows.source[indices[0]])
+        crops = read_crops(path, [rows.box[i] for i in indices], size)
+        return [(i, c if isinstance(c, PhotoError) else then(c)) for i, c in zip(indices, crops, strict=True)]
+
+    count = worker_count(workers)
+    waiting: deque[Future[list[tuple[int, T | PhotoError]]]] = deque()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="photo")
+    try:
+        for photo in same_photo(rows, range(len(rows)) if order is None else order):
+            waiting.append(pool.submit(read, photo))
+            if len(waiting) >= 4 * count:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def same_photo(rows: Rows, order: Iterable[int]) -> Iterator[list[int]]:
+    """Split positions into runs that share a photo.
+
+    >>> rows = type("", (), {"source": ["a", "a", "b", "a"]})
+    >>> list(same_photo(rows, range(4)))
+    [[0, 1], [2], [3]]
+    """
+    run: list[int] = []
+    for i in order:
+        if run and rows.source[i] != rows.source[run[0]]:
+            yield run
+            run = []
+        run.append(int(i))
+    if run:
+        yield run
+
+
+def by_photo(rows: Rows) -> NDArray[np.int64]:
+    """Order of rows in which those of one photo follow each other, photos in the order of their first row."""
+    first: dict[str, int] = {}
+    rank = np.fromiter((first.setdefault(s, i) for i, s in enumerate(rows.source)), np.int64, len(rows))
+    return np.argsort(rank, kind="stable")

@@ -1,0 +1,70 @@
+"""Anybody's catalogue as a folder of photos.
+
+In: `root/<product>/street/*.jpg` and `root/<product>/shop/*.jpg`, or any folder with photos anywhere below. Out: its
+`Listing`: street photos are queries and shop photos the gallery; photos of a folder without such an order are the
+unlabelled gallery.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from fashret.errors import FashretError
+from fashret.files.manifests import Listing
+from fashret.files.photos import EXTENSIONS
+from fashret.files.rows import Domain, Role, Rows, text_array
+
+SIDES = {"street": (Domain.STREET, Role.QUERY), "shop": (Domain.SHOP, Role.GALLERY)}
+
+
+def read_folder(root: Path) -> Listing:
+    """List the photos of a folder, in the order of their paths.
+
+    Raises
+    ------
+    FashretError
+        If it holds no photo.
+    """
+    sources = _photos(root)
+    if not sources:
+        raise FashretError(
+            f"{root}: no photo in this folder or below; expected files ending in {', '.join(EXTENSIONS)}"
+        )
+    ordered = [source for source in sources if _side(source)]
+    notes = {}
+    if ordered and len(ordered) < len(sources):
+        notes["photos left out: not in <product>/street or <product>/shop"] = len(sources) - len(ordered)
+    return Listing(root.resolve().name, root, _rows(ordered or sources), notes=notes)
+
+
+def _photos(root: Path) -> list[str]:
+    found = []
+    for folder, below, names in os.walk(root, followlinks=False):
+        below.sort()
+        relative = Path(folder).relative_to(root).as_posix()
+        prefix = "" if relative == "." else relative + "/"
+        photos = (n for n in names if n.lower().endswith(EXTENSIONS) and not n.startswith("."))
+        found += [prefix + name for name in photos]
+    return sorted(found)
+
+
+def _side(source: str) -> tuple[Domain, Role] | None:
+    """Domain and role of `<product>/<side>/<photo>`; the product may itself be several folders deep."""
+    parts = source.split("/")
+    return SIDES.get(parts[-2].lower()) if len(parts) >= 3 else None
+
+
+def _rows(sources: list[str]) -> Rows:
+    sides = [_side(source) or (Domain.SHOP, Role.GALLERY) for source in sources]
+    products = [source.rsplit("/", 2)[0] if _side(source) else "" for source in sources]
+    return Rows(
+        source=text_array(sources),
+        box=np.full((len(sources), 4), np.nan, np.float32),
+        product=text_array(products),
+        role=np.array([role for _, role in sides], np.uint8),
+        domain=np.array([domain for domain, _ in sides], np.uint8),
+        category=np.full(len(sources), -1, np.int16),
+    )

@@ -1,0 +1,61 @@
+"""Manifests: what a dataset consists of.
+
+In: the name of a public dataset, whose TOML file is found by name; or anybody's catalogue (`fashret.files.tables`,
+`fashret.files.folders`). Out: a `Manifest` (what is known about a public dataset) or a `Listing` (rows and their root).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashret.errors import FashretError
+from fashret.files.rows import Rows
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows, the folder that their photos' paths start from, and what was seen while they were listed."""
+
+    name: str  # of the dataset; for a table or folder the file's or folder's
+    root: Path
+    rows: Rows
+    public: bool = False  # a public dataset: its missing photos are dead links, not errors
+    repeats: int = 0  # rows left out because the same (photo, box, product) was there before
+    notes: dict[str, int] = field(default_factory=dict)  # what was found → how often
+    files: tuple[Path, ...] = ()  # annotation files that were read
+
+
+def drop_repeats(rows: Rows) -> tuple[Rows, int]:
+    """Keep the first row of each (photo, box, product), with the roles of all, and count the others.
+
+    Returns
+    -------
+    The kept rows in their order, and how many were dropped.
+    """
+    first: dict[str, int] = {}
+    target = np.fromiter((first.setdefault(name, i) for i, name in enumerate(rows.crop_id)), np.int64, len(rows))
+    kept = np.flatnonzero(target == np.arange(len(rows)))
+    if len(kept) == len(rows):
+        return rows, 0
+    role = rows.role.copy()
+    np.bitwise_or.at(role, target, rows.role)
+    merged = Rows(rows.source, rows.box, rows.product, role, rows.domain, rows.category, rows.categories)
+    return merged.take(kept), len(rows) - len(kept)
+
+
+def categories_of(names: list[str]) -> tuple[np.ndarray[Any, np.dtype[np.int16]], tuple[str, ...]]:
+    """Category names of rows, "" for none, as numbers: (N int16, the names in order).
+
+    >>> numbers, names = categories_of(["tops", "", "bags"])
+    >>> numbers.tolist(), names
+    ([1, -1, 0], ('bags', 'tops'))
+    """
+    known = tuple(sorted(set(names) - {""}))
+    if len(known) > np.iinfo(np.int16).max:
+        raise FashretError(f"{len(known):,} categories; at most {np.iinfo(np.int16).max:,} can be told apart")
+    number = {name: i for i, name in enumerate(known)} | {"": -1}
+    return np.array([number[name] for name in names], np.int16), known

@@ -1,0 +1,221 @@
+"""A spool: crops as they are made, in a plain file beside the output until all are there.
+
+In: encoded crops in any order, block by block. Out: where each lies. The file only ever grows, a whole block at a
+time, and each block carries a checksum: whatever moment a run is killed at, what stands before the last whole block is
+sound, and the next run cuts off the rest and goes on. (An HDF5 file that is being changed gives no such promise: its
+index and its data are written at different moments.)
+
+    line 1     JSON: `format` "fashret.spool", `version`, `task`: everything that the result depends on
+    blocks     "BLOCK", payload length (uint64), CRC-32 of the payload (uint32), number of records n (uint32);
+               payload: row (n int64), status (n uint8, see `Status`), length (n int64), then the n data one by one
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.console import log
+from fashret.errors import FashretError
+from fashret.files import hdf5
+
+FORMAT, VERSION = "fashret.spool", 1
+HEAD = struct.Struct("<5sQII")
+RECORD = 8 + 1 + 8  # bytes of a record besides its data
+
+
+class Status(IntEnum):
+    """What became of a row."""
+
+    WAITING = 0
+    DONE = 1  # the data are its crop
+    LOST = 2  # there is no photo; the data are the reason as text
+    FAILED = 3  # the photo or the box cannot be used; the data are the reason as text
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row's result."""
+
+    row: int
+    status: Status
+    data: bytes
+
+
+def spool_path(output: Path) -> Path:
+    """Where the crops of an unfinished output lie."""
+    return output.with_name(output.name + ".spool")
+
+
+class Spool:
+    """An open spool of N rows.
+
+    `status`, `offset` and `length` (each N) say what is there and where; `kept`, how many crops it had when opened.
+
+    Parameters
+    ----------
+    rows
+        N.
+    task
+        Everything that the result depends on, as JSON values; written into a new spool.
+    resume
+        Take up the whole blocks of a spool that is there; otherwise it is begun anew.
+    """
+
+    def __init__(self, path: Path, rows: int, task: dict[str, Any], resume: bool = False) -> None:
+        self.path = path
+        self.status = np.zeros(rows, np.uint8)
+        self.offset = np.zeros(rows, np.int64)
+        self.length = np.zeros(rows, np.int64)
+        with hdf5.output_errors(path):
+            if resume and path.exists():
+                self.file = path.open("r+b", buffering=0)
+                self._scan()
+            else:
+                self.file = path.open("w+b", buffering=0)
+                self._write(json.dumps({"format": FORMAT, "version": VERSION, "task": task}).encode() + b"\n")
+        self.kept = self.count(Status.DONE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    def append(self, records: list[Record]) -> None:
+        """Write one block and hand it to the operating system, after which a kill cannot take it away."""
+        if not records:
+            return
+        row = np.array([r.row for r in records], "<i8")
+        status = np.array([r.status for r in records], np.uint8)
+        length = np.array([len(r.data) for r in records], "<i8")
+        payload = b"".join((row.tobytes(), status.tobytes(), length.tobytes(), *(r.data for r in records)))
+        with hdf5.output_errors(self.path):
+            start = self.file.seek(0, 2) + HEAD.size
+            self._write(HEAD.pack(b"BLOCK", len(payload), zlib.crc32(payload), len(records)) + payload)
+        self._note(start, row, status, length)
+
+    def count(self, status: Status) -> int:
+        """How many rows are in that state."""
+        return int(np.count_nonzero(self.status == status))
+
+    def read(self, row: int) -> bytes:
+        """The data of one row."""
+        self.file.seek(int(self.offset[row]))
+        return self.file.read(int(self.length[row]))
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:  # an unbuffered write may take only a part
+            view = view[self.file.write(view) :]
+
+    def _note(self, start: int, row: NDArray[Any], status: NDArray[Any], length: NDArray[Any]) -> None:
+        self.status[row] = status
+        self.length[row] = length
+        self.offset[row] = start + RECORD * len(row) + np.cumsum(length) - length
+
+    def _scan(self) -> None:
+        """Take in every whole block, and cut off what follows the last of them."""
+        self.file.seek(0)
+        position = len(_first_line(self.file))
+        while (block := self._block(position)) is not None:
+            payload, count = block
+            row, status, length = _columns(payload, count)
+            self._note(position + HEAD.size, row, status, length)
+            position += HEAD.size + len(payload)
+        self.file.truncate(position)
+
+    def _block(self, position: int) -> tuple[bytes, int] | None:
+        self.file.seek(position)
+        head = self.file.read(HEAD.size)
+        if len(head) < HEAD.size:
+            return None
+        sign, size, checksum, count = HEAD.unpack(head)
+        payload = self.file.read(size) if sign == b"BLOCK" else b""
+        if len(payload) < size or size < RECORD * count or zlib.crc32(payload) != checksum:
+            return None
+        return payload, count
+
+
+def _columns(payload: bytes, count: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    row = np.frombuffer(payload, "<i8", count)
+    status = np.frombuffer(payload, np.uint8, count, 8 * count)
+    return row, status, np.frombuffer(payload, "<i8", count, 9 * count)
+
+
+def _first_line(file: Any) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = file.read(65536)
+        if not part:
+            break
+        line += part[: part.find(b"\n") + 1] or part
+        if b"\n" in part:
+            break
+    return line
+
+
+def task_of(path: Path) -> dict[str, Any] | None:
+    """The task of a spool; None if the file is none, or was cut off before its first line was whole."""
+    try:
+        with path.open("rb") as file:
+            head = json.loads(_first_line(file))
+        return head["task"] if head["format"] == FORMAT and head["version"] == VERSION else None
+    except FileNotFoundError:
+        raise FashretError(f"{path}: no such file") from None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def open_spool(path: Path, rows: int, task: dict[str, Any], *, resume: bool, restart: bool) -> Spool:
+    """Begin a spool, or take up the one that an interrupted run of the same task left.
+
+    Raises
+    ------
+    FashretError
+        If one is there and neither was asked for, or it is another task's: with what changed.
+    """
+    found = task_of(path) if path.exists() and not restart else None
+    if found is None:
+        return Spool(path, rows, task)
+    if not resume:
+        raise FashretError(f"{path} was left by an interrupted run: go on with --resume, or start anew with --restart")
+    different = changes(found, task)
+    if different:
+        raise FashretError(f"{path} cannot be resumed: {'; '.join(different)}. Undo this, or start anew with --restart")
+    spool = Spool(path, rows, task, resume=True)
+    log.info("%s: kept %s crops of the interrupted run", path, f"{spool.kept:,}")
+    return spool
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What differs between two tasks, in words.
+
+    >>> changes({"rows": 3, "options": {"size": 320}}, {"rows": 4, "options": {"size": 320}})
+    ['rows 3 → 4']
+    >>> changes({"options": {"size": 320}}, {"options": {"size": 256}})
+    ['--size 320 → 256']
+    """
+    different = []
+    for name, value in now.items():
+        was = before.get(name)
+        if was == value:
+            continue
+        if name == "options" and isinstance(was, dict):
+            different += [f"--{k.replace('_', '-')} {was.get(k)} → {v}" for k, v in value.items() if was.get(k) != v]
+        elif name == "columns" and isinstance(was, dict):
+            different += [f"the manifest has another {k} column" for k, v in value.items() if was.get(k) != v]
+        else:
+            different.append(f"{name} {was} → {value}")
+    return different

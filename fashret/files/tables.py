@@ -1,0 +1,221 @@
+"""Anybody's catalogue as a table: CSV, or Parquet with the extra `parquet`.
+
+In: a file with the columns `image` and `product`, and optionally `domain`, `category`, `role`, `split`, `x1`, `y1`,
+`x2`, `y2`. Out: its `Listing`.
+
+    image     path of the photo relative to the root (default: the folder of the table)
+    product   the identity; empty = unlabelled: never a query's positive
+    domain    street or shop
+    category  any name; empty = none
+    role      any of train, query, gallery, val_query, val_gallery, joined by "+"; what the stages go by
+    split     train, val or test, from which the role follows where there is no column `role`
+    x1 … y2   box in pixels of the photo as stored, half-open; all four empty = the whole photo
+
+Without `role`: split train → train; test, or no split: street → query, shop → gallery; val likewise; with no domain
+either: query and gallery. Of an unlabelled row's roles only those in a gallery are kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashret.errors import FashretError
+from fashret.files.manifests import Listing, categories_of, drop_repeats
+from fashret.files.photos import relative_source
+from fashret.files.rows import Domain, Role, Rows, text_array
+
+NEEDED = ("image", "product")
+CORNERS = ("x1", "y1", "x2", "y2")
+OPTIONAL = ("domain", "category", "role", "split", *CORNERS)
+SUFFIXES = (".csv", ".tsv", ".parquet")
+DOMAINS = {
+    "street": Domain.STREET,
+    "user": Domain.STREET,
+    "consumer": Domain.STREET,
+    "shop": Domain.SHOP,
+}
+SPLITS = ("train", "val", "validation", "test", "")
+ROLES = {role.name.lower(): role for role in Role if role.name}
+
+Columns = dict[str, list[Any]]  # name → values, one a row; text, and None for an empty cell of Parquet
+Where = Callable[[int], str]  # row → where it stands, for messages
+
+
+def read_table(path: Path, root: Path | None = None) -> Listing:
+    """List the rows of a CSV or Parquet table.
+
+    Raises
+    ------
+    FashretError
+        If it cannot be read, lacks a column, or a cell makes no sense: with the line and what was expected.
+    """
+    if not path.exists():
+        raise FashretError(f"{path}: no such file")
+    columns, where = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    missing = [name for name in NEEDED if name not in columns]
+    if missing:
+        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {', '.join(columns) or 'none'}")
+    rows, repeats = drop_repeats(_rows(columns, where))
+    if not len(rows):
+        raise FashretError(f"{path}: has no rows")
+    return Listing(path.stem, root or path.parent, rows, repeats=repeats, files=(path,))
+
+
+def _read_csv(path: Path) -> tuple[Columns, Where]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise FashretError(f"{path}, line {line}: is not UTF-8 text; save the table as UTF-8") from None
+    except OSError as error:
+        raise FashretError(f"{path}: cannot be read ({error.strerror})") from None
+    lines: list[int] = []
+    columns: Columns = {}
+    for number, cells in _csv_rows(path, text):
+        if not columns:
+            columns = _header(path, cells)
+            names = list(columns)
+            continue
+        if len(cells) != len(names):
+            raise FashretError(f"{path}, line {number}: has {len(cells)} cells, the header has {len(names)}")
+        lines.append(number)
+        for name, cell in zip(names, cells, strict=True):
+            columns[name].append(cell.strip())
+    if not columns:
+        raise FashretError(f"{path}: is empty; expected a header with the columns {' and '.join(NEEDED)}")
+    return columns, lambda row: f"{path}, line {lines[row]}"
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of every row that is not blank; the header says what separates cells."""
+    header = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise FashretError(f"{path}, line {reader.line_num}: is not CSV ({error})") from None
+
+
+def _header(path: Path, cells: list[str]) -> Columns:
+    names = [cell.strip().lower() for cell in cells]
+    double = {name for name in names if names.count(name) > 1}
+    if double:
+        raise FashretError(f"{path}: the column {', '.join(sorted(double))} is there more than once")
+    return {name: [] for name in names}
+
+
+def _read_parquet(path: Path) -> tuple[Columns, Where]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise FashretError(f"{path}: reading Parquet needs pyarrow: pip install 'fashret[parquet]'") from None
+    try:
+        known = {name.lower(): name for name in parquet.read_schema(path).names}
+        wanted = [known[name] for name in (*NEEDED, *OPTIONAL) if name in known]
+        table = parquet.read_table(path, columns=wanted or None)
+    except (ArrowException, OSError, ValueError) as error:
+        raise FashretError(f"{path}: is not a Parquet table ({str(error).splitlines()[0]})") from None
+    columns = {name.lower(): table[name].to_pylist() for name in table.column_names}
+    return columns, lambda row: f"{path}, row {row}"
+
+
+def _rows(columns: Columns, where: Where) -> Rows:
+    count = len(columns["image"])
+    blank = [""] * count
+    domain_given = "domain" in columns
+    source: list[str] = []
+    product: list[str] = []
+    domain: list[Domain] = []
+    role: list[Role] = []
+    for i in range(count):
+        source.append(_source(_text(columns["image"][i]), i, where))
+        product.append(_text(columns["product"][i]))
+        domain.append(_domain(_text(columns["domain"][i]), i, where) if domain_given else Domain.SHOP)
+        side = domain[i] if domain_given else None
+        role.append(
+            _role(_text(columns["role"][i]), i, where)
+            if "role" in columns
+            else _role_of_split(_text(columns.get("split", blank)[i]), side, i, where)
+        )
+        if not product[i]:
+            role[i] &= Role.GALLERY | Role.VAL_GALLERY
+    category, categories = categories_of([_text(c) for c in columns.get("category", blank)])
+    return Rows(
+        source=text_array(source),
+        box=_boxes(columns, count, where),
+        product=text_array(product),
+        role=np.array(role, np.uint8),
+        domain=np.array(domain, np.uint8),
+        category=category,
+        categories=categories,
+    )
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell)
+
+
+def _source(text: str, row: int, where: Where) -> str:
+    try:
+        return relative_source(text)
+    except FashretError as error:
+        raise FashretError(f"{where(row)}: {error}") from None
+
+
+def _domain(text: str, row: int, where: Where) -> Domain:
+    try:
+        return DOMAINS[text.lower()]
+    except KeyError:
+        raise FashretError(f"{where(row)}: domain {text!r}; expected street or shop") from None
+
+
+def _role(text: str, row: int, where: Where) -> Role:
+    """Roles as names joined by "+" (or by blanks, commas, |), or as the number that files hold."""
+    if text.isdecimal() and int(text) <= sum(Role):
+        return Role(int(text))
+    role = Role(0)
+    for name in text.lower().replace("|", "+").replace(",", "+").replace(" ", "+").split("+"):
+        if name and name not in ROLES:
+            raise FashretError(f"{where(row)}: role {text!r}; expected any of {', '.join(ROLES)}, joined by +")
+        role |= ROLES[name] if name else Role(0)
+    return role
+
+
+def _role_of_split(split: str, domain: Domain | None, row: int, where: Where) -> Role:
+    split = split.lower()
+    if split not in SPLITS:
+        raise FashretError(f"{where(row)}: split {split!r}; expected train, val or test")
+    if split == "train":
+        return Role.TRAIN
+    query, gallery = (Role.VAL_QUERY, Role.VAL_GALLERY) if split.startswith("val") else (Role.QUERY, Role.GALLERY)
+    return query | gallery if domain is None else query if domain == Domain.STREET else gallery
+
+
+def _boxes(columns: Columns, count: int, where: Where) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """N×4 float32; NaN where all four cells are empty."""
+    there = [name for name in CORNERS if name in columns]
+    if not there:
+        return np.full((count, 4), np.nan, np.float32)
+    if len(there) < 4:
+        raise FashretError(f"{where(0).rpartition(',')[0]}: has {', '.join(there)}; a box needs x1, y1, x2 and y2")
+    box = np.empty((count, 4), np.float32)
+    for i, cells in enumerate(zip(*(columns[name] for name in CORNERS), strict=True)):
+        if all(_text(cell) == "" for cell in cells):
+            box[i] = np.nan
+            continue
+        try:
+            box[i] = [float(_text(cell)) for cell in cells]
+        except ValueError:
+            raise FashretError(f"{where(i)}: box {cells}; expected four numbers, or four empty cells") from None
+        if not all(map(math.isfinite, box[i])):
+            raise FashretError(f"{where(i)}: box {cells}; expected four finite numbers")
+    return box

@@ -1,0 +1,288 @@
+"""`fashret crop`: manifest + photos → crops.h5.
+
+In: a public dataset's name, a table, or a folder. Out: crops.h5 with one row per (photo, box, product) whose photo
+could be read, in the manifest's order, and `<output>.errors.jsonl` with a line for each row that could not.
+
+Crops go to a spool beside the output as they are made (`fashret.files.spool`); when the last is there the output is
+written from it in one go. So a run that is killed at any moment goes on with --resume, and its file is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret import datasets
+from fashret.console import log, progress
+from fashret.datasets.census import search_census
+from fashret.errors import FashretError
+from fashret.files import hdf5, jpeg
+from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
+from fashret.files.manifests import Listing
+from fashret.files.photos import MissingPhotoError, PhotoError, Pixels, by_photo, present, stream_crops
+from fashret.files.rows import Role, Rows
+from fashret.files.spool import Record, Spool, Status, open_spool, spool_path
+from fashret.options import CropOptions
+
+BLOCK = 64  # crops between two writes to the spool
+BATCH = 256  # crops between two writes to the output
+LARGEST = 16_384  # of --size
+SHAPE = np.dtype("<u2")  # before the pixels of a raw crop in the spool stand its height and width
+
+# options that change neither a crop nor the choice of rows
+INCIDENTAL = ("root", "max_errors", "workers", "resume", "restart", "append", "check")
+
+
+@dataclass(frozen=True)
+class CropSummary:
+    """What became of the manifest's rows."""
+
+    output: Path
+    dataset: str
+    rows: int  # in the manifest, without repeats
+    crops: int  # in the output
+    lost: int  # their photo is missing in a public dataset: a dead link
+    failed: int  # unreadable photos and boxes without area
+    repeats: int  # rows left out because the same (photo, box, product) was there before
+    kept: int  # crops that an interrupted run had made
+    added: int  # with --append: rows that the file did not have
+    unchanged: int  # with --append: rows that it had
+    vanished: int  # with --append: rows that the manifest no longer has, or whose photo is gone
+    queries: int
+    queries_lost: int
+    queries_without_positive: int
+    positives_lost: int
+    seconds: float
+    crops_per_second: float  # made in this run
+
+
+def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
+    """Cut every row's crop and write crops.h5.
+
+    Raises
+    ------
+    FashretError
+        If the manifest cannot be used, too many photos cannot be read, or the output cannot be written.
+    """
+    _check_options(options)
+    hdf5.check_output(output)
+    started = time.monotonic()
+    listing = datasets.load(manifest, options)
+    with contextlib.ExitStack() as stack:
+        old = stack.enter_context(open_crops(output)) if options.append else None
+        kept = _kept_rows(listing, old, options) if old else np.full(len(listing.rows), -1, np.int64)
+        task = _task(listing, kept, options)
+        spool = stack.enter_context(
+            open_spool(spool_path(output), len(kept), task, resume=options.resume, restart=options.restart)
+        )
+        made = _make_crops(spool, output, listing, kept, options)
+        _write_output(output, spool, listing, kept, old, options)
+        summary = _summary(output, spool, listing, kept, old, made, time.monotonic() - started)
+    spool.path.unlink()
+    return summary
+
+
+def _check_options(options: CropOptions) -> None:
+    if options.encoding not in ENCODINGS:
+        raise FashretError(f"--encoding {options.encoding}: expected {' or '.join(ENCODINGS)}")
+    if not 1 <= options.size <= LARGEST:
+        raise FashretError(f"--size {options.size}: expected 1 to {LARGEST} pixels")
+    if not 1 <= options.quality <= 100:
+        raise FashretError(f"--quality {options.quality}: expected 1 to 100")
+    if not 0 <= options.max_errors <= 1:
+        raise FashretError(f"--max-errors {options.max_errors}: expected a share, 0 to 1")
+    if options.resume and options.restart:
+        raise FashretError("--resume and --restart exclude each other")
+
+
+def result_options(options: CropOptions) -> dict[str, Any]:
+    """The options that the result depends on."""
+    return {f.name: getattr(options, f.name) for f in fields(options) if f.name not in INCIDENTAL}
+
+
+def _task(listing: Listing, kept: NDArray[np.int64], options: CropOptions) -> dict[str, Any]:
+    """Everything that the crops to be made depend on."""
+    rows = listing.rows
+    texts = {name: "\0".join(getattr(rows, name)).encode(errors="surrogatepass") for name in ("source", "product")}
+    numbers = {name: getattr(rows, name).tobytes() for name in ("box", "role", "domain", "category")}
+    return {
+        "dataset": listing.name,
+        "root": str(listing.root.resolve()),
+        "rows": len(rows),
+        "categories": list(rows.categories),
+        "columns": {name: _digest(data) for name, data in (texts | numbers).items()},
+        "rows of the file to append to": _digest(kept.tobytes()),
+        "options": result_options(options),
+    }
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _kept_rows(listing: Listing, old: Crops, options: CropOptions) -> NDArray[np.int64]:
+    """For each row of the manifest its row in the file to append to, −1 where its crop is to be made."""
+    before, now = hdf5.read_json(old.file, "options", {}), result_options(options)
+    before["encoding"] = old.encoding
+    changes = [
+        f"--{k} {before[k]} → {now[k]}" for k in ("size", "encoding", "quality") if before.get(k, now[k]) != now[k]
+    ]
+    if changes:
+        raise FashretError(f"{old.path}: was made with other options ({'; '.join(changes)}); make it anew instead")
+    place = {name: i for i, name in enumerate(old.crop_id)}
+    kept = np.array([place.get(name, -1) for name in listing.rows.crop_id], np.int64)
+    kept[~present(listing.root, listing.rows.source)] = -1  # a fresh run would not find them either
+    return kept
+
+
+def _make_crops(spool: Spool, output: Path, listing: Listing, kept: NDArray[np.int64], options: CropOptions) -> int:
+    """Make the crops that are neither in the spool nor in the file to append to; how many were made.
+
+    An interruption loses at most the block under way.
+    """
+    rows = listing.rows
+    spool.status[spool.status != Status.DONE] = Status.WAITING  # what failed may have been mended since
+    order = by_photo(rows)
+    order = order[(spool.status[order] == Status.WAITING) & (kept[order] < 0)]
+    results = stream_crops(
+        listing.root, rows, options.size, order=order, workers=options.workers, then=_encoder(options)
+    )
+    records = (_record(row, result, listing.public) for row, result in results)
+    before = spool.count(Status.DONE)
+    try:
+        with progress(len(rows), "crop", "crops", done=len(rows) - len(order)) as advance:
+            while block := list(itertools.islice(records, BLOCK)):
+                spool.append(block)
+                advance(len(block))
+                _check_errors(spool, output, listing, options)
+    except BaseException:
+        if count := spool.count(Status.DONE):
+            log.warning("%s crops are kept in %s; --resume goes on with them", f"{count:,}", spool.path)
+        raise
+    finally:
+        results.close()  # ends the threads
+        _write_errors(output, spool, rows)
+    return spool.count(Status.DONE) - before
+
+
+def _encoder(options: CropOptions) -> Callable[[Pixels], bytes]:
+    if options.encoding == "raw":
+        return lambda crop: np.array(crop.shape[:2], SHAPE).tobytes() + crop.tobytes()
+    return lambda crop: jpeg.encode(crop, options.quality)
+
+
+def _record(row: int, result: bytes | PhotoError, public: bool) -> Record:
+    if isinstance(result, PhotoError):
+        lost = public and isinstance(result, MissingPhotoError)
+        return Record(row, Status.LOST if lost else Status.FAILED, str(result).encode())
+    return Record(row, Status.DONE, result)
+
+
+def _check_errors(spool: Spool, output: Path, listing: Listing, options: CropOptions) -> None:
+    failed = np.flatnonzero(spool.status == Status.FAILED)
+    if len(failed) <= options.max_errors * len(listing.rows):
+        return
+    first = int(failed[0])
+    raise FashretError(
+        f"{len(failed):,} of {len(listing.rows):,} crops cannot be made, more than --max-errors {options.max_errors:g}"
+        f"; the first: {listing.rows.source[first]}: {spool.read(first).decode()}; all: {errors_path(output)}"
+    )
+
+
+def errors_path(output: Path) -> Path:
+    """Where the rows that could not be cropped are named, one JSON object a line."""
+    return output.with_name(output.name + ".errors.jsonl")
+
+
+def _write_errors(output: Path, spool: Spool, rows: Rows) -> None:
+    """Name every row without a crop and why; no file where there is none."""
+    path = errors_path(output)
+    wrong = np.flatnonzero((spool.status == Status.LOST) | (spool.status == Status.FAILED))
+    if not len(wrong):
+        path.unlink(missing_ok=True)
+        return
+    with hdf5.output_errors(path), path.open("w", encoding="utf-8") as file:
+        for row in wrong:
+            box = rows.box[row]
+            about = {
+                "row": int(row),
+                "source": rows.source[row],
+                "box": None if np.isnan(box).any() else box.tolist(),
+                "product": rows.product[row],
+                "status": Status(spool.status[row]).name.lower(),
+                "reason": spool.read(int(row)).decode(),
+            }
+            file.write(json.dumps(about, ensure_ascii=False) + "\n")
+
+
+def _write_output(
+    output: Path, spool: Spool, listing: Listing, kept: NDArray[np.int64], old: Crops | None, options: CropOptions
+) -> None:
+    """Write the crops, from the spool and from the file to append to, in the manifest's order."""
+    chosen = np.flatnonzero((spool.status == Status.DONE) | (kept >= 0))
+    if not len(chosen):
+        raise FashretError(f"{listing.name}: none of its {len(kept):,} photos could be read; is --root right?")
+    inputs = [hdf5.input_record(path) for path in listing.files]
+    with hdf5.write_whole(output, KIND, VERSION, result_options(options), inputs) as file:
+        create_crops(file, listing.rows.categories, options.encoding, options.size, listing.name)
+        with progress(len(chosen), "write", "crops") as advance:
+            for start in range(0, len(chosen), BATCH):
+                batch = chosen[start : start + BATCH]
+                images = [_stored(row, spool, kept, old, options.encoding) for row in batch]
+                append_crops(file, listing.rows.take(batch), images)
+                advance(len(batch))
+
+
+def _stored(row: int, spool: Spool, kept: NDArray[np.int64], old: Crops | None, encoding: str) -> Any:
+    """One crop in the form that the output holds."""
+    if old is not None and kept[row] >= 0:
+        place = int(kept[row])
+        return old.image(place) if encoding == "raw" else old.encoded(place, place + 1)[0]
+    data = spool.read(row)
+    if encoding == "jpeg":
+        return data
+    height, width = np.frombuffer(data, SHAPE, 2)
+    return np.frombuffer(data, np.uint8, offset=2 * SHAPE.itemsize).reshape(height, width, 3)
+
+
+def _summary(
+    output: Path,
+    spool: Spool,
+    listing: Listing,
+    kept: NDArray[np.int64],
+    old: Crops | None,
+    made: int,
+    seconds: float,
+) -> CropSummary:
+    there = (spool.status == Status.DONE) | (kept >= 0)
+    search = search_census(listing.rows, there, Role.QUERY, Role.GALLERY)
+    unchanged = int(np.count_nonzero(kept >= 0))
+    return CropSummary(
+        output=output,
+        dataset=listing.name,
+        rows=len(there),
+        crops=int(np.count_nonzero(there)),
+        lost=spool.count(Status.LOST),
+        failed=spool.count(Status.FAILED),
+        repeats=listing.repeats,
+        kept=spool.kept,
+        added=made + spool.kept if old else 0,
+        unchanged=unchanged,
+        vanished=len(old) - unchanged if old else 0,
+        queries=search.queries,
+        queries_lost=search.queries_lost,
+        queries_without_positive=search.queries_without_positive,
+        positives_lost=search.positives_lost,
+        seconds=round(seconds, 3),
+        crops_per_second=round(made / seconds, 1) if seconds else 0.0,
+    )
