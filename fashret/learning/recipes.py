@@ -1,6 +1,6 @@
 """Recipes: published training settings as plain option values, and TOML files of them.
 
-In: a recipe's name, a configuration file, the options given on the command line. Out: one resolved `TrainOptions`. Later
+In: a recipe, a configuration file, options given on the command line. Out: one resolved `TrainOptions`. Later
 ones win: the defaults of `TrainOptions`, the recipe, the file, the command line.
 """
 

@@ -6,6 +6,7 @@ names and shapes of the parameters are those of the published checkpoints, witho
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +17,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from fashret.errors import FashretError
-from fashret.models.settings import IMAGENET_MEAN, IMAGENET_STD, ModelSettings
+from fashret.models.ibn import use_ibn_a
+from fashret.models.osnet import AIN_BLOCKS, FEATURE_WIDTH, WIDTHS, OSNet
+from fashret.models.settings import ModelSettings, parse_input_size
 
 Built = tuple[nn.Module, int]  # the module, and the width of its feature vector
+PLAIN_RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,38 @@ class Backbone:
 def _resnet(settings: ModelSettings, name: str) -> Built:
     from torchvision import models
 
-    net = getattr(models, name)(weights=None, zero_init_residual=False)
+    net = getattr(models, name.removesuffix("_ibn_a"))(weights=None)
+    if name.endswith("_ibn_a"):
+        use_ibn_a(net)
     if settings.last_stride == 1:
         _unstride(net.layer4[0])
+    if not settings.stem_relu:
+        net.relu = nn.Identity()
     return _without_head(net, ("avgpool", "fc")), net.fc.in_features
+
+
+def _se_resnext(settings: ModelSettings) -> Built:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # written for much older versions of torch
+        from pretrainedmodels.models.senet import se_resnext50_32x4d  # seconds to import: only when asked for
+
+        net = se_resnext50_32x4d(pretrained=None)  # never its downloader: plain HTTP, unchecked pickles
+    if settings.last_stride == 1:
+        _unstride(net.layer4[0])
+    return _without_head(net, ("avg_pool", "last_linear")), net.last_linear.in_features
+
+
+def _osnet(settings: ModelSettings, name: str) -> Built:
+    ain = name == "osnet_ain_x1_0"
+    channels = WIDTHS["osnet_x1_0" if ain else name]
+    return OSNet(channels, AIN_BLOCKS if ain else None), FEATURE_WIDTH
+
+
+def _efficientnet(settings: ModelSettings, name: str) -> Built:
+    backbone, width = _timm(settings, name)
+    if settings.last_stride == 1:
+        _unstride(backbone.model.blocks[5][0])  # type: ignore[union-attr, index, arg-type]
+    return backbone, width
 
 
 def _unstride(block: nn.Module) -> None:
@@ -55,13 +87,15 @@ class TimmBackbone(nn.Module):
     """A timm model as a feature map: tokens are laid out again as the map they were cut from."""
 
     # what timm models keep behind `forward_features`: never run here, so not kept either
-    HEADS = ("head", "fc", "classifier", "head_dist", "conv_head", "norm_head", "fc_norm", "attn_pool")
+    HEADS = ("head", "fc", "classifier", "head_dist", "fc_norm", "attn_pool", "pre_logits")
+    POOLED_HEADS = ("conv_head", "norm_head")  # these too where they come behind the pooling
 
     def __init__(self, model: nn.Module, class_token: bool) -> None:
         super().__init__()
         self.model = model
         self.class_token = class_token
-        for name in self.HEADS:
+        pooled = getattr(model, "head_hidden_size", None) != model.num_features
+        for name in (*self.HEADS, *(self.POOLED_HEADS if pooled else ())):
             if isinstance(getattr(model, name, None), nn.Module):
                 setattr(model, name, nn.Identity())
 
@@ -94,12 +128,8 @@ def create_timm(name: str, settings: ModelSettings, **options: Any) -> nn.Module
     """
     import timm
 
-    known = timm.list_models() if "." not in name else timm.list_pretrained()
-    if name not in known:
-        close = get_close_matches(name, known, n=5, cutoff=0.4)
-        raise FashretError(f"timm has no model {name!r}; the closest names are {', '.join(close) or 'none'}")
     size = (settings.height, settings.width)
-    configuration = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    configuration = timm.get_pretrained_cfg(check_timm_name(name), allow_unregistered=True)
     if configuration is not None and configuration.fixed_input_size:
         options["img_size"] = size
     try:
@@ -111,10 +141,44 @@ def create_timm(name: str, settings: ModelSettings, **options: Any) -> nn.Module
         raise FashretError(f"timm:{name} does not take an input of {size[0]}x{size[1]}: {reason}") from error
 
 
-RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+def check_timm_name(name: str) -> str:
+    """The name itself, if timm has such a model; `FashretError` with the closest names otherwise."""
+    import timm
+
+    known = timm.list_models() if "." not in name else timm.list_pretrained()
+    if name not in known:
+        close = get_close_matches(name, known, n=5, cutoff=0.4)
+        raise FashretError(f"timm has no model {name!r}; the closest names are {', '.join(close) or 'none'}")
+    return name
+
+
+def _small(settings: ModelSettings) -> Built:
+    from fashret.models.small import SmallNet
+
+    net = SmallNet()
+    return net, net.feature_width
+
 
 BACKBONES: dict[str, Backbone] = {
-    name: Backbone(partial(_resnet, name=name), ("fc",), f"torchvision, {name}, IMAGENET1K_V1") for name in RESNETS
+    **{name: Backbone(partial(_resnet, name=name), ("fc",), "torchvision, IMAGENET1K_V1") for name in PLAIN_RESNETS},
+    "resnet50_ibn_a": Backbone(partial(_resnet, name="resnet50_ibn_a"), ("fc",), "IBN-Net, release v1.0"),
+    "se_resnext50_32x4d": Backbone(_se_resnext, ("last_linear",), "timm, legacy_seresnext50_32x4d"),
+    **{
+        name: Backbone(partial(_efficientnet, name=name), TimmBackbone.HEADS, f"timm, {name}")
+        for name in ("efficientnet_b2", "efficientnet_b4")
+    },
+    **{
+        name: Backbone(partial(_osnet, name=name), ("classifier",), "torchreid's model zoo, by hand")
+        for name in (*WIDTHS, "osnet_ain_x1_0")
+    },
+    "small": Backbone(_small, (), "none: trained from random weights"),
+}
+
+# backbones whose ImageNet weights timm publishes → their names there
+TIMM_NAMES = {
+    "se_resnext50_32x4d": "legacy_seresnext50_32x4d",
+    "efficientnet_b2": "efficientnet_b2",
+    "efficientnet_b4": "efficientnet_b4",
 }
 
 
@@ -133,31 +197,33 @@ def find_backbone(name: str) -> Backbone:
     return BACKBONES[name]
 
 
-@dataclass(frozen=True)
-class Input:
-    """The input that a backbone's published weights were trained on."""
+def settings_for(backbone: str, size: str = "", **choices: Any) -> ModelSettings:
+    """Settings for a backbone, with the input that its published weights were trained on where nothing else is said.
 
-    height: int
-    width: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    Parameters
+    ----------
+    size
+        Height x width, as `parse_input_size` reads it; empty: the size that a timm model was published with, 256x128
+        for the others, which take any.
+    choices
+        The other fields of `ModelSettings`.
 
+    Raises
+    ------
+    FashretError
+        If the backbone is not known, or a value is out of range.
 
-def published_input(name: str) -> Input | None:
-    """Input size, mean and std of a timm model; None where the size is free and ImageNet's mean and std hold.
-
-    >>> published_input("resnet50") is None
-    True
+    >>> settings_for("resnet50").height, settings_for("timm:vit_tiny_patch16_224").mean
+    (256, (0.5, 0.5, 0.5))
     """
-    if not name.startswith("timm:"):
-        find_backbone(name)
-        return None
-    import timm
+    find_backbone(backbone)
+    height, width = parse_input_size(size) if size else (ModelSettings.height, ModelSettings.width)
+    if backbone.startswith("timm:"):
+        import timm
 
-    configuration = timm.get_pretrained_cfg(name[5:], allow_unregistered=True)
-    if configuration is None:
-        return None
-    _, height, width = configuration.input_size
-    red, green, blue = configuration.mean or IMAGENET_MEAN
-    std_red, std_green, std_blue = configuration.std or IMAGENET_STD
-    return Input(int(height), int(width), (red, green, blue), (std_red, std_green, std_blue))
+        published = timm.get_pretrained_cfg(check_timm_name(backbone[5:]), allow_unregistered=True)
+        if published is not None:
+            choices = {"mean": tuple(published.mean), "std": tuple(published.std)} | choices
+            if not size:
+                _, height, width = published.input_size
+    return ModelSettings(backbone=backbone, height=height, width=width, **choices)

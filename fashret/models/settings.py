@@ -38,6 +38,7 @@ class ModelSettings:
     mean: tuple[float, float, float] = IMAGENET_MEAN  # of RGB values in 0..1, taken off
     std: tuple[float, float, float] = IMAGENET_STD  # of RGB values in 0..1, divided by
     last_stride: int = 1  # stride of the last stage of ResNet-like backbones: 1 as in the strong baseline, or 2
+    stem_relu: bool = True  # ResNets: the ReLU behind the first convolution, which the strong baseline's code lacks
     classes: int = 0  # outputs of the classifier; 0: none
     seed: int = 0  # of the random weights
 

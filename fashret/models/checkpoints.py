@@ -1,0 +1,128 @@
+"""Published checkpoints: from a .pth, .ckpt or .safetensors file to tensors under this package's names.
+
+In: a file as torchvision, timm, torchreid, the strong baseline's code or the centroids' code wrote it. Out: its
+tensors, named as in `RetrievalNetwork`. Nothing in a file is ever run: `weights_only=True`, or safetensors.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fashret.errors import FashretError
+
+# where training codes keep the parameters beside other things
+PARAMETERS_UNDER = ("state_dict", "model", "model_state_dict", "net")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a training code names the parts of a network: its prefix → ours."""
+
+    name: str
+    prefixes: dict[str, str]
+
+
+# the first layout of which a prefix of the backbone occurs is taken
+LAYOUTS = (
+    Layout("centroids", {"backbone.base.": "backbone.", "bn.": "neck.", "fc_query.": "classifier."}),
+    Layout("strong baseline", {"base.": "backbone.", "bottleneck.": "neck.", "classifier.": "classifier."}),
+    Layout("fashret", {f"{p}.": f"{p}." for p in ("backbone", "pooling", "projection", "neck", "classifier")}),
+    Layout("backbone", {"": "backbone."}),
+)
+LOSSES = ("center_loss.", "contrastive_loss.", "xent.")  # parameters of losses: left out
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors of a file under the names of `RetrievalNetwork`, and whose layout the file had."""
+
+    tensors: dict[str, Tensor]
+    layout: str
+    path: Path
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a file of weights.
+
+    Raises
+    ------
+    FashretError
+        If the file is missing, is not a checkpoint, or holds no tensors by name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FashretError(f"--weights {path}: no such file; imagenet, none or the path of a checkpoint")
+    tensors = _safetensors(path) if path.suffix == ".safetensors" else _named_tensors(path, _torch_file(path))
+    tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    for layout in LAYOUTS:
+        backbone = next(prefix for prefix, part in layout.prefixes.items() if part == "backbone.")
+        if any(name.startswith(backbone) for name in tensors):
+            break
+    return Checkpoint(_renamed(tensors, layout), layout.name, path)
+
+
+def _renamed(tensors: dict[str, Tensor], layout: Layout) -> dict[str, Tensor]:
+    renamed = {}
+    for name, tensor in tensors.items():
+        if name.startswith(LOSSES):
+            continue
+        prefix = next((p for p in layout.prefixes if name.startswith(p)), None)
+        renamed[name if prefix is None else layout.prefixes[prefix] + name[len(prefix) :]] = tensor
+    return renamed
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise FashretError(f"--weights {path}: not a safetensors file ({_one_line(error)})") from error
+
+
+def _torch_file(path: Path) -> Any:
+    """What `torch.save` wrote, tensors and plain containers only.
+
+    Training codes save their settings along, as objects of classes of their own. Such an object is not made: an empty
+    dictionary takes its place.
+    """
+    try:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+            with torch.serialization.safe_globals([(_Nothing, name) for name in foreign]):
+                return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise FashretError(f"--weights {path}: cannot be read safely ({_one_line(error)})") from error
+
+
+class _Nothing:
+    """Stands in for every class and function that a checkpoint names: calling it gives an empty dictionary."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return OrderedDict()
+
+
+def _named_tensors(path: Path, content: Any) -> dict[str, Tensor]:
+    """The tensors by name, wherever in the file they are."""
+    while isinstance(content, dict):
+        tensors = {name: value for name, value in content.items() if isinstance(name, str) and torch.is_tensor(value)}
+        inner = next((name for name in PARAMETERS_UNDER if isinstance(content.get(name), dict)), None)
+        if inner is None and tensors:
+            return tensors
+        content = content.get(inner)
+    raise FashretError(f"--weights {path}: holds no parameters by name; save the network's state_dict()")
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]
