@@ -40,6 +40,7 @@ PIPELINE = "The pipeline, in order"
 BESIDE = "Beside it"
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)]
+OptionalOutput = Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default=False)]
 SHARED = {  # flags of every command
     "json_output": Annotated[bool, typer.Option("--json", help="Print the result as JSON.")],
     "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")],
@@ -138,6 +139,13 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _needed(output: Path | None, example: str) -> Path:
+    """The output, or wrong usage if there is none."""
+    if output is None:
+        raise typer.BadParameter(f"say where to write: -o {example}")
+    return output
+
+
 def show(result: Any, as_json: bool) -> None:
     """Print what a stage returned: JSON for scripts, otherwise its own rendering or its fields."""
     if result is None:
@@ -154,6 +162,8 @@ def show(result: Any, as_json: bool) -> None:
     else:
         for field in dataclasses.fields(result):
             value = getattr(result, field.name)
+            if value in (0, "", None, ()):
+                continue
             text = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
             console.print(f"{field.name.replace('_', ' '):<16} {text}", markup=False)
 
@@ -170,32 +180,46 @@ def _global(
 @command(stage_options.CropOptions)
 def crop(
     manifest: Annotated[str, typer.Argument(help="A CSV or Parquet table, a folder, or a public dataset's name.")],
-    output: Output,
     options: stage_options.CropOptions,
+    output: OptionalOutput = None,
 ) -> Any:
     """Cut the garments out of the photos: manifest + photos → crops.h5.
 
     Example: fashret crop demo/photos/manifest.csv -o demo/crops.h5
     """
+    if options.check:
+        from fashret.stages import check
+
+        return check.run(manifest, options)
     from fashret.stages import crop as stage
 
-    return stage.run(manifest, output, options)
+    return stage.run(manifest, _needed(output, "crops.h5"), options)
 
 
 @command(stage_options.TrainOptions)
 def train(
-    crops: Annotated[Path, typer.Argument(help="crops.h5 with training rows.")],
-    output: Output,
     options: stage_options.TrainOptions,
     given: set[str],
+    crops: Annotated[Path | None, typer.Argument(help="crops.h5 with training rows.")] = None,
+    output: OptionalOutput = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file of options, as --show prints it.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved options as TOML and stop.")] = False,
 ) -> Any:
     """Teach a network to tell products apart: crops.h5 → model/.
 
     Example: fashret train demo/crops.h5 --recipe demo -o demo/model
     """
+    from fashret.learning import recipes
+
+    resolved = recipes.resolve(options, given, config)
+    if show:
+        sys.stdout.write(recipes.to_toml(resolved))
+        return None
+    if crops is None:
+        raise typer.BadParameter("give the crops.h5 to train on")
     from fashret.stages import train as stage
 
-    return stage.run(crops, output, options)
+    return stage.run(crops, _needed(output, "model"), resolved)
 
 
 @command(stage_options.EmbedOptions)
@@ -219,7 +243,7 @@ def search(
     options: stage_options.SearchOptions,
     given: set[str],
     gallery: Annotated[Path | None, typer.Argument(help="embeddings.h5 with the gallery, if another file.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default=False)] = None,
+    output: OptionalOutput = None,
     image: Annotated[Path | None, typer.Option(help="Search for this photo, and print the best products.")] = None,
     box: Annotated[
         str, typer.Option(help="With --image: the garment, x1,y1,x2,y2 in pixels.", show_default=False)
@@ -239,11 +263,9 @@ def search(
 
         products = options.k if "k" in given else PRODUCTS
         return search_photo.run(queries, image, box, tuple(model or ()), products, options)
-    if output is None:
-        raise typer.BadParameter("give -o ranking.h5, or --image photo.jpg to search for one photo")
     from fashret.stages import search as stage
 
-    return stage.run(queries, gallery, output, options)
+    return stage.run(queries, gallery, _needed(output, "ranking.h5 (or --image photo.jpg for one photo)"), options)
 
 
 @command(stage_options.RerankOptions)
