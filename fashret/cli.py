@@ -105,7 +105,7 @@ def command(options_class: type, panel: str = PIPELINE) -> Callable[[Callable[..
         parameters += [inspect.Parameter(n, _KEYWORD, default=False, annotation=a) for n, a in SHARED.items()]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(function.__name__, rich_help_panel=panel)(run)
+        app.command(function.__name__.rstrip("_"), rich_help_panel=panel)(run)
         return function
 
     return register
@@ -295,6 +295,21 @@ def evaluate(
     from fashret.stages import evaluate as stage
 
     return stage.run(files, options)
+
+
+@command(stage_options.ShowOptions, panel=BESIDE)
+def show_(
+    rankings: Annotated[list[Path], typer.Argument(help="ranking.h5; plain and re-ranked give two lines.")],
+    output: Output,
+    options: stage_options.ShowOptions,
+) -> Any:
+    """Draw one query and what was found for it: ranking.h5 → picture.
+
+    Example: fashret show demo/ranking.h5 demo/reranked.h5 --query 3 -o row.png
+    """
+    from fashret.stages import show as stage
+
+    return stage.run(rankings, output, options)
 
 
 @command(stage_options.DemoOptions, panel=BESIDE)

@@ -101,7 +101,7 @@ class TrainOptions:
     neck: str = option("bnneck", "batch normalisation before the classifier, or none", choices=("bnneck", "none"))
     feature: str = option("after", "embedding: the feature after or before the neck", choices=("after", "before"))
     dim: int = option(0, "width of a linear projection before the neck; 0 = none")
-    input: str = option("256x128", "input size, height x width in pixels")
+    input: str = option("256x128", "input size, height x width in pixels; empty: what the backbone was published with")
     fit: str = option("stretch", "how a crop becomes the input", choices=("stretch", "pad"))
     last_stride: int = option(1, "stride of the backbone's last stage, where it has one")
     # the loss
@@ -132,8 +132,9 @@ class TrainOptions:
     # validation and checkpoints
     validate_every: int = option(5, "epochs between two validations; 0 = never")
     best: str = option("mAP", "validation score that chooses the best checkpoint", choices=("mAP", "Acc@1"))
-    checkpoint_every: int = option(0, "steps between two checkpoints; 0 = at the end of each epoch only")
-    resume: bool = option(False, "go on from the last checkpoint in the output folder")
+    checkpoint_every: int = option(500, "steps between two checkpoints; 0 = at the end of each epoch only")
+    resume: bool = option(False, "go on from the last checkpoint in the output folder, if there is one")
+    restart: bool = option(False, "throw away what an interrupted run left")
     # the machine
     seed: int = option(0, "seed of everything random")
     precision: str = option("auto", "arithmetic of the network", choices=("auto", "float32", "bf16", "fp16"))
@@ -151,8 +152,9 @@ class EmbedOptions:
     backbone: str = option("", "a backbone without training, with --weights, in place of --model")
     weights: str = option("imagenet", "weights of --backbone: imagenet, none (random), or a file")
     pooling: str = option("avg", "with --backbone: feature map to vector", choices=("avg", "max", "gem", "rmac", "cls"))
-    input: str = option("256x128", "with --backbone: input size, height x width in pixels")
+    input: str = option("", "with --backbone: input size, height x width in pixels (default: as published)")
     fit: str = option("stretch", "with --backbone: how a crop becomes the input", choices=("stretch", "pad"))
+    size: int = option(320, "from photos: longer side of a crop in pixels, as in `fashret crop`")
     batch_size: int = option(64, "crops embedded at a time")
     precision: str = option("auto", "arithmetic of the network", choices=("auto", "float32", "bf16", "fp16"))
     dtype: str = option("float32", "how vectors are stored", choices=("float32", "float16"))
@@ -203,3 +205,12 @@ class EvaluateOptions:
     lam: float = option(0.3, "re-ranking: weight of the original distance", flag="--lambda")
     memory: str = option("2GB", "memory budget")
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
+
+
+@dataclass(frozen=True)
+class ShowOptions:
+    """`fashret show`: one query and what was found for it, as a picture."""
+
+    query: int = option(0, "number of the query in the ranking, from 0")
+    results: int = option(10, "results shown on a line")
+    crops: tuple[Path, ...] = option((), "crops.h5, or folder of the photos, where it is not beside the embeddings")

@@ -147,7 +147,7 @@ def to_rich(table: Table, intervals: bool = True) -> RichTable:
     for i, column in enumerate(table.columns):
         number = is_number(table, i)
         heading = "\n".join(column.rsplit(" ", 1)) if number else column
-        shown.add_column(Text(heading), justify="right" if number else "left", no_wrap=number or 0 < i)
+        shown.add_column(Text(heading), justify="right" if number else "left", no_wrap=number or i > 0)
     for i, row in enumerate(table.rows):
         shown.add_row(*(_rich_cell(cell, intervals) for cell in row), end_section=i + 1 in table.sections)
     if table.notes:

@@ -1,0 +1,55 @@
+"""`fashret show`: one query and what was found for it, as a picture.
+
+In: a ranking.h5, or several of the same queries (plain, re-ranked), and the crops behind them. Out: a PNG or JPEG with
+one line a ranking, true matches framed in green.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fashret.files.embeddings import open_embeddings
+from fashret.files.rankings import Ranking, open_ranking
+from fashret.options import ShowOptions
+from fashret.report.gallery import Found, gallery_row
+from fashret.report.pictures import pictures_of
+from fashret.report.row_picture import check_name, save_row
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the picture shows."""
+
+    picture: Path
+    query: int
+    product: str
+    photo: str
+    first_hits: dict[str, int]  # by ranking, from 1; 0 = no positive in the gallery
+
+
+def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> Shown:
+    """Draw one query with its best results.
+
+    Raises
+    ------
+    FashretError
+        If there is no such query, a ranking's embeddings or their crops are not there, or the picture cannot be
+        written.
+    """
+    check_name(output)
+    opened = [open_ranking(path) for path in rankings]
+    paths = {side: opened[0].embeddings_path(side) for side in ("query", "gallery")}
+    with open_embeddings(paths["query"]) as query, open_embeddings(paths["gallery"]) as gallery:
+        found = Found(dict(zip(line_names(opened), opened, strict=True)), query, gallery, {})
+        row = gallery_row(found, options.query, results=options.results)
+        pictures = {"query": pictures_of(query, options.crops), "gallery": pictures_of(gallery, options.crops)}
+        save_row(output, row, pictures)
+    return Shown(output, row.number, row.query.product, row.query.source, {li.name: li.first_hit for li in row.lines})
+
+
+def line_names(rankings: Sequence[Ranking]) -> list[str]:
+    """What to call each: plain or re-ranked, its file where that is not enough."""
+    names = ["re-ranked" if ranking.reranking else "plain" for ranking in rankings]
+    return names if len(set(names)) == len(names) else [str(ranking.path) for ranking in rankings]
