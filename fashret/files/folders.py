@@ -14,7 +14,7 @@ import numpy as np
 
 from fashret.errors import FashretError
 from fashret.files.manifests import Listing
-from fashret.files.photos import EXTENSIONS
+from fashret.files.photo_folders import EXTENSIONS, PhotoFolder
 from fashret.files.rows import Domain, Role, Rows, text_array
 
 SIDES = {"street": (Domain.STREET, Role.QUERY), "shop": (Domain.SHOP, Role.GALLERY)}
@@ -37,7 +37,7 @@ def read_folder(root: Path) -> Listing:
     notes = {}
     if ordered and len(ordered) < len(sources):
         notes["photos left out: not in <product>/street or <product>/shop"] = len(sources) - len(ordered)
-    return Listing(root.resolve().name, root, _rows(ordered or sources), notes=notes)
+    return Listing(root.resolve().name, root, _rows(ordered or sources), PhotoFolder(root), notes=notes)
 
 
 def _photos(root: Path) -> list[str]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashret.errors import FashretError
+from fashret.files.photo_folders import PhotoSource
 from fashret.files.rows import Rows
 
 
@@ -23,10 +25,13 @@ class Listing:
     name: str  # of the dataset; for a table or folder the file's or folder's
     root: Path
     rows: Rows
+    photos: PhotoSource
     public: bool = False  # a public dataset: its missing photos are dead links, not errors
     repeats: int = 0  # rows left out because the same (photo, box, product) was there before
     notes: dict[str, int] = field(default_factory=dict)  # what was found → how often
     files: tuple[Path, ...] = ()  # annotation files that were read
+    options: dict[str, Any] = field(default_factory=dict)  # options that the choice of rows depends on
+    labels: dict[str, NDArray[np.object_]] = field(default_factory=dict)  # further text columns, N each
 
 
 def drop_repeats(rows: Rows) -> tuple[Rows, int]:
@@ -47,7 +52,7 @@ def drop_repeats(rows: Rows) -> tuple[Rows, int]:
     return merged.take(kept), len(rows) - len(kept)
 
 
-def categories_of(names: list[str]) -> tuple[np.ndarray[Any, np.dtype[np.int16]], tuple[str, ...]]:
+def categories_of(names: list[str]) -> tuple[NDArray[np.int16], tuple[str, ...]]:
     """Category names of rows, "" for none, as numbers: (N int16, the names in order).
 
     >>> numbers, names = categories_of(["tops", "", "bags"])

@@ -1,7 +1,7 @@
 """From a photo on the disk to crops in memory.
 
-In: a photo's path and boxes in pixels of the photo as stored. Out: each crop as an H×W×3 uint8 RGB array, upright, its
-longer side at most `size`; or a `PhotoError` that says why not. A photo is opened and decoded once for all its boxes.
+In: an encoded photo and boxes in pixels of the photo as stored. Out: each crop as an H×W×3 uint8 RGB array, upright,
+its longer side at most `size`; or a `PhotoError` that says why not. A photo is decoded once for all its boxes.
 
 A large JPEG is decoded at 1/2, 1/4 or 1/8 where that still holds more pixels than the crop (`reduction`); the rest of
 the way is a bicubic filter with antialiasing, like Pillow's. EXIF orientation is applied after cutting, because boxes
@@ -12,25 +12,18 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import re
-import stat
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fashret.errors import FashretError
 from fashret.files import jpeg
+from fashret.files.photo_folders import PhotoError, file_bytes
 from fashret.files.rows import Rows
 
 MOST_PIXELS = 200_000_000  # a photo that claims more is refused before it is decoded
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 ORIENTATION = 0x0112  # EXIF tag
 REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can divide both sides by
 
@@ -38,54 +31,6 @@ Image.MAX_IMAGE_PIXELS = None  # MOST_PIXELS is checked here, as an error of the
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
-T = TypeVar("T")
-
-
-class PhotoError(FashretError):
-    """One photo, or one box of it, cannot be used."""
-
-
-class MissingPhotoError(PhotoError):
-    """There is no such photo: in a public dataset a dead link, elsewhere an error like others."""
-
-
-def relative_source(source: str) -> str:
-    """Check a photo's path as a manifest gives it, and write it with forward slashes.
-
-    Raises
-    ------
-    FashretError
-        If it is empty, absolute, or climbs out of the root with "..". (The user's own links in the root are followed.)
-
-    >>> relative_source("a/b.jpg"), relative_source("a\\\\b.jpg")
-    ('a/b.jpg', 'a/b.jpg')
-    """
-    text = source.replace("\\", "/")
-    if not text or "\0" in text:
-        raise FashretError(f"photo {source!r}: not a path")
-    if text.startswith("/") or re.match(r"[A-Za-z]:", text) or ".." in text.split("/"):
-        raise FashretError(f"photo {source!r}: paths must be relative to the root and stay inside it")
-    return text
-
-
-def photo_path(root: Path, source: str) -> Path:
-    """Path of a photo under its root; see `relative_source`."""
-    return root / relative_source(source)
-
-
-def present(root: Path, sources: Iterable[str]) -> NDArray[np.bool_]:
-    """Which photos exist: one listing of each folder instead of one question for each photo."""
-    listings: dict[str, set[str]] = {}
-    found = []
-    for source in sources:
-        folder, _, name = source.rpartition("/")
-        if folder not in listings:
-            try:
-                listings[folder] = set(os.listdir(root / folder))
-            except OSError:
-                listings[folder] = set()
-        found.append(name in listings[folder])
-    return np.array(found, bool)
 
 
 def read_crop(path: Path, box: NDArray[np.float32] | None, size: int) -> Pixels:
@@ -113,7 +58,14 @@ def read_crop(path: Path, box: NDArray[np.float32] | None, size: int) -> Pixels:
 def read_crops(path: Path, boxes: Sequence[NDArray[np.float32] | None], size: int) -> list[Pixels | PhotoError]:
     """Cut several boxes out of one photo, decoded once; see `read_crop`. What fails is returned, not raised."""
     try:
-        data = _bytes_of(path)
+        return cut_crops(file_bytes(path), boxes, size)
+    except PhotoError as error:
+        return [error] * len(boxes)
+
+
+def cut_crops(data: bytes, boxes: Sequence[NDArray[np.float32] | None], size: int) -> list[Pixels | PhotoError]:
+    """Cut several boxes out of one encoded photo; see `read_crops`."""
+    try:
         with Image.open(io.BytesIO(data)) as photo:
             return _cut_all(photo, data, boxes, size)
     except PhotoError as error:
@@ -123,17 +75,6 @@ def read_crops(path: Path, boxes: Sequence[NDArray[np.float32] | None], size: in
         if "cannot identify image file" in reason:
             reason = "not an image of a known format" if data else "empty file"
         return [PhotoError(f"cannot be decoded ({reason})")] * len(boxes)
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or device would wait for ever
-            raise PhotoError("is not a file")
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingPhotoError("no such photo") from None
-    except OSError as error:
-        raise PhotoError(f"cannot be read ({error.strerror})") from None
 
 
 def _cut_all(
@@ -295,60 +236,6 @@ def _upright(crop: Pixels, orientation: int) -> Pixels:
         8: lambda a: np.rot90(a, 1),
     }
     return np.ascontiguousarray(turned[orientation](crop)) if orientation in turned else crop
-
-
-def worker_count(workers: int) -> int:
-    """Number of workers that an option asks for; 0 = one per core that this process may use."""
-    if workers < 0:
-        raise FashretError(f"--workers {workers}: must be 0 or more")
-    if workers:
-        return workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def stream_crops(
-    root: Path,
-    rows: Rows,
-    size: int,
-    *,
-    order: Iterable[int] | None = None,
-    workers: int = 0,
-    then: Callable[[Pixels], T] = lambda crop: crop,  # type: ignore[assignment,return-value]
-) -> Generator[tuple[int, T | PhotoError], None, None]:
-    """Read the crops of rows, several photos at a time, and give them back in order.
-
-    Threads are enough: decoding, filtering and encoding all run outside of the interpreter's lock.
-
-    Parameters
-    ----------
-    order
-        Positions of the rows to read; default all. Rows of one photo that follow each other share its decoding.
-    then
-        What a worker does with each crop, an H×W×3 uint8 array, before it is given back.
-
-    Yields
-    ------
-    Position of the row, and what `then` made of its crop, or why there is none. Memory is bounded: no more than four
-    photos a worker are under way or waiting.
-    """
-
-    def read(indices: list[int]) -> list[tuple[int, T | PhotoError]]:
-        path = photo_path(root, rows.source[indices[0]])
-        crops = read_crops(path, [rows.box[i] for i in indices], size)
-        return [(i, c if isinstance(c, PhotoError) else then(c)) for i, c in zip(indices, crops, strict=True)]
-
-    count = worker_count(workers)
-    waiting: deque[Future[list[tuple[int, T | PhotoError]]]] = deque()
-    pool = ThreadPoolExecutor(count, thread_name_prefix="photo")
-    try:
-        for photo in same_photo(rows, range(len(rows)) if order is None else order):
-            waiting.append(pool.submit(read, photo))
-            if len(waiting) >= 4 * count:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def same_photo(rows: Rows, order: Iterable[int]) -> Iterator[list[int]]:

@@ -28,7 +28,7 @@ import numpy as np
 
 from fashret.errors import FashretError
 from fashret.files.manifests import Listing, categories_of, drop_repeats
-from fashret.files.photos import relative_source
+from fashret.files.photo_folders import PhotoFolder, relative_source
 from fashret.files.rows import Domain, Role, Rows, text_array
 
 NEEDED = ("image", "product")
@@ -65,7 +65,8 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
     rows, repeats = drop_repeats(_rows(columns, where))
     if not len(rows):
         raise FashretError(f"{path}: has no rows")
-    return Listing(path.stem, root or path.parent, rows, repeats=repeats, files=(path,))
+    root = root or path.parent
+    return Listing(path.stem, root, rows, PhotoFolder(root), repeats=repeats, files=(path,))
 
 
 def _read_csv(path: Path) -> tuple[Columns, Where]:

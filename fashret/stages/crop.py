@@ -29,9 +29,11 @@ from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
 from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
 from fashret.files.manifests import Listing
-from fashret.files.photos import MissingPhotoError, PhotoError, Pixels, by_photo, present, stream_crops
+from fashret.files.photo_folders import MissingPhotoError, PhotoError
+from fashret.files.photos import Pixels, by_photo
 from fashret.files.rows import Role, Rows
 from fashret.files.spool import Record, Spool, Status, open_spool, spool_path
+from fashret.files.streams import stream_crops
 from fashret.options import CropOptions
 
 BLOCK = 64  # crops between two writes to the spool
@@ -141,7 +143,7 @@ def _kept_rows(listing: Listing, old: Crops, options: CropOptions) -> NDArray[np
         raise FashretError(f"{old.path}: was made with other options ({'; '.join(changes)}); make it anew instead")
     place = {name: i for i, name in enumerate(old.crop_id)}
     kept = np.array([place.get(name, -1) for name in listing.rows.crop_id], np.int64)
-    kept[~present(listing.root, listing.rows.source)] = -1  # a fresh run would not find them either
+    kept[~listing.photos.present(listing.rows.source)] = -1  # a fresh run would not find them either
     return kept
 
 
@@ -155,7 +157,7 @@ def _make_crops(spool: Spool, output: Path, listing: Listing, kept: NDArray[np.i
     order = by_photo(rows)
     order = order[(spool.status[order] == Status.WAITING) & (kept[order] < 0)]
     results = stream_crops(
-        listing.root, rows, options.size, order=order, workers=options.workers, then=_encoder(options)
+        listing.photos, rows, options.size, order=order, workers=options.workers, then=_encoder(options)
     )
     records = (_record(row, result, listing.public) for row, result in results)
     before = spool.count(Status.DONE)

@@ -1,0 +1,106 @@
+"""Where photos lie: a root folder, and paths relative to it that never leave it.
+
+In: a photo's path as a manifest gives it. Out: the photo's bytes, or a `PhotoError`; or whether it is there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+class PhotoError(FashretError):
+    """One photo, or one box of it, cannot be used."""
+
+
+class MissingPhotoError(PhotoError):
+    """There is no such photo: in a public dataset a dead link, elsewhere an error like others."""
+
+
+class PhotoSource(Protocol):
+    """What gives photos by their `source`; safe to use from several threads."""
+
+    def read(self, source: str) -> bytes:
+        """The encoded photo. Raises PhotoError."""
+
+    def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
+        """Which photos are there, without reading them."""
+
+
+@dataclass(frozen=True)
+class PhotoFolder:
+    """Photos as files below `root`."""
+
+    root: Path
+
+    def read(self, source: str) -> bytes:
+        """The bytes of one photo; see `file_bytes`."""
+        return file_bytes(photo_path(self.root, source))
+
+    def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
+        """Which photos exist: one listing of each folder instead of one question for each photo."""
+        listings: dict[str, set[str]] = {}
+        found = []
+        for source in sources:
+            folder, _, name = source.rpartition("/")
+            if folder not in listings:
+                try:
+                    listings[folder] = set(os.listdir(self.root / folder))
+                except OSError:
+                    listings[folder] = set()
+            found.append(name in listings[folder])
+        return np.array(found, bool)
+
+
+def relative_source(source: str) -> str:
+    """Check a photo's path as a manifest gives it, and write it with forward slashes.
+
+    Raises
+    ------
+    FashretError
+        If it is empty, absolute, or climbs out of the root with "..". (The user's own links in the root are followed.)
+
+    >>> relative_source("a/b.jpg"), relative_source("a\\\\b.jpg")
+    ('a/b.jpg', 'a/b.jpg')
+    """
+    text = source.replace("\\", "/")
+    if not text or "\0" in text:
+        raise FashretError(f"photo {source!r}: not a path")
+    if text.startswith("/") or re.match(r"[A-Za-z]:", text) or ".." in text.split("/"):
+        raise FashretError(f"photo {source!r}: paths must be relative to the root and stay inside it")
+    return text
+
+
+def photo_path(root: Path, source: str) -> Path:
+    """Path of a photo under its root; see `relative_source`."""
+    return root / relative_source(source)
+
+
+def file_bytes(path: Path) -> bytes:
+    """Read a photo's file.
+
+    Raises
+    ------
+    PhotoError
+        If it is missing (`MissingPhotoError`), is no plain file, or cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or device would wait for ever
+            raise PhotoError("is not a file")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingPhotoError("no such photo") from None
+    except OSError as error:
+        raise PhotoError(f"cannot be read ({error.strerror})") from None

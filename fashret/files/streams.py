@@ -1,0 +1,77 @@
+"""Many crops: photos read, decoded and cut by several workers, given back in order, in bounded memory.
+
+In: rows and where their photos are. Out: for each row its crop, or why there is none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from fashret.errors import FashretError
+from fashret.files.photo_folders import PhotoError, PhotoSource
+from fashret.files.photos import Pixels, cut_crops, same_photo
+from fashret.files.rows import Rows
+
+T = TypeVar("T")
+
+
+def worker_count(workers: int) -> int:
+    """Number of workers that an option asks for; 0 = one per core that this process may use."""
+    if workers < 0:
+        raise FashretError(f"--workers {workers}: must be 0 or more")
+    if workers:
+        return workers
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stream_crops(
+    photos: PhotoSource,
+    rows: Rows,
+    size: int,
+    *,
+    order: Iterable[int] | None = None,
+    workers: int = 0,
+    then: Callable[[Pixels], T] = lambda crop: crop,  # type: ignore[assignment,return-value]
+) -> Generator[tuple[int, T | PhotoError], None, None]:
+    """Read the crops of rows, several photos at a time, and give them back in order.
+
+    Threads are enough: decoding, filtering and encoding all run outside of the interpreter's lock.
+
+    Parameters
+    ----------
+    photos
+        Where the photos are, `Listing.photos`.
+    order
+        Positions of the rows to read; default all. Rows of one photo that follow each other share its decoding.
+    then
+        What a worker does with each crop, an H×W×3 uint8 array, before it is given back.
+
+    Yields
+    ------
+    Position of the row, and what `then` made of its crop, or why there is none. Memory is bounded: no more than four
+    photos a worker are under way or waiting.
+    """
+
+    def read(indices: list[int]) -> list[tuple[int, T | PhotoError]]:
+        try:
+            crops = cut_crops(photos.read(rows.source[indices[0]]), [rows.box[i] for i in indices], size)
+        except PhotoError as error:
+            crops = [error] * len(indices)
+        return [(i, c if isinstance(c, PhotoError) else then(c)) for i, c in zip(indices, crops, strict=True)]
+
+    count = worker_count(workers)
+    waiting: deque[Future[list[tuple[int, T | PhotoError]]]] = deque()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="photo")
+    try:
+        for photo in same_photo(rows, range(len(rows)) if order is None else order):
+            waiting.append(pool.submit(read, photo))
+            if len(waiting) >= 4 * count:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
