@@ -1,0 +1,231 @@
+"""The model folder: a trained network, and the checkpoints of a run under way.
+
+    model.safetensors        the network's weights and statistics, float32
+    model.json               `format`, `format_version`, `fashret_version`, `created`, `name`, `digest` (of weights),
+                             `settings` (as `fashret.models.settings`), `classes` (product of each classifier output),
+                             `options`, `trained_on` (dataset; name, size and digest of the crops file), `scores`
+    log.csv                  one line an epoch
+    checkpoints/last.pt      everything that a run needs to go on
+    checkpoints/best.safetensors   weights with the best validation score so far
+
+model.json is written last, by rename: Makefiles depend on it. In: tensors and plain values. Out: the files, and back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import fashret
+from fashret.errors import FashretError
+from fashret.files.hdf5 import output_errors, partial_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = "fashret.model"
+VERSION = 1
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model folder whose model.json has been read."""
+
+    folder: Path
+    about: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Digest of the weights, as model.json has it."""
+        return str(self.about["digest"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `ModelSettings.from_dict` takes."""
+        return dict(self.about["settings"])
+
+    def weights(self) -> dict[str, Tensor]:
+        """The tensors of model.safetensors, on the CPU.
+
+        Raises
+        ------
+        FashretError
+            If the file is missing or damaged, or is not the one that model.json describes.
+        """
+        path = self.folder / WEIGHTS
+        tensors, _ = read_tensors(path)
+        if weights_digest(tensors) != self.digest:
+            raise FashretError(f"{path}: is not the file that {DESCRIPTION} beside it describes; copy both again")
+        return tensors
+
+
+def open_model(path: Path | str) -> ModelFile:
+    """Read the description of a trained model.
+
+    Parameters
+    ----------
+    path
+        The folder or its model.json.
+
+    Raises
+    ------
+    FashretError
+        If there is no such folder, no model.json in it, or it is none of ours.
+    """
+    path = Path(path)
+    folder = path.parent if path.name == DESCRIPTION else path
+    file = folder / DESCRIPTION
+    if not folder.is_dir():
+        what = "is a file, not a model folder" if folder.exists() else "no such model folder"
+        raise FashretError(f"{folder}: {what}; give the folder that `fashret train` wrote, or its {DESCRIPTION}")
+    if not file.exists():
+        hint = "its training has not ended: go on with `fashret train --resume`"
+        hint = hint if (folder / CHECKPOINTS).is_dir() else "is it a folder that `fashret train` wrote?"
+        raise FashretError(f"{folder}: has no {DESCRIPTION}; {hint}")
+    try:
+        about = json.loads(file.read_text("utf-8"))
+        if about["format"] != FORMAT:
+            raise KeyError
+        version = int(about["format_version"])
+        about["digest"], about["settings"]["backbone"]  # noqa: B018  both must be there
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError):
+        raise FashretError(f"{file}: does not describe a model of fashret; train or copy it again") from None
+    if version > VERSION:
+        raise FashretError(f"{file}: has format version {version}, this fashret reads 1 to {VERSION}: use a newer one")
+    return ModelFile(folder, about)
+
+
+def write_model(folder: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> ModelFile:
+    """Write model.safetensors and then model.json; `about` needs at least `settings`."""
+    write_tensors(folder / WEIGHTS, tensors)
+    stamped = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "fashret_version": fashret.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "name": folder.resolve().name,
+        "digest": weights_digest(tensors),
+        **about,
+    }
+    text = json.dumps(stamped, ensure_ascii=False, indent=1, default=str)
+    write_whole(folder / DESCRIPTION, lambda stream: stream.write(text.encode()))
+    return ModelFile(folder, stamped)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> None:
+    """Write a safetensors file, whole or not at all; the metadata's values are kept as JSON."""
+    from safetensors.torch import save
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = save(plain, {name: json.dumps(value) for name, value in (metadata or {}).items()})
+    write_whole(path, lambda stream: stream.write(data))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote: the tensors, on the CPU, and the metadata."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt", device="cpu") as file:
+            metadata = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except FileNotFoundError:
+        raise FashretError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FashretError(f"{path}: is damaged or no safetensors file ({str(error).splitlines()[0]})") from error
+
+
+def weights_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and values in the order of the names, as `sha256:<hex>`.
+
+    >>> import torch
+    >>> one = {"a": torch.zeros(2), "b": torch.ones(1)}
+    >>> weights_digest(one) == weights_digest({"b": torch.ones(1), "a": torch.zeros(2)})
+    True
+    """
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        total.update(memoryview(tensor.flatten().view(dtype=_BYTES()).numpy()) if tensor.numel() else b"")
+    return "sha256:" + total.hexdigest()
+
+
+def _BYTES() -> Any:  # noqa: N802  torch's byte type, asked for late so that importing this module is cheap
+    import torch
+
+    return torch.uint8
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write tensors and plain values, whole or not at all; an older checkpoint of that name stays until then."""
+    import torch
+
+    def write(stream: IO[bytes]) -> None:
+        watched = _Watched(stream)
+        try:
+            torch.save(dict(state), watched)  # type: ignore[arg-type]
+        except RuntimeError:
+            raise watched.error or RuntimeError("torch.save failed") from None
+
+    write_whole(path, write)
+
+
+class _Watched:
+    """A stream that remembers why a write failed: torch.save only says that one did."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self.stream.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `write_checkpoint` wrote, on the CPU; never runs code from the file.
+
+    Raises
+    ------
+    FashretError
+        If it is missing or damaged.
+    """
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise FashretError(f"{path}: no such checkpoint") from None
+    except Exception as error:  # torch.load raises many kinds on damaged files
+        raise FashretError(f"{path}: the checkpoint is damaged; remove it to begin again") from error
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file under its partial name, bring it to the disk, rename it; on an error nothing is left."""
+    part = partial_path(path)
+    with output_errors(path):
+        try:
+            with part.open("wb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise

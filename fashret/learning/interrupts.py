@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM between two steps instead of in the middle of one.
+
+In: the two signals. Out: the same, later: when the step is over and its checkpoint is written. A second signal acts at
+once.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from fashret.console import log
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Held:
+    """While the block lasts, the first signal only sets `caught`; `release` lets it act."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what  # what is finished first, for the message
+        self.caught: int | None = None
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python does not allow it
+            self.before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.caught is not None:
+            self.release()
+            return
+        self.caught = number
+        log.warning("stopping after %s; once more to stop at once", self.what)
+
+    def _restore(self) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}
+
+    def release(self) -> None:
+        """Let a caught signal act as it would have."""
+        if self.caught is not None:
+            self._restore()
+            signal.raise_signal(self.caught)

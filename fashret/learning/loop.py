@@ -1,0 +1,302 @@
+"""The training loop.
+
+In: a `Run` (network, losses, optimisers and how far they are), a source of batches, and what to do at the end of an
+epoch. Out: the run, further on. Everything random is a function of seed, epoch and position, so a run that was stopped
+after any step goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm  # what all batch normalisations inherit from
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from fashret.errors import FashretError
+from fashret.learning.loading import Batch
+from fashret.learning.losses import Loss
+from fashret.learning.optimisers import set_learning_rate
+from fashret.learning.processes import Place, average_, gather
+from fashret.learning.schedules import learning_rate
+from fashret.models.devices import autocast, is_out_of_memory
+from fashret.models.network import Output, RetrievalNetwork
+from fashret.options import TrainOptions
+
+
+@dataclass
+class Run:
+    """Everything that training changes, and all that a checkpoint holds."""
+
+    network: RetrievalNetwork
+    losses: Sequence[Loss]
+    optimisers: Sequence[Optimizer]
+    scaler: torch.amp.GradScaler
+    epoch: int = 0  # the epoch under way
+    batch: int = 0  # batches of it that are done
+    step: int = 0  # steps done in all
+    sums: Tensor = field(default_factory=lambda: torch.zeros(0))  # of this epoch, see `StepResult.counts`
+    seconds: float = 0.0  # of this epoch, in earlier processes too
+    best: dict[str, float] = field(default_factory=dict)  # scores of the best validation, its epoch and step
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values."""
+        return {
+            "network": self.network.state_dict(),
+            "losses": [loss.state_dict() for loss in self.losses],
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "scaler": self.scaler.state_dict(),
+            "sums": self.sums,
+            **{name: getattr(self, name) for name in _COUNTERS},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what `state` gave."""
+        self.network.load_state_dict(state["network"])
+        for name, parts in (("losses", self.losses), ("optimisers", self.optimisers)):
+            for part, saved in zip(parts, state[name], strict=True):
+                part.load_state_dict(saved)
+        if state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+        self.sums = state["sums"].to(next(self.network.parameters()).device)
+        for name in _COUNTERS:
+            setattr(self, name, state[name])
+
+
+_COUNTERS = ("epoch", "batch", "step", "seconds", "best")
+
+
+class StepMemoryError(FashretError):
+    """A step did not fit into memory; the run stands where it stood before the step and can be saved."""
+
+
+class StepResult(NamedTuple):
+    """What one step found, on the device."""
+
+    loss: Tensor  # scalar
+    counts: Tensor  # [loss·B, each of the losses·B, right answers, B] with B images over all processes
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how the steps are computed."""
+
+    device: torch.device
+    precision: str = "float32"
+    place: Place = field(default_factory=Place)
+
+
+AfterStep = Callable[[Run, Batch, StepResult], None]
+
+
+def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Machine, after_step: AfterStep) -> None:
+    """Take one step for each batch.
+
+    Parameters
+    ----------
+    batches
+        From the run's place on; the first may lie in the middle of an epoch.
+    after_step
+        Called after each step, when the run already counts it: progress, validation, checkpoints.
+
+    Raises
+    ------
+    FashretError
+        If the loss is not finite; `StepMemoryError` if a step does not fit into memory.
+    """
+    model: nn.Module = run.network
+    started = False
+    before: Tensor | None = None  # the last loss, looked at one step late so that a GPU is never waited for
+    for batch in batches:
+        if not started or batch.index == 0:
+            set_learning_rate(run.optimisers[0], learning_rate(batch.epoch, options))
+            set_modes(run.network, batch.epoch, options)
+            if not started or batch.epoch == options.freeze:  # DDP must know which parameters learn
+                model = _distributed(run.network, machine)
+            started = True
+        result = _step_or_back(run, model, batch, options, machine)
+        if before is not None:
+            _check_finite(before, run, options)
+        before = result.loss
+        run.step += 1
+        run.epoch, run.batch = (batch.epoch + 1, 0) if batch.last else (batch.epoch, batch.index + 1)
+        run.sums = run.sums + result.counts if len(run.sums) else result.counts
+        if batch.last or checkpoint_due(run.step, options):
+            _check_finite(before, run, options)
+        after_step(run, batch, result)
+
+
+def checkpoint_due(step: int, options: TrainOptions) -> bool:
+    """Whether a checkpoint follows this step in the middle of an epoch."""
+    return options.checkpoint_every > 0 and step % options.checkpoint_every == 0
+
+
+def set_modes(network: RetrievalNetwork, epoch: int, options: TrainOptions) -> None:
+    """Training mode, but for what is frozen in this epoch: the backbone, or its batch-norm statistics."""
+    network.train()
+    frozen = epoch < options.freeze
+    network.backbone.requires_grad_(not frozen)
+    if frozen:
+        network.backbone.eval()
+    if options.freeze_bn:
+        for module in network.backbone.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+
+
+def _distributed(network: RetrievalNetwork, machine: Machine) -> nn.Module:
+    """The network, wrapped so that its gradients are averaged over the processes where there are several."""
+    if machine.place.world == 1:
+        return network
+    return DistributedDataParallel(network, [machine.device.index] if machine.device.type == "cuda" else None)
+
+
+def take_step(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, machine: Machine) -> StepResult:
+    """Forward, losses, backward; the optimisers are a step of their own, `update`.
+
+    The losses see the outputs of the whole batch: of all its parts (`options.accumulate`) and of all processes. Their
+    gradient with respect to this process's outputs then goes on through the network, part by part. With several parts
+    the outputs are computed twice, the first time without keeping what the backward pass needs.
+    """
+    images = batch.images if bool(batch.valid.all()) else batch.images[batch.valid]  # empty places stay outside
+    images = images.to(machine.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+    parts = images.chunk(options.accumulate)
+    seeds = [_seed(options.seed, batch.epoch, batch.index, i, machine.place.rank) for i in range(len(parts))]
+    if len(parts) == 1:
+        output = _forward(model, parts[0], seeds[0], machine)
+        result, gradients = losses_and_gradients(run, output, batch, machine)
+        _backward(output, gradients)
+        return result
+    with torch.no_grad(), _statistics_kept(run.network):
+        outputs = [_forward(run.network, part, seed, machine) for part, seed in zip(parts, seeds, strict=True)]
+    whole = Output(*(None if column[0] is None else torch.cat(column) for column in zip(*outputs, strict=True)))
+    result, gradients = losses_and_gradients(run, whole, batch, machine)
+    sizes = [len(part) for part in parts]
+    shares = zip(*([None] * len(parts) if g is None else g.split(sizes) for g in gradients), strict=True)
+    for i, (part, seed, share) in enumerate(zip(parts, seeds, shares, strict=True)):
+        several = isinstance(model, DistributedDataParallel)
+        with model.no_sync() if several and i < len(parts) - 1 else nullcontext():  # type: ignore[operator]
+            _backward(_forward(model, part, seed, machine), share)
+    return result
+
+
+def _forward(model: nn.Module, images: Tensor, seed: int, machine: Machine) -> Output:
+    torch.manual_seed(seed)  # of dropout and the like
+    with autocast(machine.precision, machine.device):
+        return model(images)
+
+
+def losses_and_gradients(
+    run: Run, output: Output, batch: Batch, machine: Machine
+) -> tuple[StepResult, list[Tensor | None]]:
+    """Losses over the whole batch, and their gradient with respect to each of this process's outputs.
+
+    Every process computes the same losses from the gathered outputs. DDP will take the mean of the gradients over the
+    processes, where their sum is meant: hence the factor `world`.
+    """
+    world, rank = machine.place.world, machine.place.rank
+    here = batch.valid.to(machine.device)
+    labels, valid = gather(batch.labels.to(machine.device), world), gather(here, world)
+    leaves = [None if o is None else gather(_with_gaps(o.detach(), here), world).requires_grad_() for o in output]
+    everything = Output(*leaves)  # type: ignore[arg-type]
+    values = [loss(everything, labels, valid) for loss in run.losses]
+    total = torch.stack(values).sum()
+    run.scaler.scale(total).backward()
+    gradients: list[Tensor | None] = []
+    for leaf in leaves:
+        if leaf is None:
+            gradients.append(None)
+        else:  # zeros where no loss looks, since DDP waits for every parameter
+            whole = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+            gradients.append(whole.tensor_split(world)[rank][here] * world)
+    count = valid.sum()
+    right = ((everything.logits.argmax(dim=1) == labels) & valid).sum() if everything.logits is not None else 0 * count
+    sums = torch.stack([total, *values]).detach() * count
+    return StepResult(total.detach(), torch.cat([sums, torch.stack([right, count])])), gradients
+
+
+def _with_gaps(rows: Tensor, valid: Tensor) -> Tensor:
+    """Rows put in their places in the batch; zeros in the empty places."""
+    if len(rows) == len(valid):
+        return rows
+    spread = rows.new_zeros(len(valid), *rows.shape[1:])
+    spread[valid] = rows
+    return spread
+
+
+def _backward(output: Output, gradients: Sequence[Tensor | None]) -> None:
+    pairs = [(o, g) for o, g in zip(output, gradients, strict=True) if o is not None and o.requires_grad]
+    torch.autograd.backward([o for o, _ in pairs], [g for _, g in pairs])
+
+
+@contextmanager
+def _statistics_kept(network: nn.Module) -> Iterator[None]:
+    """Batch normalisation goes by the batch as always, but its running statistics stay as they are."""
+    tracking = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    for module in tracking:
+        module.track_running_stats = False
+    try:
+        yield
+    finally:
+        for module in tracking:
+            module.track_running_stats = True
+
+
+def update(run: Run, machine: Machine) -> None:
+    """One step of every optimiser, with gradients that are those of the whole batch on every process."""
+    for loss in run.losses:
+        for parameter in loss.parameters():
+            if parameter.grad is not None:
+                average_(parameter.grad, machine.place.world)  # equal up to rounding; keeps the processes together
+    for optimiser in run.optimisers:
+        run.scaler.step(optimiser)
+    run.scaler.update()
+    for optimiser in run.optimisers:
+        optimiser.zero_grad(set_to_none=True)
+
+
+def _step_or_back(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, machine: Machine) -> StepResult:
+    """A whole step; if memory does not suffice, the run is put back to where it was."""
+    buffers = [buffer.clone() for buffer in run.network.buffers()]
+    advice = "lower --batch-products, --batch-images or --input, or raise --accumulate"
+    tried = f"{len(batch.images) * machine.place.world} images a batch"
+    if options.accumulate > 1:
+        tried += f" in {options.accumulate} parts"
+    try:
+        result = take_step(run, model, batch, options, machine)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        for buffer, saved in zip(run.network.buffers(), buffers, strict=True):
+            buffer.copy_(saved)
+        run.network.zero_grad(set_to_none=True)
+        raise StepMemoryError(f"out of memory on {machine.device} with {tried} at step {run.step}; {advice}") from None
+    try:
+        update(run, machine)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise FashretError(f"out of memory on {machine.device} with {tried}; {advice}") from None
+    return result
+
+
+def _check_finite(loss: Tensor, run: Run, options: TrainOptions) -> None:
+    """Stop before a checkpoint could hold what a broken step left."""
+    if not math.isfinite(float(loss)):
+        rate = run.optimisers[0].param_groups[0]["lr"]
+        raise FashretError(
+            f"the loss is {float(loss)} at step {run.step} (learning rate {rate:.3g}); the last good checkpoint is "
+            "kept: try a lower --lr, a longer --warmup, or --precision float32, in a new folder"
+        )
+
+
+def _seed(*parts: int) -> int:
+    """63 bits out of seed, epoch, batch, part and rank."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))

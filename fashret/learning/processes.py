@@ -1,0 +1,85 @@
+"""Several processes that train or embed together, as torchrun starts them.
+
+In: torchrun's variables. Out: this process's place among them, and the few exchanges that training needs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+PATIENCE = timedelta(hours=2)  # how long a process waits for the others, for example while rank 0 joins files
+
+
+@dataclass(frozen=True)
+class Place:
+    """This process among `world` processes; alone: 0 of 1."""
+
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0  # its number on its machine
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the one that writes files and speaks."""
+        return self.rank == 0
+
+
+def place() -> Place:
+    """Where this process stands, by the variables that torchrun sets."""
+    read = [int(os.environ.get(name, default)) for name, default in
+            (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))]  # fmt: skip
+    return Place(*read)
+
+
+@contextmanager
+def together(device: torch.device) -> Iterator[Place]:
+    """Join the other processes for the time of the block; alone, nothing happens."""
+    here = place()
+    if here.world == 1 or distributed.is_initialized():
+        yield here
+        return
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE)
+    try:
+        yield here
+    finally:
+        distributed.destroy_process_group()
+
+
+def gather(values: Tensor, world: int) -> Tensor:
+    """The rows of all processes, those of rank 0 first: B×… here → (world·B)×… everywhere. Carries no gradient."""
+    if world == 1:
+        return values
+    parts = [torch.empty_like(values) for _ in range(world)]
+    distributed.all_gather(parts, values.contiguous())
+    return torch.cat(parts)
+
+
+def average_(values: Tensor, world: int) -> None:
+    """Replace a tensor by its mean over the processes."""
+    if world > 1:
+        distributed.all_reduce(values)
+        values /= world
+
+
+def tell_all(value: Any, world: int) -> Any:
+    """What rank 0 has, on every process; plain values only."""
+    if world == 1:
+        return value
+    box = [value]
+    distributed.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def wait(world: int) -> None:
+    """Go on when every process is here."""
+    if world > 1:
+        distributed.barrier()

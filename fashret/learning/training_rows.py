@@ -1,0 +1,71 @@
+"""The rows that a network is trained on, and the order in which they come.
+
+In: the columns of a crops file. Out: `TrainingRows`, and from them the requests for the batches of all epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files.rows import Role, RowFile
+from fashret.learning.batches import Batching, epoch_batches
+from fashret.learning.loading import Request
+from fashret.learning.processes import Place
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """N rows with the role train and a product."""
+
+    row: NDArray[np.int64]  # N, in the crops file
+    label: NDArray[np.int64]  # N, the product's number
+    products: tuple[str, ...]  # name of each label
+    domain: NDArray[np.uint8]
+    category: NDArray[np.int16]
+
+    @classmethod
+    def of(cls, file: RowFile) -> TrainingRows:
+        """Choose them.
+
+        Raises
+        ------
+        FashretError
+            If there are none.
+        """
+        row = file.with_role(Role.TRAIN)
+        row = row[file.product[row] != ""]
+        if not len(row):
+            raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role train and a product")
+        products, label = np.unique(file.product[row].astype(str), return_inverse=True)
+        names = tuple(str(product) for product in products)
+        return cls(row, label.astype(np.int64), names, file.domain[row], file.category[row])
+
+    def batches(self, batching: Batching, epoch: int, place: Place) -> list[NDArray[np.int64]]:
+        """The epoch's batches of this process, as positions among the N; −1 = empty place."""
+        return epoch_batches(self.label, self.domain, self.category, batching, epoch, place.rank, place.world)
+
+
+def requests(
+    rows: TrainingRows, batching: Batching, epochs: int, place: Place, epoch: int = 0, batch: int = 0
+) -> Iterator[Request]:
+    """What to load for every batch from (epoch, batch) to the end of the last epoch."""
+    for e in range(epoch, epochs):
+        batches = rows.batches(batching, e, place)
+        for i, chosen in enumerate(batches):
+            if e > epoch or i >= batch:
+                there = chosen >= 0
+                row = np.where(there, rows.row[chosen], -1)
+                positions = i * len(chosen) * place.world + _places(len(chosen), batching, place)
+                yield Request(e, i, i == len(batches) - 1, row, np.where(there, rows.label[chosen], 0), positions)
+
+
+def _places(count: int, batching: Batching, place: Place) -> NDArray[np.int64]:
+    """Where this process's images lie in the batch of all processes, which take turns product by product."""
+    images = batching.images if batching.products else 1
+    group, image = np.divmod(np.arange(count), images)
+    return (group * place.world + place.rank) * images + image

@@ -1,0 +1,255 @@
+"""From crops to vectors with a trained model, an untrained backbone, or several models joined.
+
+In: model folders, or settings of a backbone, or what an embeddings.h5 says of its model. Out: an `Embedder`, which
+turns RGB crops into L2-normalised vectors, and a record from which the same embedder can be made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from fashret.console import log
+from fashret.errors import FashretError
+from fashret.files.checkpoints import open_model, weights_digest
+from fashret.files.embeddings import relative_path
+from fashret.models.devices import autocast, choose_device, choose_precision
+from fashret.models.network import RetrievalNetwork, build
+from fashret.models.preprocessing import fit_image, normalise
+from fashret.models.settings import ModelSettings
+from fashret.models.weights import start
+
+COSINE_KEPT = 0.999  # bf16 is used where every vector of the first batch has at least this cosine to float32
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network of an embedder."""
+
+    network: RetrievalNetwork
+    name: str  # of the model folder or the backbone
+    digest: str  # of the weights
+    folder: Path | None  # None: not trained here
+    trained_on: str  # name of the dataset; empty if none or unknown
+    weight: float = 1.0
+
+    @property
+    def settings(self) -> ModelSettings:
+        return self.network.settings
+
+    def record(self, beside: Path) -> dict[str, Any]:
+        """What a file says of this network; its folder as seen from the file `beside`, and in full."""
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "path": relative_path(self.folder, beside) if self.folder else "",
+            "absolute_path": self.folder.resolve().as_posix() if self.folder else "",
+            "settings": self.settings.to_dict(),
+            "weights": "trained" if self.folder else _origin(self.settings),
+            "trained_on": self.trained_on,
+            "weight": self.weight,
+        }
+
+
+def _origin(settings: ModelSettings) -> str:
+    return "random" if settings.weights == "none" else settings.weights
+
+
+class Embedder:
+    """Networks side by side, ready to embed.
+
+    Attributes
+    ----------
+    parts
+        The networks. The vectors of several are joined so that the cosine of two rows is the weighted mean of the
+        networks' cosines.
+    precision
+        "float32", "bf16" or "fp16", of the networks' matrix products.
+    """
+
+    def __init__(self, parts: Sequence[Part], device: torch.device, precision: str) -> None:
+        self.parts = list(parts)
+        self.device = device
+        self.precision = precision
+        for part in self.parts:
+            part.network.eval().to(device, memory_format=torch.channels_last)
+
+    @property
+    def width(self) -> int:
+        """D, the length of a vector."""
+        return sum(part.network.width for part in self.parts)
+
+    @property
+    def settings(self) -> tuple[ModelSettings, ...]:
+        """Settings of each network: all that `prepare` needs."""
+        return tuple(part.settings for part in self.parts)
+
+    def embed(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """B RGB crops, H×W×3 uint8 of any sizes → B×D float32, L2-normalised."""
+        if not len(images):
+            return np.empty((0, self.width), np.float32)
+        fitted = [prepare(image, self.settings) for image in images]
+        return self.embed_prepared([torch.from_numpy(np.stack(column)) for column in zip(*fitted, strict=True)])
+
+    def embed_prepared(self, batches: Sequence[Tensor]) -> NDArray[np.float32]:
+        """What `prepare` made of B crops, one B×H×W×3 uint8 tensor a network → B×D float32, L2-normalised."""
+        return self.vectors(batches, self.precision).cpu().numpy()
+
+    def vectors(self, batches: Sequence[Tensor], precision: str) -> Tensor:
+        """`embed_prepared` in a given precision; the result stays on the device."""
+        total = sum(part.weight for part in self.parts)
+        joined = []
+        for part, images in zip(self.parts, batches, strict=True):
+            pixels = normalise(images.to(self.device, non_blocking=True), part.settings)
+            with autocast(precision, self.device):
+                vectors = part.network.embed(pixels.contiguous(memory_format=torch.channels_last))
+            joined.append(vectors * (part.weight / total) ** 0.5)
+        return joined[0] if len(joined) == 1 else F.normalize(torch.cat(joined, dim=1), dim=1)
+
+    def settle_precision(self, batches: Sequence[Tensor]) -> float:
+        """Fall back to float32 if a batch's vectors are not close enough to their float32 values.
+
+        Returns
+        -------
+        The smallest cosine between a vector and its float32 twin.
+        """
+        if self.precision == "float32":
+            return 1.0
+        exact = self.vectors(batches, "float32")
+        cosine = float((exact * self.vectors(batches, self.precision)).sum(dim=1).min())
+        if not cosine > COSINE_KEPT:  # also NaN
+            log.warning("%s: cosine to float32 only %.5f on the first batch; using float32", self.precision, cosine)
+            self.precision = "float32"
+        return cosine
+
+    def record(self, beside: Path) -> dict[str, Any]:
+        """The `model` attribute of the embeddings file `beside`."""
+        records = [part.record(beside) for part in self.parts]
+        if len(records) == 1:
+            return records[0] | {"precision": self.precision}
+        sums = hashlib.sha256("".join(f"{r['digest']} {r['weight']}\n" for r in records).encode())
+        return {
+            "name": " + ".join(record["name"] for record in records),
+            "digest": "sha256:" + sums.hexdigest(),
+            "trained_on": " + ".join(sorted({record["trained_on"] for record in records})),
+            "precision": self.precision,
+            "parts": records,
+        }
+
+
+def prepare(image: NDArray[np.uint8], settings: Sequence[ModelSettings]) -> tuple[NDArray[np.uint8], ...]:
+    """One RGB crop, H×W×3 uint8, in the input size of each network; what worker processes do."""
+    return tuple(fit_image(image, each) for each in settings)
+
+
+def trained_part(path: Path, weight: float = 1.0) -> Part:
+    """The network in a model folder (or its model.json).
+
+    Raises
+    ------
+    FashretError
+        If the folder is no whole model.
+    """
+    file = open_model(path)
+    network = build(ModelSettings.from_dict(file.settings))
+    tensors = file.weights()
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError:
+        own = set(network.state_dict())
+        odd = sorted(own ^ set(tensors)) or ["shapes"]
+        raise FashretError(f"{file.folder}: weights and model.json do not fit: {', '.join(odd[:5])}") from None
+    dataset = str(file.about.get("trained_on", {}).get("dataset", ""))
+    return Part(network, file.folder.resolve().name, file.digest, file.folder, dataset, weight)
+
+
+def backbone_part(settings: ModelSettings) -> Part:
+    """A backbone with the weights that its settings name, without training."""
+    if settings.weights == "none":
+        log.warning("RANDOM WEIGHTS: the vectors of an untrained %s tell little about products", settings.backbone)
+    network = start(settings)
+    return Part(network, settings.backbone, weights_digest(network.state_dict()), None, "")
+
+
+def open_embedder(
+    models: Sequence[Path], weights: Sequence[float] = (), device: str = "auto", precision: str = "auto"
+) -> Embedder:
+    """Embedder of one or several model folders.
+
+    Parameters
+    ----------
+    weights
+        Weight of each model's cosine; empty: all the same.
+
+    Raises
+    ------
+    FashretError
+        If a folder is no whole model, or there are not as many weights as models.
+    """
+    if weights and len(weights) != len(models):
+        raise FashretError(f"{len(models)} models and {len(weights)} weights: give as many of both")
+    if any(not weight > 0 for weight in weights):
+        raise FashretError("weights of models must be above zero")
+    where = choose_device(device)
+    parts = [trained_part(path, weight) for path, weight in zip(models, weights or [1.0] * len(models), strict=True)]
+    return Embedder(parts, where, choose_precision(precision, where))
+
+
+def embedder_of(record: Mapping[str, Any], beside: Path, models: Sequence[Path] = (), device: str = "auto") -> Embedder:
+    """The embedder that made an embeddings file, from the file's `model` attribute.
+
+    Parameters
+    ----------
+    record
+        `open_embeddings(path).model`.
+    beside
+        The embeddings file: the models' paths start from it.
+    models
+        Where the models are now, if not where they were.
+
+    Raises
+    ------
+    FashretError
+        If the file does not say, a model is not there (name it with `--model`), or its weights have changed since.
+    """
+    records = list(record.get("parts") or [record])
+    if not record or any("settings" not in each or "digest" not in each for each in records):
+        raise FashretError(f"{beside}: does not say which model made it; embed it again with fashret")
+    if models and len(models) != len(records):
+        raise FashretError(f"{beside}: needs {len(records)} models; give --model so many times, in that order")
+    parts = [_part_of(each, beside, models[i] if models else None) for i, each in enumerate(records)]
+    where = choose_device(device)
+    precision = str(record.get("precision", "float32"))
+    if where.type == "cpu" and precision == "fp16":
+        precision = "float32"
+    return Embedder(parts, where, precision)
+
+
+def _part_of(record: Mapping[str, Any], beside: Path, given: Path | None) -> Part:
+    """One network of a record, checked against the record's digest."""
+    if given is None and not record.get("absolute_path"):
+        part = backbone_part(ModelSettings.from_dict(record["settings"]))
+    else:
+        part = trained_part(given or _found(record, beside), float(record.get("weight", 1.0)))
+    if part.digest != record["digest"]:
+        what = part.folder or f"the backbone {part.name}"
+        raise FashretError(f"{what}: its weights are not those that made {beside}; name the right one with --model")
+    return part
+
+
+def _found(record: Mapping[str, Any], beside: Path) -> Path:
+    """Folder of a trained model: as seen from the embeddings file, or where it was."""
+    places = [beside.resolve().parent / str(record.get("path", "")), Path(record["absolute_path"])]
+    for place in places:
+        if place.is_dir():
+            return place
+    raise FashretError(f"{beside}: its model is no longer at {places[0]}; say where it is with --model")
