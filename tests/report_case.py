@@ -90,7 +90,7 @@ def write_case(
     centres = rng.normal(size=(products, 16))
     vectors = (
         centres[number]
-        + rng.normal(size=(len(number), 16)) * np.where(np.arange(len(number)) < queries, 1.1, 0.6)[:, None]
+        + rng.normal(size=(len(number), 16)) * np.where(np.arange(len(number)) < queries, 1.9, 0.7)[:, None]
     )
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     model = {"name": "model", "digest": "sha256:00", "settings": {"backbone": "resnet50"}, "trained_on": trained_on}

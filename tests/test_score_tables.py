@@ -1,0 +1,143 @@
+"""Scores of runs against means taken one query at a time."""
+
+import numpy as np
+import pytest
+
+from fashret.report.score_tables import (
+    AVERAGE,
+    NO_CATEGORY,
+    UNCONSTRAINED,
+    Run,
+    Searches,
+    difference,
+    score_tables,
+    summarise,
+)
+from fashret.report.tables import Score
+
+MEASURES = ("mAP", "Acc@1", "Acc@20")
+CATEGORIES = ("bags", "belts", "dresses", "never used")
+
+
+def make_run(name="a", seed=0, reranked=True, in_category=True, queries=40) -> Run:
+    rng = np.random.default_rng(seed)
+    category = rng.choice([-1, 0, 1, 2], size=queries)
+
+    def scores():
+        values = rng.random((queries, 3))
+        values[:, 1:] = values[:, 1:] > 0.5
+        values[(category == 1) | (np.arange(queries) % 7 == 0)] = np.nan  # belts have no positives at all
+        return values
+
+    def searches():
+        return Searches(scores(), scores() if in_category else None)
+
+    return Run(name, MEASURES, category, CATEGORIES, 999, searches(), searches() if reranked else None)
+
+
+def mean_of(values, chosen):
+    rows = [row for row, keep in zip(values, chosen, strict=True) if keep and not np.isnan(row).any()]
+    return [sum(column) / len(rows) for column in zip(*rows, strict=True)] if rows else [np.nan] * 3
+
+
+def shares(row):
+    return [cell.value for cell in row if isinstance(cell, Score)]
+
+
+def test_category_table_is_the_paper_s():
+    run = make_run(reranked=False)
+    (table,) = score_tables([run])
+    held, free = run.plain.in_category, run.plain.unconstrained
+    assert table.columns == ("Category", "Queries", *MEASURES)
+    assert [row[0] for row in table.rows] == ["bags", "belts", "dresses", NO_CATEGORY, AVERAGE, UNCONSTRAINED]
+    means = {c: mean_of(held, run.category == c) for c in (0, 1, 2, -1)}
+    for row, c in zip(table.rows, (0, 1, 2, -1), strict=False):
+        np.testing.assert_allclose(shares(row), means[c])
+    np.testing.assert_allclose(shares(table.rows[4]), np.mean([means[0], means[2], means[-1]], axis=0))
+    np.testing.assert_allclose(shares(table.rows[5]), mean_of(free, np.ones(40, bool)))
+    assert table.rows[1][1] == 0 and table.sections == (4,)
+    assert any("No positives in belts" in note for note in table.notes)
+    scored = int((~np.isnan(free).any(axis=1)).sum())
+    assert f"{scored} queries scored, {40 - scored} skipped" in " ".join(table.notes)
+    assert "999 gallery rows" in " ".join(table.notes)
+
+
+def test_intervals_surround_the_means():
+    (table,) = score_tables([make_run(reranked=False)])
+    for row in table.rows[4:]:
+        for cell in row[2:]:
+            assert cell.low < cell.value < cell.high
+
+
+def test_without_scores_in_categories_only_the_unconstrained_row_is_left():
+    (table,) = score_tables([make_run(reranked=False, in_category=False)])
+    assert [row[0] for row in table.rows] == [UNCONSTRAINED]
+    assert not any("Average over categories" in note for note in table.notes)
+
+
+def test_plain_and_reranked_stand_side_by_side_with_their_difference():
+    run = make_run()
+    overall, categories = score_tables([run])
+    assert [row[:2] for row in overall.rows] == [
+        (label, kind) for label in (AVERAGE, UNCONSTRAINED) for kind in ("plain", "re-ranked", "difference")
+    ]
+    for plain, reranked, change in (overall.rows[:3], overall.rows[3:]):
+        np.testing.assert_allclose(np.subtract(shares(reranked), shares(plain)), shares(change))
+        assert all(cell.change for cell in change[3:])
+    assert categories.columns[2:5] == ("mAP", "mAP re-ranked", "mAP Δ")
+    bags = shares(categories.rows[0])
+    np.testing.assert_allclose(bags[0::3], mean_of(run.plain.in_category, run.category == 0))
+    np.testing.assert_allclose(bags[1::3], mean_of(run.reranked.in_category, run.category == 0))
+    np.testing.assert_allclose(np.subtract(bags[1::3], bags[0::3]), bags[2::3])
+
+
+def test_the_interval_of_a_difference_is_paired():
+    run = make_run()
+    moved = Searches(run.plain.unconstrained + 0.125, run.plain.in_category + 0.125)
+    run = Run("a", MEASURES, run.category, CATEGORIES, 9, run.plain, moved)
+    change = summarise(difference(run).unconstrained, np.zeros(40, int), 1)
+    np.testing.assert_allclose(change.ends.mean, 0.125)
+
+
+def test_several_runs_are_rows_and_the_best_is_marked():
+    runs = [make_run("a", 1), make_run("b", 2, reranked=False), make_run("<c>", 3, in_category=False, reranked=False)]
+    average, free, categories = score_tables(runs)
+    assert [row[0] for row in average.rows] == ["a", "a, re-ranked", "b"]
+    assert [row[0] for row in free.rows] == ["a", "a, re-ranked", "b", "<c>"]
+    for table in (average, free):
+        for i in range(2, 5):
+            column = [row[i] for row in table.rows]
+            top = max(cell.value for cell in column)
+            assert [cell.best for cell in column] == [cell.value == top for cell in column]
+    assert categories.columns == ("Category", "a", "b")
+    bags = categories.rows[0]
+    assert bags[1].value == pytest.approx(mean_of(runs[0].plain.in_category, runs[0].category == 0)[0])
+    assert bags[1].best == (bags[1].value >= bags[2].value)
+    assert not any(cell.best for cell in categories.rows[1][1:])  # belts: no scores
+
+
+def test_runs_with_other_measures_leave_cells_empty():
+    one, two = make_run("a", reranked=False), make_run("b", reranked=False)
+    two = Run("b", ("mAP", "Acc@7", "Acc@20"), two.category, CATEGORIES, 9, two.plain)
+    table = score_tables([one, two])[0]
+    assert table.columns == ("Run", "Queries", "mAP", "Acc@1", "Acc@20", "Acc@7")
+    assert [str(cell) for cell in table.rows[0][2:]][3] == "–" and str(table.rows[1][3]) == "–"
+
+
+def test_thousands_of_categories():
+    queries = 6000
+    rng = np.random.default_rng(0)
+    names = tuple(f"category {i}" for i in range(3000))
+    values = rng.random((queries, 3))
+    run = Run("a", MEASURES, np.arange(queries) % 3000, names, 9, Searches(values, values))
+    (table,) = score_tables([run])
+    assert len(table.rows) == 3002
+    np.testing.assert_allclose(shares(table.rows[7]), values[[7, 3007]].mean(axis=0))
+
+
+def test_no_scored_query_at_all():
+    values = np.full((5, 3), np.nan)
+    (table,) = score_tables([Run("a", MEASURES, np.zeros(5, int), ("x",), 9, Searches(values, values))])
+    assert [[str(cell) for cell in row] for row in table.rows] == [
+        [name, "0", "–", "–", "–"] for name in ("x", AVERAGE, UNCONSTRAINED)
+    ]

@@ -1,0 +1,116 @@
+"""Tables in every form, with names that try to break out of it."""
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from fashret.report.tables import (
+    MOST_ROWS,
+    Score,
+    Table,
+    printable,
+    to_csv,
+    to_json,
+    to_latex,
+    to_markdown,
+    write_tables,
+)
+
+NAN = float("nan")
+TABLE = Table(
+    "scores",
+    "Scores of a_run",
+    ("Category", "Queries", "mAP", "Acc@5", "mAP Δ"),
+    (
+        ("bags", 174, Score(0.548, 0.5, 0.6), Score(1 / 3, best=True), Score(0.021, change=True)),
+        ("<b>|\x1b[31m\n\u202e$_%", 0, Score(NAN), Score(NAN), Score(NAN, change=True)),
+        ("Average", 174, Score(0.548), Score(0.1), Score(-0.021, -0.05, 0.01, change=True)),
+    ),
+    (2,),
+    ("A note.",),
+)
+
+
+def printed(table: Table, width: int) -> str:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(table)
+    return console.file.getvalue()
+
+
+def test_json_keeps_every_digit_and_says_what_is_undefined():
+    made = json.loads(json.dumps(to_json(TABLE)))
+    assert made["rows"][0] == {
+        "Category": "bags", "Queries": 174, "mAP": 0.548, "mAP low": 0.5, "mAP high": 0.6, "Acc@5": 1 / 3,
+        "mAP Δ": 0.021, "mAP Δ low": None, "mAP Δ high": None,
+    }  # fmt: skip
+    assert made["rows"][1]["mAP"] is None
+    assert made["rows"][1]["Category"] == "<b>|\x1b[31m\n\u202e$_%"
+    assert made["notes"] == ["A note."]
+
+
+def test_csv_reads_back():
+    rows = list(csv.DictReader(io.StringIO(to_csv(TABLE))))
+    assert [row["Category"] for row in rows] == [row[0] for row in TABLE.rows]
+    assert float(rows[0]["Acc@5"]) == 1 / 3
+    assert rows[1]["mAP"] == "" and rows[2]["mAP Δ low"] == "-0.05"
+
+
+def test_markdown_escapes_names_and_marks_the_best():
+    lines = to_markdown(TABLE).splitlines()
+    assert lines[0] == "**Scores of a\\_run**"
+    assert lines[3] == "| --- | ---: | ---: | ---: | ---: |"
+    assert lines[4] == "| bags | 174 | 54.8 (50.0–60.0) | **33.3** | +2.1 |"
+    assert lines[5] == "| &lt;b&gt;\\|\\[31m $\\_% | 0 | – | – | – |"
+    assert lines[6].endswith("| −2.1 (−5.0…+1.0) |")
+
+
+def test_latex_escapes_names_and_draws_the_section():
+    text = to_latex(TABLE)
+    assert r"<b>|[31m \$\_\% & 0 & -- & -- & -- \\" in text
+    assert r"\textbf{33.3}" in text and r"$-$2.1" in text
+    assert text.count(r"\midrule") == 2
+    assert r"Scores of a\_run. A note." in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_terminal_shows_nothing_cut_off(width):
+    text = printed(TABLE, width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    for shown in ("bags", "54.8", "+2.1", "−2.1", "A note."):
+        assert shown in text
+    assert "\x1b" not in text and "\u202e" not in text and "…" not in text.replace("…+", "")
+
+
+def test_a_narrow_terminal_leaves_out_whole_measures_and_says_which():
+    text = printed(TABLE, 40)
+    assert "33.3" not in text and "54.8" in text
+    assert "Left out for want of width: Acc@5" in " ".join(text.split())
+
+
+def test_the_terminal_shows_the_first_categories_of_thousands_and_the_overall_rows():
+    rows = tuple((f"category {i}", 1, Score(0.5)) for i in range(3000)) + (("Average", 3000, Score(0.25)),)
+    table = Table("scores", "Many", ("Category", "Queries", "mAP"), rows, (3000,))
+    text = printed(table, 100)
+    assert f"category {MOST_ROWS - 1}" in text and f"category {MOST_ROWS}" not in text
+    assert "25.0" in text and "2,960 more rows are not shown" in text
+    assert len(to_json(table)["rows"]) == 3001
+
+
+def test_printable_keeps_what_scripts_need_and_drops_what_steers():
+    assert printable("می\u200cخواهم") == "می\u200cخواهم"
+    assert printable("a\u202eb\u2066c\x07d\ue000e") == "abcde"
+    assert printable("  a \t b\r\n") == "a b"
+    assert len(printable("x" * 4000)) == 48
+
+
+def test_a_change_that_is_undefined_has_no_sign():
+    assert str(Score(math.nan, change=True)) == "–"
+    assert str(Score(0.0, change=True)) == "+0.0"
+
+
+def test_several_tables_make_one_text():
+    assert write_tables([TABLE, TABLE], "markdown").count("| bags |") == 2
