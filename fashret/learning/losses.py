@@ -138,7 +138,8 @@ def centroid_triplet(feature: Tensor, labels: Tensor, valid: Tensor, margin: flo
 def smooth_ap(embedding: Tensor, labels: Tensor, valid: Tensor, temperature: float = 0.01) -> Tensor:
     """1 − mean smooth average precision of each image's cosine ranking (Brown et al., arXiv 2007.12163, eq. 7).
 
-    A rank is 1 + the sum over the other images of sigmoid((s_other − s) / temperature).
+    A rank is 1 + the sum over the other images of sigmoid((s_other − s) / temperature); the query itself is no result.
+    Not the library's: pytorch-metric-learning 2.9 lays the batch out as K×P where it is P×K.
 
     >>> embedding = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
     >>> round(smooth_ap(embedding, torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.bool)).item(), 4)
@@ -194,8 +195,7 @@ class Library(nn.Module):
         self.loss = loss
 
     def forward(self, output: Output, labels: Tensor, valid: Tensor) -> Tensor:
-        with torch.autocast(output.embedding.device.type, enabled=False):
-            return self.loss(_full(output.embedding)[valid], labels[valid])
+        return self.loss(_full(output.embedding)[valid], labels[valid])
 
 
 def _softmax(classes: int, dim: int, smoothing: float = 0.1) -> nn.Module:
@@ -282,7 +282,10 @@ class Loss(nn.Module):
         """Weight × loss of one batch: labels B int64, valid B bool (None: every row holds an image) → scalar."""
         if valid is None:
             valid = torch.ones_like(labels, dtype=torch.bool)
-        return self.weight * self.module(output, labels, valid)
+        if not valid.any():
+            return output.feature.float().sum() * 0
+        with torch.autocast(output.feature.device.type, enabled=False):
+            return self.weight * self.module(output, labels, valid)
 
 
 def parse_losses(specs: Sequence[str], classes: int, dim: int, seed: int = 0) -> list[Loss]:
