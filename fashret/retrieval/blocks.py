@@ -1,0 +1,195 @@
+"""Blocks of stored rows, and how large they may be.
+
+In: a selection of rows of a stored matrix and a memory budget. Out: :class:`Block` after block, checked, as the
+definition of the distance needs them; block sizes that keep within the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.retrieval.approximation import Arithmetic, Form
+from fashret.retrieval.distances import frozen, squares_of_rows
+from fashret.retrieval.selection import SHORT, Stored, Terms
+from fashret.retrieval.threads import over_rows
+
+LONGEST = 1e36  # square of the greatest length that float32 terms can hold (euclidean)
+NAMED_ROWS = 5  # bad rows named in a message
+SPARE = 4 << 20  # bytes for threads and small arrays
+
+# Rows × columns of a tile, the preferred one first: its products should stay in the processor's cache
+TILES = ((2048, 4096), (1024, 2048), (512, 1024), (256, 512), (128, 256), (64, 128), (32, 64), (16, 32))
+
+
+@dataclass(frozen=True)
+class Side:
+    """Queries or gallery: a selection of rows of one stored matrix.
+
+    ``vectors``: M×D float32 or float16, an array or ``numpy.memmap`` (the whole file). ``rows``: n int64, the
+    selected rows, strictly ascending. ``product``, ``category``: n int64 codes shared by both sides; −1:
+    unlabelled, in no category. ``name``: how messages call it, e.g. the file's name.
+    """
+
+    vectors: NDArray
+    rows: NDArray[np.int64]
+    product: NDArray[np.int64]
+    category: NDArray[np.int64]
+    name: str = "vectors"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def width(self) -> int:
+        """D, the length of a vector."""
+        return int(self.vectors.shape[1])
+
+    def take(self, index: NDArray) -> Side:
+        """A part of the selection; ``index`` ascending."""
+        return Side(self.vectors, self.rows[index], self.product[index], self.category[index], self.name)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Adjoining rows of a selection, ``start`` … ``stop`` in its count, and their forms by arithmetic."""
+
+    start: int
+    stop: int
+    stored: Stored
+    cosine: bool
+    forms: dict[str, Form] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def form(self, arithmetic: Arithmetic) -> Form:
+        """The whole block made ready for products, once."""
+        if arithmetic.name not in self.forms:
+            self.forms[arithmetic.name] = arithmetic.form(self.stored, self.cosine)
+        return self.forms[arithmetic.name]
+
+    def form_of(self, arithmetic: Arithmetic, which: NDArray[np.int64]) -> Form:
+        """Some of its rows made ready: a part of the whole block's form if they adjoin, else made for the occasion."""
+        if which[-1] - which[0] + 1 == len(which):
+            part, whole = slice(which[0], which[-1] + 1), self.form(arithmetic)
+            return Form(whole.numbers[part], Terms._make(term[part] for term in whole.terms))
+        return arithmetic.form(Stored._make(column[which] for column in self.stored), self.cosine)
+
+
+def load_block(side: Side, start: int, stop: int, cosine: bool, first_number: int | None = None) -> Block:
+    """Rows ``start`` … ``stop`` of the selection.
+
+    In ties they count by their row in the stored matrix; with ``first_number`` by their place in the selection,
+    from that on.
+
+    Raises
+    ------
+    FashretError
+        If a vector has NaN or infinite values, or (cosine) no length; names the rows.
+    """
+    rows = side.rows[start:stop]
+    adjoining = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
+    vectors = frozen(side.vectors[rows[0] : rows[-1] + 1] if adjoining else side.vectors[rows])
+    squares = np.empty(len(rows))
+    over_rows(squares_of_rows, len(rows), vectors, squares)
+    _check(side.name, rows, squares, cosine)
+    numbers, first = rows, start
+    if first_number is not None:
+        first = first_number + start
+        numbers = np.arange(first, first + len(rows))
+    stored = Stored(vectors, squares, numbers, side.product[start:stop], side.category[start:stop])
+    return Block(first, first + len(rows), stored, cosine)
+
+
+def load_blocks(side: Side, size: int, cosine: bool) -> Iterator[Block]:
+    """The whole selection in blocks of ``size``."""
+    for start in range(0, len(side), size):
+        yield load_block(side, start, min(start + size, len(side)), cosine)
+
+
+def load_all(sides: Sequence[Side], size: int, cosine: bool, first: int = 0) -> Iterator[Block]:
+    """The rows of all sides, numbered through, in blocks of ``size``, from the block that begins with ``first`` on."""
+    number = 0
+    for side in sides:
+        for start in range(0, len(side), size):
+            if number + start >= first:
+                yield load_block(side, start, min(start + size, len(side)), cosine, number)
+        number += len(side)
+
+
+def _check(name: str, rows: NDArray[np.int64], squares: NDArray[np.float64], cosine: bool) -> None:
+    faults = {
+        "hold NaN or infinite values": ~np.isfinite(squares),
+        "have length 0, so that they have no cosine": (squares < SHORT) & cosine,
+        "are longer than 1e18": (squares > LONGEST) & (not cosine) & np.isfinite(squares),
+    }
+    for fault, bad in faults.items():
+        if bad.any():
+            named = ", ".join(str(row) for row in rows[bad][:NAMED_ROWS])
+            more = f" and {bad.sum() - NAMED_ROWS} more nearby" if bad.sum() > NAMED_ROWS else ""
+            raise FashretError(
+                f"{name}: vectors of rows {named}{more} {fault}; embed these rows again or leave them out"
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Block sizes: queries held at a time, rows and columns of a tile."""
+
+    held: int
+    tile_rows: int
+    tile_columns: int
+
+
+def plan(queries: int, gallery: int, width: int, k: int, memory: int, results: int) -> Plan:
+    """The largest block sizes that keep within the budget.
+
+    Parameters
+    ----------
+    queries, gallery, width, k
+        Q, G, D and the number of results kept.
+    memory, results
+        The budget and what the results take of it, bytes.
+
+    Raises
+    ------
+    FashretError
+        If the budget is too small for the smallest blocks; says what would do.
+    """
+    a_query = _block_bytes(1, width) + 16 * k
+    for tile in TILES:
+        rows, columns = max(1, min(tile[0], queries)), max(1, min(tile[1], gallery))
+        fixed = results + SPARE + _block_bytes(columns, width) + _tile_bytes(rows, columns, width)
+        held = min(queries, (memory - fixed) // a_query)
+        if held >= rows:
+            return Plan(max(1, held), rows, columns)
+    raise _too_small(memory, fixed + rows * a_query)
+
+
+def square_plan(total: int, width: int, memory: int, results: int) -> int:
+    """Rows of a block when all rows are compared with all, two blocks and their tile (either way up) at a time."""
+    for _, size in TILES:
+        rows = max(1, min(size, total))
+        needed = results + SPARE + 2 * _block_bytes(rows, width) + 2 * _tile_bytes(rows, rows, width)
+        if needed <= memory:
+            return rows
+    raise _too_small(memory, needed)
+
+
+def _too_small(memory: int, least: int) -> FashretError:
+    return FashretError(f"a memory budget of {memory:,} bytes is too small for this; the least is {least:,} bytes")
+
+
+def _block_bytes(rows: int, width: int) -> int:
+    """A block's vectors as stored and in both arithmetics, and its columns."""
+    return rows * (9 * width + 100)
+
+
+def _tile_bytes(rows: int, columns: int, width: int) -> int:
+    """A tile's products, and those of the finer tile for the rows left undecided, with these rows' vectors."""
+    return rows * (8 * columns + 8 * width)

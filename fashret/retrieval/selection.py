@@ -1,0 +1,344 @@
+"""Compiled selection: from a tile of approximate products to the nearest, the farthest, and counts of rows that
+come before.
+
+In: a :class:`Tile`, i.e. the approximate products of a block of rows with a block of columns, rigorous bounds on
+their error, and the stored vectors of both blocks. Out: updated state of the rows. The approximation only decides
+which pairs cannot matter; all others are settled by the definition of the distance.
+
+The *score* of a pair falls with its distance: cosine 1 − d, euclidean (n_q − d)/(2σ_q) = (q·g − n_g/2)/σ_q, where σ
+is a vector's length, or 1 where that is below 10⁻¹⁸. From the product p of row i and column j, the score lies
+within
+
+    p·scale_i·scale_j − half_i·square_j·(1 ± 2⁻²⁰) ± (slack_j + loose_i·reach_j)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fashret.retrieval.distances import defined_distance
+
+WIDENING = 2.0**-20  # relative; more than all float32 roundings of a score
+SHORT = 1e-36  # square of the length below which σ is 1 (euclidean)
+CHUNK = 64  # columns tested at once before any is looked at
+DEFER_ABOVE = 0.05  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
+
+
+class Stored(NamedTuple):
+    """A block of rows as the definition needs them."""
+
+    vectors: NDArray[np.float32]  # n×D, read-only
+    squares: NDArray[np.float64]  # n, sums of squares by definition
+    numbers: NDArray[np.int64]  # n, ascending; break ties, and tell a row from itself
+    product: NDArray[np.int64]  # n
+    category: NDArray[np.int64]  # n
+
+
+class Terms(NamedTuple):
+    """A block's part in the bounds: the first three as rows of a tile, the others as columns; n float32 each."""
+
+    scale: NDArray[np.float32]
+    half: NDArray[np.float32]
+    loose: NDArray[np.float32]
+    column_scale: NDArray[np.float32]
+    square: NDArray[np.float32]
+    slack: NDArray[np.float32]
+    reach: NDArray[np.float32]
+
+
+class Tile(NamedTuple):
+    """Approximate products of some rows with all columns of a block, and what is needed to settle a pair."""
+
+    products: NDArray  # t×n float32 or int32
+    which: NDArray[np.int64]  # t, the tile's rows in the block of rows
+    rows: Stored
+    columns: Stored
+    row_terms: Terms  # of the tile's rows
+    column_terms: Terms
+    cosine: bool
+
+
+class Verdict(NamedTuple):
+    """What becomes of a tile's rows, indexed as the block of rows."""
+
+    last: bool  # whether there is no finer tile to leave a row to
+    waiting: NDArray[np.bool_]  # rows to look at; those with too many undecided columns stay
+    settled: NDArray[np.int64]  # pairs settled by the definition are added
+
+
+class Nearest(NamedTuple):
+    """The k nearest so far of each row: heaps whose root is the worst. Empty places: distance ∞."""
+
+    distances: NDArray[np.float64]  # n×k
+    numbers: NDArray[np.int64]  # n×k
+    same_matrix: bool  # a row does not find itself
+    other_products: bool  # a row does not find its own product
+
+
+class Counts(NamedTuple):
+    """Thresholds of row i, offsets[i]:offsets[i + 1], and the columns counted before each so far."""
+
+    offsets: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    before: NDArray[np.int64]
+    before_in_category: NDArray[np.int64]
+    same_matrix: bool  # a row does not count itself
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def length_of(cosine: bool, square: float) -> float:
+    """σ of a vector with this sum of squares."""
+    return np.sqrt(square) if cosine or square > SHORT else 1.0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _rounding(tile: Tile, i: int) -> float:
+    """More than the float64 rounding of a score of row ``i`` computed from a defined distance."""
+    unit = 1.0 if tile.cosine else length_of(False, tile.rows.squares[i])
+    return (tile.rows.vectors.shape[1] + 16) * 2.0**-51 * unit
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _score(tile: Tile, i: int, distance: float) -> float:
+    square = tile.rows.squares[i]
+    return 1.0 - distance if tile.cosine else (square - distance) / (2.0 * length_of(False, square))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _score_below(tile: Tile, i: int, distance: float) -> np.float32:
+    """A float32 no greater than the score of any pair of row ``i`` at ``distance`` or nearer."""
+    score = _score(tile, i, distance)
+    return np.float32(score - abs(score) * WIDENING - _rounding(tile, i))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _score_above(tile: Tile, i: int, distance: float) -> np.float32:
+    """A float32 no less than the score of any pair of row ``i`` at ``distance`` or farther."""
+    score = _score(tile, i, distance)
+    return np.float32(score + abs(score) * WIDENING + _rounding(tile, i))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _bound(tile: Tile, t: int, lower: NDArray, upper: NDArray) -> None:
+    """Fill ``lower`` and ``upper`` (float32, one a column) with bounds of the scores of the tile's row ``t``."""
+    rows, columns = tile.row_terms, tile.column_terms
+    scale, half, loose = rows.scale[t], rows.half[t], rows.loose[t]
+    half_low, half_high = half * np.float32(1.0 - WIDENING), half * np.float32(1.0 + WIDENING)
+    products = tile.products[t]
+    for j in range(products.shape[0]):
+        middle = np.float32(products[j]) * (scale * columns.column_scale[j])
+        spread = columns.slack[j] + loose * columns.reach[j]
+        lower[j] = (middle - half_high * columns.square[j]) - spread
+        upper[j] = (middle - half_low * columns.square[j]) + spread
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _settle(tile: Tile, i: int, j: int) -> float:
+    rows, columns = tile.rows, tile.columns
+    return defined_distance(tile.cosine, rows.vectors[i], columns.vectors[j], rows.squares[i], columns.squares[j])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _at_least(values: NDArray, least: np.float32, found: NDArray) -> int:
+    """Write the places of the values ≥ ``least`` into ``found``; returns their number."""
+    count = 0
+    for first in range(0, values.shape[0], CHUNK):
+        chunk = values[first : first + CHUNK]
+        hits = 0
+        for j in range(chunk.shape[0]):  # without a branch: vector instructions
+            hits += chunk[j] >= least
+        if hits:
+            for j in range(chunk.shape[0]):
+                if chunk[j] >= least:
+                    found[count] = first + j
+                    count += 1
+    return count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _comes_before(distance: float, number: int, other_distance: float, other_number: int) -> bool:
+    return distance < other_distance or (distance == other_distance and number < other_number)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _replace_worst(distances: NDArray, numbers: NDArray, distance: float, number: int) -> None:
+    """Put a pair in the place of a heap's root and let it sink."""
+    size, place = distances.shape[0], 0
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and _comes_before(distances[child], numbers[child], distances[other], numbers[other]):
+            child = other
+        if not _comes_before(distance, number, distances[child], numbers[child]):
+            break
+        distances[place], numbers[place] = distances[child], numbers[child]
+        place = child
+    distances[place], numbers[place] = distance, number
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _drop_forbidden(tile: Tile, i: int, nearest: Nearest, found: NDArray, count: int) -> int:
+    """Take columns that row ``i`` must not find out of ``found``."""
+    rows, columns = tile.rows, tile.columns
+    kept = 0
+    for place in range(count):
+        j = found[place]
+        itself = nearest.same_matrix and columns.numbers[j] == rows.numbers[i]
+        own = nearest.other_products and rows.product[i] >= 0 and columns.product[j] == rows.product[i]
+        if not (itself or own):
+            found[kept] = j
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _tighten(found: NDArray, count: int, k: int, lower: NDArray, upper: NDArray, rounding: float) -> int:
+    """Of more than ``k`` columns keep those that can be among the k nearest of them."""
+    worst = np.empty(count, np.float32)
+    for place in range(count):
+        worst[place] = -lower[found[place]]
+    least = np.float32(-np.partition(worst, k - 1)[k - 1] - 2 * rounding)  # k columns score at least this
+    kept = 0
+    for place in range(count):
+        if upper[found[place]] >= least:
+            found[kept] = found[place]
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: Verdict) -> None:
+    """Let the columns of a tile into the heaps of its rows ``start`` … ``stop``."""
+    size, k = tile.products.shape[1], nearest.distances.shape[1]
+    lower, upper = np.empty(size, np.float32), np.empty(size, np.float32)
+    found = np.empty(size, np.int64)
+    for t in range(start, stop):
+        i = tile.which[t]
+        if not verdict.waiting[i]:
+            continue
+        distances, numbers = nearest.distances[i], nearest.numbers[i]
+        _bound(tile, t, lower, upper)
+        count = _at_least(upper, _score_below(tile, i, distances[0]), found)
+        count = _drop_forbidden(tile, i, nearest, found, count)
+        if count > k:
+            count = _tighten(found, count, k, lower, upper, _rounding(tile, i))
+        verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + k
+        if verdict.waiting[i]:
+            continue
+        verdict.settled[i] += count
+        for place in range(count):
+            distance, number = _settle(tile, i, found[place]), tile.columns.numbers[found[place]]
+            if _comes_before(distance, number, distances[0], numbers[0]):
+                _replace_worst(distances, numbers, distance, number)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def keep_farthest(start: int, stop: int, tile: Tile, farthest: NDArray, verdict: Verdict) -> None:
+    """Raise the largest distance so far (n float64) of the rows ``start`` … ``stop`` of a tile."""
+    size = tile.products.shape[1]
+    lower, upper = np.empty(size, np.float32), np.empty(size, np.float32)
+    found = np.empty(size, np.int64)
+    for t in range(start, stop):
+        i = tile.which[t]
+        if not verdict.waiting[i]:
+            continue
+        _bound(tile, t, lower, upper)
+        most = np.float32(upper.min() + 2 * _rounding(tile, i))  # the farthest column scores no more
+        most = min(most, _score_above(tile, i, farthest[i]))
+        count = _at_least(-lower, -most, found)
+        verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 1
+        if verdict.waiting[i]:
+            continue
+        verdict.settled[i] += count
+        for place in range(count):
+            farthest[i] = max(farthest[i], _settle(tile, i, found[place]))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _count_sides(
+    lower: NDArray, upper: NDArray, enter: np.float32, sure: np.float32, category: NDArray, own: int
+) -> tuple[int, int, int]:
+    """Columns that may come before a threshold, that surely do, and that surely do and are of category ``own``."""
+    possible, certain, in_category = 0, 0, 0
+    for j in range(lower.shape[0]):  # without a branch: vector instructions
+        before = lower[j] > sure
+        possible += upper[j] >= enter
+        certain += before
+        in_category += before & (category[j] == own)
+    return possible, certain, in_category
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _mark_undecided(lower: NDArray, upper: NDArray, enter: np.float32, sure: np.float32, undecided: NDArray) -> None:
+    for j in range(lower.shape[0]):
+        undecided[j] |= np.uint8(upper[j] >= enter) & np.uint8(lower[j] <= sure)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _hide_itself(tile: Tile, i: int, lower: NDArray, upper: NDArray) -> None:
+    """Put row ``i`` after everything else where it is itself a column."""
+    numbers = tile.columns.numbers
+    j = np.searchsorted(numbers, tile.rows.numbers[i])
+    if j < numbers.shape[0] and numbers[j] == tile.rows.numbers[i]:
+        lower[j] = upper[j] = -np.inf
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _settle_undecided(
+    tile: Tile, i: int, found: NDArray, counts: Counts, enter: NDArray, sure: NDArray, lower: NDArray, upper: NDArray
+) -> None:
+    """Add the columns of ``found`` to the thresholds of row ``i`` that they were undecided for and do come before."""
+    columns, first = tile.columns, counts.offsets[i]
+    for j in found:
+        distance = _settle(tile, i, j)
+        for p in range(enter.shape[0]):
+            low, high, number = counts.low[first + p], counts.high[first + p], counts.numbers[first + p]
+            before = distance < low or (distance <= high and columns.numbers[j] < number)
+            if before and upper[j] >= enter[p] and lower[j] <= sure[p]:
+                counts.before[first + p] += 1
+                counts.before_in_category[first + p] += columns.category[j] == tile.rows.category[i]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdict) -> None:
+    """Add the columns of a tile that come before the thresholds of its rows ``start`` … ``stop``."""
+    size = tile.products.shape[1]
+    lower, upper = np.empty(size, np.float32), np.empty(size, np.float32)
+    category, undecided = tile.columns.category.astype(np.int32), np.empty(size, np.uint8)
+    for t in range(start, stop):
+        i = tile.which[t]
+        first, thresholds = counts.offsets[i], counts.offsets[i + 1] - counts.offsets[i]
+        if thresholds == 0:
+            verdict.waiting[i] = False
+        if not verdict.waiting[i]:
+            continue
+        _bound(tile, t, lower, upper)
+        if counts.same_matrix:
+            _hide_itself(tile, i, lower, upper)
+        undecided[:] = 0
+        enter, sure = np.empty(thresholds, np.float32), np.empty(thresholds, np.float32)
+        certain, in_category = np.empty(thresholds, np.int64), np.empty(thresholds, np.int64)
+        for p in range(thresholds):
+            enter[p] = _score_below(tile, i, counts.high[first + p])
+            sure[p] = _score_above(tile, i, counts.low[first + p])
+            possible, certain[p], in_category[p] = _count_sides(
+                lower, upper, enter[p], sure[p], category, tile.rows.category[i]
+            )
+            if possible > certain[p]:
+                _mark_undecided(lower, upper, enter[p], sure[p], undecided)
+        found = np.flatnonzero(undecided)
+        verdict.waiting[i] = not verdict.last and len(found) > DEFER_ABOVE * size + thresholds
+        if verdict.waiting[i]:
+            continue
+        verdict.settled[i] += len(found)
+        counts.before[first : first + thresholds] += certain
+        counts.before_in_category[first : first + thresholds] += in_category
+        _settle_undecided(tile, i, found, counts, enter, sure, lower, upper)
