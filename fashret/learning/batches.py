@@ -136,14 +136,15 @@ def _groups(rows: Rows, domain: NDArray, batching: Batching, random: np.random.G
     a group of its own with empty places, unless it is a single image.
     """
     k = batching.images
+    rows = random.permutation(rows)
     if len(rows) < k:
-        return [_filled(random.permutation(rows), k, batching.missing, random)]
+        return [_filled(rows, k, batching.missing, random)]
     count = len(rows) // k
     if batching.missing == "mask" and len(rows) % k > 1:
         count += 1
-    fewer, more = _two_domains(random.permutation(rows), domain)
+    fewer, more = _two_domains(rows, domain)
     if len(fewer) == 0 or k == 1:
-        dealt = [more[i * k : (i + 1) * k] for i in range(count)]
+        dealt = [rows[i * k : (i + 1) * k] for i in range(count)]
     else:
         dealt = _dealt(fewer, more, count, k)
     return [_filled(group, k, batching.missing, random) for group in dealt]
