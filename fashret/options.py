@@ -87,6 +87,10 @@ class CropOptions:
     gallery: str = option(
         "val+test", "DeepFashion Consumer-to-Shop: shop photos searched", choices=("val+test", "test")
     )
+    resolution: str = option(
+        "auto", "DeepFashion Consumer-to-Shop: photos of img or img_highres", choices=("auto", "low", "high")
+    )
+    subset: str = option("", "LookBench: which of its subsets")
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class EmbedOptions:
     """`fashret embed`: one vector a crop."""
 
     model: tuple[Path, ...] = option((), "folder of a trained model, or its model.json")
-    backbone: str = option("", "a backbone without training, with --weights, in place of --model")
+    backbone: str = option("resnet50", "without --model: a backbone as it comes, with --weights")
     weights: str = option("imagenet", "weights of --backbone: imagenet, none (random), or a file")
     pooling: str = option("avg", "with --backbone: feature map to vector", choices=("avg", "max", "gem", "rmac", "cls"))
     input: str = option("", "with --backbone: input size, height x width in pixels (default: as published)")

@@ -83,8 +83,6 @@ def run(source: Path, output: Path, options: EmbedOptions) -> EmbedSummary:
 
 
 def _check_options(options: EmbedOptions) -> None:
-    if bool(options.model) == bool(options.backbone):
-        raise FashretError("say what to embed with: either --model FOLDER, or --backbone NAME with --weights")
     if options.batch_size < 1:
         raise FashretError(f"--batch-size {options.batch_size}: must be at least 1")
     if not 0 <= options.max_errors <= 1:
