@@ -116,7 +116,7 @@ def test_equals_the_dense_form(kind: str, same_matrix: bool) -> None:
         queries, gallery = make_sides(rng, count, kind=kind, same_matrix=same_matrix)
         for how in (Reciprocal(), Reciprocal(4, 2, 0.3), Reciprocal(5, 1, 0.7)):
             request = Request(k=9, same_matrix=same_matrix, positives=True)
-            check(queries, gallery, how, request, rerank(queries, gallery, how, request))
+            check(queries, gallery, how, request, rerank(queries, gallery, request, how))
 
 
 @pytest.mark.parametrize("weight", [0.0, 1e-3, 1.0])
@@ -124,13 +124,13 @@ def test_equals_the_dense_form(kind: str, same_matrix: bool) -> None:
 def test_all_lambdas(kind: str, weight: float) -> None:
     queries, gallery = make_sides(np.random.default_rng(4), 90, kind=kind, same_matrix=True)
     how, request = Reciprocal(6, 3, weight), Request(k=30, same_matrix=True, positives=True)
-    check(queries, gallery, how, request, rerank(queries, gallery, how, request))
+    check(queries, gallery, how, request, rerank(queries, gallery, request, how))
 
 
 def test_lambda_one_is_the_plain_order() -> None:
     queries, gallery = make_sides(np.random.default_rng(4), 90, kind="integers", same_matrix=False)
     plain, _ = search(queries, gallery, 40, metric="euclidean")
-    found, _ = rerank(queries, gallery, Reciprocal(weight=1.0), Request(k=40))
+    found, _ = rerank(queries, gallery, Request(k=40), Reciprocal(weight=1.0))
     assert (found.rows == plain.rows).all()
 
 
@@ -138,7 +138,7 @@ def test_lambda_one_is_the_plain_order() -> None:
 def test_leaves_out_the_query_product(k: int) -> None:
     queries, gallery = make_sides(np.random.default_rng(5), 100, kind="normal", same_matrix=True)
     request = Request(k=k, same_matrix=True, exclude_same_product=True)
-    check(queries, gallery, Reciprocal(6, 3), request, rerank(queries, gallery, Reciprocal(6, 3), request))
+    check(queries, gallery, Reciprocal(6, 3), request, rerank(queries, gallery, request, Reciprocal(6, 3)))
 
 
 @pytest.mark.parametrize("kind", ["normal", "equal"])
@@ -174,10 +174,10 @@ def test_empty_sides() -> None:
     queries, gallery = make_sides(np.random.default_rng(7), 30, kind="normal", same_matrix=True)
     nothing = side(gallery.vectors, np.zeros(0, int), np.zeros(30, int), np.zeros(30, int))
     request = Request(k=3, same_matrix=True, positives=True)
-    found, positives = rerank(queries, nothing, Reciprocal(), request)
+    found, positives = rerank(queries, nothing, request, Reciprocal())
     assert found.rows.shape == (len(queries.rows), 3) and (found.rows == -1).all()
     assert positives is not None and len(positives.rows) == 0
-    found, positives = rerank(nothing, gallery, Reciprocal(), request)
+    found, positives = rerank(nothing, gallery, request, Reciprocal())
     assert found.rows.shape == (0, 3)
 
 
@@ -196,4 +196,4 @@ def test_any_small_set(vectors: np.ndarray, roles: list[int], k1: int, k2: int, 
     role, product, category = np.array(roles[:count]), np.arange(count) % 3, np.zeros(count, int)
     queries, gallery = (side(vectors, np.flatnonzero(role & bit), product, category) for bit in (1, 2))
     how, request = Reciprocal(k1, k2, weight), Request(k=5, same_matrix=True, positives=True)
-    check(queries, gallery, how, request, rerank(queries, gallery, how, request))
+    check(queries, gallery, how, request, rerank(queries, gallery, request, how))

@@ -41,7 +41,7 @@ class Expansion:
 
 
 def rerank_expanded(
-    queries: Side, gallery: Side, how: Expansion, request: Request
+    queries: Side, gallery: Side, request: Request, how: Expansion
 ) -> tuple[Neighbours, Positives | None]:
     """Search again with expanded queries; as :func:`fashret.retrieval.neighbours.search`, by cosine distance."""
     nearest, _ = search(

@@ -81,7 +81,7 @@ class Encoding:
         return jaccard.mean_over_neighbours(self.weights, self.lists, self.k2, rows)
 
 
-def rerank(queries: Side, gallery: Side, how: Reciprocal, request: Request) -> tuple[Neighbours, Positives | None]:
+def rerank(queries: Side, gallery: Side, request: Request, how: Reciprocal) -> tuple[Neighbours, Positives | None]:
     """Re-rank the gallery for all queries: the k best rows of each, and, if asked for, the exact ranks of its
     positives.
 
