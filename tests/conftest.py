@@ -37,15 +37,16 @@ def real_photos(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def fashret() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line in a process of its own: fashret("info", path) → exit code, stdout, stderr."""
+    return run_fashret
 
-    def run(*arguments: Any, **settings: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "fashret", *map(str, arguments)]
-        settings.setdefault("env", {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"})
-        return subprocess.run(
-            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, **settings
-        )
 
-    return run
+def run_fashret(*arguments: Any, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "fashret", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    environment["PYTHONPATH"] = str(Path(__file__).parent.parent)  # whatever the working directory is
+    settings.setdefault("env", environment)
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=240, **settings)
 
 
 def make_rows(count: int, **columns: Any) -> Rows:
