@@ -130,8 +130,8 @@ def cell_text(cell: Cell) -> str:
 
 
 def is_number(table: Table, column: int) -> bool:
-    """Whether a column holds numbers: it is set flush right then."""
-    return all(not isinstance(row[column], str) for row in table.rows)
+    """Whether a column holds numbers, perhaps with a word in place of some: it is set flush right then."""
+    return column > 0 and any(not isinstance(row[column], str) for row in table.rows)
 
 
 # --- terminal ---

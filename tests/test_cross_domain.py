@@ -1,0 +1,101 @@
+"""The train × test matrix: what is in it, how far it drops, and what fills its gaps."""
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.files.embeddings import open_embeddings
+from fashret.report.cross_domain import MISSING, UNTRAINED, Origin, cross_domain_tables, make_matrix
+from fashret.report.score_tables import Run, Searches
+from fashret.report.tables import Score, to_json
+from tests.report_case import write_case
+
+MEASURES = ("mAP", "Acc@1", "Acc@20")
+
+
+def origin(trained: str, tested: str, model: str = "") -> Origin:
+    digest = model or f"sha256:{trained}"
+    flags = ("--model", f"/models/{trained}")
+    return Origin(Path(f"{trained}-{tested}.h5"), digest, digest, flags, trained, tested, f"data/{tested}.crops.h5")
+
+
+def run(value: float, reranked: float | None = None, queries: int = 8) -> Run:
+    def searches(share):
+        return Searches(np.full((queries, 3), share), None)
+
+    again = None if reranked is None else searches(reranked)
+    return Run("r", MEASURES, np.zeros(queries, int), ("x",), 99, searches(value), again)
+
+
+def shown(table):
+    return [tuple(str(cell) for cell in row) for row in table.rows]
+
+
+def test_the_whole_matrix():
+    pairs = [("S2S", "S2S", 0.5, 0.6), ("S2S", "DF", 0.2, 0.25), ("DF", "S2S", 0.1, 0.15), ("DF", "DF", 0.4, 0.45)]
+    tables = cross_domain_tables([(origin(a, b), run(x, y)) for a, b, x, y in pairs])
+    assert [table.name for table in tables] == [f"cross-domain {n}" for n in (*MEASURES, "drop")]
+    assert tables[0].columns == ("Trained on", "Ranking", "on S2S", "on DF")
+    assert shown(tables[0]) == [
+        ("S2S", "plain", "50.0", "20.0"),
+        ("S2S", "re-ranked", "60.0", "25.0"),
+        ("DF", "plain", "10.0", "40.0"),
+        ("DF", "re-ranked", "15.0", "45.0"),
+    ]
+    drop = {row[:2]: row[2:4] for row in shown(tables[-1])}
+    assert drop["S2S → S2S", "plain"] == ("50.0", "–")
+    assert drop["S2S → DF", "plain"] == ("20.0", "−20.0")  # against DF → DF
+    assert drop["DF → S2S", "re-ranked"] == ("15.0", "−45.0")
+    assert not any("missing" in note for table in tables for note in table.notes)
+
+
+def test_a_missing_cell_is_shown_with_the_command_that_fills_it():
+    tables = cross_domain_tables([(origin("S2S", "S2S"), run(0.5)), (origin("DF", "S2S"), run(0.25))])
+    assert shown(tables[0]) == [("S2S", "plain", "50.0", MISSING), ("DF", "plain", "25.0", MISSING)]
+    notes = [note for note in tables[0].notes if "is missing" in note]
+    command = shlex.split(notes[0].split(": ", 1)[1])
+    assert notes[0].startswith("S2S → DF is missing: ")
+    assert command == ["fashret", "embed", "DF.crops.h5", "--model", "/models/S2S", "-o", "S2S-on-DF.emb.h5"]
+    assert to_json(tables[0])["rows"][0]["on DF"] == MISSING
+
+
+def test_a_dataset_that_no_model_is_trained_on_has_a_row_and_the_command_to_train_it():
+    tables = cross_domain_tables([(origin("S2S", "S2S"), run(0.5)), (origin("S2S", "DF"), run(0.25))])
+    assert [row[0] for row in shown(tables[0])] == ["S2S", "DF"]
+    assert shown(tables[0])[1] == ("DF", "plain", MISSING, MISSING)
+    assert "fashret train data/DF.crops.h5 -o model-DF && fashret embed data/S2S.crops.h5" in tables[0].notes[1]
+    assert str(tables[-1].rows[1][3]) == "–"  # no same-domain score to compare with
+
+
+def test_models_of_the_same_dataset_keep_their_own_rows():
+    runs = [(origin("S2S", "S2S", "one"), run(0.5)), (origin("S2S", "DF", "two"), run(0.25))]
+    assert [row[0] for row in shown(cross_domain_tables(runs)[0])] == ["S2S (one)", "S2S (two)", "DF"]
+
+
+def test_two_files_for_one_cell_are_refused():
+    with pytest.raises(FashretError, match=r"S2S-DF.h5 and S2S-DF.h5: same model, same dataset"):
+        make_matrix([(origin("S2S", "DF"), run(0.1)), (origin("S2S", "DF"), run(0.2))])
+
+
+def test_origins_come_from_the_file(tmp_path):
+    case = write_case(tmp_path, queries=2, gallery=3, dataset="street2shop", trained_on="deepfashion")
+    with open_embeddings(case.embeddings) as file:
+        read = Origin.of(file, hdf5.read_json(file.file, "inputs"))
+        assert (read.trained_on, read.tested_on) == ("deepfashion", "street2shop")
+        assert read.crops == str(case.crops) and read.flags == ("--model", "model")
+        file.model.clear()
+        file.model.update({"name": "resnet50", "digest": "d", "settings": {"backbone": "resnet50"}, "trained_on": ""})
+        bare = Origin.of(file, [])
+    assert bare.trained_on == UNTRAINED and bare.flags == ("--backbone", "resnet50", "--weights", "imagenet")
+    (row, *_) = cross_domain_tables([(bare, run(0.5))])[0].rows
+    assert row[0] == f"{UNTRAINED} (resnet50)" and isinstance(row[2], Score)
+
+
+def test_a_file_that_names_no_dataset_is_refused(tmp_path):
+    case = write_case(tmp_path, queries=2, gallery=3, dataset="")
+    with open_embeddings(case.embeddings) as file, pytest.raises(FashretError, match="which dataset"):
+        Origin.of(file, [])
