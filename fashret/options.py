@@ -65,6 +65,9 @@ class DemoOptions:
 
     products: int = option(480, "number of products to draw, train, validation and test together")
     seed: int = option(0, "the same seed and options give the same photos")
+    layout: str = option(
+        "", "a public dataset's layout in place of manifest.csv", choices=("", "street2shop", "deepfashion")
+    )
     workers: int = option(0, "processes that draw; 0 = one per core")
 
 
