@@ -1,6 +1,7 @@
 """`fashret search catalogue.emb.h5 --image photo.jpg`: the products of a catalogue that a photo shows.
 
-In: an embeddings.h5, a photo, perhaps a box in it. Out: the nearest products, each by its nearest gallery row.
+In: an embeddings.h5, a photo, perhaps a box in it. Out: the nearest products, each by its nearest gallery row; with
+--show a picture of them.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from fashret.files.photos import read_crop
 from fashret.files.rows import Role
 from fashret.models.embedder import embedder_of
 from fashret.options import SearchOptions, parse_memory
-from fashret.retrieval.neighbours import Means, Neighbours, Rules, Side, search
+from fashret.report.gallery import GalleryRow, Line, Picture
+from fashret.report.pictures import pictures_of
+from fashret.report.row_picture import ArrayPictures, check_name, save_row
+from fashret.retrieval.neighbours import Neighbours, Side, search
 
-CROP_SIZE = 640  # longer side the photo is decoded at; no published input is larger
+CROP_SIZE = 320  # longer side of the photo's crop where the catalogue does not say how large its own were
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,23 @@ def parse_box(text: str) -> NDArray[np.float32]:
     return box
 
 
-def run(catalogue: Path, photo: Path, box: str, model: tuple[Path, ...], products: int, options: SearchOptions) -> Any:
+@dataclass(frozen=True)
+class Drawing:
+    """A picture to make of the result: its file, and where the catalogue's pictures are if not beside it."""
+
+    output: Path
+    crops: tuple[Path, ...] = ()
+
+
+def run(
+    catalogue: Path,
+    photo: Path,
+    box: str,
+    model: tuple[Path, ...],
+    products: int,
+    options: SearchOptions,
+    drawing: Drawing | None = None,
+) -> Any:
     """Embed one photo with the model that made the catalogue and find its nearest products.
 
     Parameters
@@ -94,6 +114,8 @@ def run(catalogue: Path, photo: Path, box: str, model: tuple[Path, ...], product
         Where the catalogue's model is now, if not where it was.
     products
         How many to find.
+    drawing
+        Where to draw the photo and what was found; None = nowhere.
 
     Raises
     ------
@@ -101,19 +123,33 @@ def run(catalogue: Path, photo: Path, box: str, model: tuple[Path, ...], product
         If the photo cannot be read, the catalogue has no gallery rows, or its model is not to be had.
     """
     corners = parse_box(box) if box else None
+    if drawing is not None:
+        check_name(drawing.output)
     with open_embeddings(catalogue) as file:
         rows = file.with_role(Role.GALLERY)
         if not len(rows):
             raise FashretError(f"{catalogue}: none of its {len(file):,} rows has the role gallery")
         try:
-            crop = read_crop(photo, corners, CROP_SIZE)
+            crop = read_crop(photo, corners, int(file.model.get("crop_size") or CROP_SIZE))
         except FashretError as error:
             raise FashretError(f"{photo}: {error}") from error
         embedder = embedder_of(file.model, catalogue, model, options.device)
         vector = embedder.embed([crop])
         if vector.shape[1] != file.width:
             raise FashretError(f"{catalogue}: its vectors have width {file.width}, its model makes {vector.shape[1]}")
-        return PhotoSearch(photo, catalogue, len(rows), _nearest(file, rows, vector, products, options))
+        found = PhotoSearch(photo, catalogue, len(rows), _nearest(file, rows, vector, products, options))
+        if drawing is not None:
+            _draw(drawing, file, crop, found)
+        return found
+
+
+def _draw(drawing: Drawing, file: Embeddings, crop: NDArray[np.uint8], found: PhotoSearch) -> None:
+    """Draw the photo with the products that were found for it."""
+    results = tuple(Picture("gallery", h.row, h.product, h.photo, h.rank, h.distance) for h in found.hits)
+    line = Line("Nearest products", results, first_hit=0)
+    query = Picture("query", 0, found.photo.name, found.photo.name)
+    pictures = {"query": ArrayPictures({0: crop}), "gallery": pictures_of(file, drawing.crops)}
+    save_row(drawing.output, GalleryRow(0, "", "", query, (line,)), pictures)
 
 
 def _nearest(
@@ -123,11 +159,11 @@ def _nearest(
     none = np.full(len(rows), -1, np.int64)
     gallery = Side(file.vectors, rows, none, none, str(file.path))
     query = Side(vector, np.zeros(1, np.int64), none[:1], none[:1], "photo")
-    means = Means(parse_memory(options.memory))
+    memory = parse_memory(options.memory)
     k = products
     while True:
         k = min(4 * k, len(rows))
-        found, _ = search(query, gallery, k, Rules(metric=options.metric), means=means)  # type: ignore[arg-type]
+        found, _ = search(query, gallery, k, metric=options.metric, memory=memory)  # type: ignore[arg-type]
         hits = _products(file, found, products)
         if len(hits) == products or k == len(rows):
             return hits
