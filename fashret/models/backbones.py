@@ -133,12 +133,19 @@ def create_timm(name: str, settings: ModelSettings, **options: Any) -> nn.Module
     if configuration is not None and configuration.fixed_input_size:
         options["img_size"] = size
     try:
-        return timm.create_model(name, num_classes=0, **options)
+        model = timm.create_model(name, num_classes=0, **options)
     except (AssertionError, TypeError, ValueError) as error:
         if "img_size" not in options:
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FashretError(f"timm:{name} does not take an input of {size[0]}x{size[1]}: {reason}") from error
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", (1, 1))
+    if size[0] % patch[0] or size[1] % patch[1]:
+        raise FashretError(
+            f"timm:{name} does not take an input of {size[0]}x{size[1]}: "
+            f"its sides must be multiples of {patch[0]} and {patch[1]}"
+        )
+    return model
 
 
 def check_timm_name(name: str) -> str:

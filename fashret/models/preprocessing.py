@@ -55,9 +55,8 @@ def fit_image(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.u
 def _resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     if image.shape[:2] == (height, width):
         return image
-    # bilinear over the source area (antialiased), as in the published code; the gap lets Pillow halve large crops first
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return np.asarray(resized)
+    # bilinear over the source area (antialiased), as in the published code
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def normalise(images: NDArray[np.uint8] | torch.Tensor, settings: ModelSettings) -> torch.Tensor:

@@ -1,0 +1,97 @@
+"""Poolings against float64 loops and their definitions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fashret.models.poolings import POOLINGS, GeM, average_pool, max_pool, rmac_pool, rmac_regions
+
+
+def feature_map(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(2, 3, height, width, dtype=torch.float64, generator=generator)
+
+
+def places(channel: torch.Tensor) -> list[float]:
+    return [float(value) for row in channel for value in row]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (8, 4)])
+def test_average_max_and_gem_equal_loops(shape):
+    features = feature_map(*shape)
+    gem = GeM(p=2.5).double()
+    for b in range(2):
+        for c in range(3):
+            values = places(features[b, c])
+            assert float(average_pool(features)[b, c]) == pytest.approx(sum(values) / len(values))
+            assert float(max_pool(features)[b, c]) == max(values)
+            powers = [max(value, 1e-6) ** 2.5 for value in values]
+            expected = (sum(powers) / len(powers)) ** (1 / 2.5)
+            assert gem(features)[b, c].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gem_lies_between_average_and_maximum_and_learns_its_p():
+    features = feature_map(4, 4).abs() + 0.1
+    torch.testing.assert_close(GeM(p=1.0).double()(features), average_pool(features))
+    torch.testing.assert_close(GeM(p=400.0).double()(features), max_pool(features), rtol=0.02, atol=0)
+    gem = GeM().double()
+    gem(features).sum().backward()
+    assert gem.p.grad is not None and gem.p.grad != 0
+    assert torch.autograd.gradcheck(gem, (features.requires_grad_(),))
+
+
+def regions_by_definition(height: int, width: int, levels: int) -> list[tuple[int, int, int]]:
+    """R-MAC's squares from the paper's words: m along the longer side at level 1, overlap nearest to 40 %."""
+    short, long = min(height, width), max(height, width)
+    m = 1
+    if long > short:
+        overlap = {m: (short - (long - short) / (m - 1)) / short for m in range(2, 8)}
+        m = min(overlap, key=lambda m: abs(overlap[m] - 0.4))
+    found = []
+    for level in range(1, levels + 1):
+        side = max(1, math.floor(2 * short / (level + 1)))
+        along_short, along_long = level, level + m - 1
+        rows, columns = (along_short, along_long) if height <= width else (along_long, along_short)
+        for i in range(rows):
+            for j in range(columns):
+                top = math.floor(i * (height - side) / (rows - 1)) if rows > 1 else 0
+                left = math.floor(j * (width - side) / (columns - 1)) if columns > 1 else 0
+                found.append((top, left, side))
+    return found
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 4))
+def test_rmac_regions_follow_the_definition_and_lie_inside(height, width, levels):
+    regions = rmac_regions(height, width, levels)
+    assert regions == regions_by_definition(height, width, levels)
+    for top, left, side in regions:
+        assert min(top, left) >= 0 and side >= 1 and top + side <= height and left + side <= width
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (16, 8), (5, 9)])
+def test_rmac_is_the_sum_of_normalised_regional_maxima(shape):
+    features = feature_map(*shape)
+    pooled = rmac_pool(features)
+    for b in range(2):
+        total = [0.0, 0.0, 0.0]
+        for top, left, side in regions_by_definition(*shape, levels=3):
+            square = features[b, :, top : top + side, left : left + side]
+            maxima = [max(places(channel)) for channel in square]
+            length = math.sqrt(sum(value**2 for value in maxima))
+            total = [t + value / length for t, value in zip(total, maxima, strict=True)]
+        assert pooled[b].tolist() == pytest.approx(total)
+
+
+def test_rmac_gradient():
+    assert torch.autograd.gradcheck(rmac_pool, (feature_map(3, 4).requires_grad_(),))
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_every_pooling_gives_vectors(name):
+    assert POOLINGS[name]()(feature_map(4, 2).float()).shape == (2, 3)
