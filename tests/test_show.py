@@ -1,0 +1,117 @@
+"""One query as a picture: `fashret show`, and what `fashret search --image --show` draws with."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashret.errors import FashretError
+from fashret.options import ShowOptions
+from fashret.report.gallery import GalleryRow, Line, Picture
+from fashret.report.row_picture import CELL, GAP, GREEN, HEADING, MARGIN, QUERY, ArrayPictures, draw_row, save_row
+from fashret.stages import show
+from tests.report_case import HOSTILE, write_case
+
+GREEN_RGB = tuple(int(GREEN[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def row_of(hits, name="p", lines=1) -> GalleryRow:
+    results = tuple(Picture("gallery", i, name, "a.jpg", i + 1, 0.1 * i, hit) for i, hit in enumerate(hits))
+    line = Line("plain", results, 1 + hits.index(True) if True in hits else 0)
+    return GalleryRow(0, "best", name, Picture("query", 0, name, "q.jpg"), (line,) * lines)
+
+
+COLOURS = {i: np.full((40, 30, 3), (i * 20, 0, 200), np.uint8) for i in range(10)}
+PICTURES = {"query": ArrayPictures({0: np.full((9, 99, 3), 7, np.uint8)}), "gallery": ArrayPictures(COLOURS)}
+
+
+def result_corner(place: int) -> tuple[int, int]:
+    return MARGIN + QUERY[0] + 2 * GAP + place * (CELL[0] + GAP), MARGIN + HEADING
+
+
+def test_every_result_is_in_its_place_and_only_hits_are_framed_in_green():
+    hits = [False, True, False, True, False]
+    image = draw_row(row_of(hits), PICTURES)
+    for place, hit in enumerate(hits):
+        x, y = result_corner(place)
+        assert image.getpixel((x + CELL[0] // 2, y + CELL[1] // 2)) == (place * 20, 0, 200)
+        assert (image.getpixel((x + CELL[0] // 2, y + 1)) == GREEN_RGB) == hit
+    assert image.getpixel((MARGIN + QUERY[0] // 2, MARGIN + HEADING + QUERY[1] // 2)) == (7, 7, 7)
+
+
+def test_two_rankings_are_two_lines_of_the_same_width():
+    one, two = draw_row(row_of([True]), PICTURES), draw_row(row_of([True], lines=2), PICTURES)
+    assert one.width == two.width and two.height > one.height
+    x, y = result_corner(0)
+    line_height = two.height - one.height
+    assert two.getpixel((x + CELL[0] // 2, y + 1 + max(line_height, 0))) is not None
+    found = [
+        y for y in range(two.height - 1) if two.getpixel((x + 60, y)) == GREEN_RGB != two.getpixel((x + 60, y + 1))
+    ]
+    assert len(found) >= 4  # upper and lower edge of two frames
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "", "\x00\x1b[2J"])
+def test_any_name_can_be_drawn(name):
+    image = draw_row(row_of([True, None], name), PICTURES)
+    assert image.size == draw_row(row_of([True, None], "p"), PICTURES).size
+
+
+def test_no_results_at_all():
+    assert draw_row(row_of([]), PICTURES).width > QUERY[0]
+
+
+def test_an_unknown_kind_of_picture_is_refused_before_any_work(tmp_path):
+    with pytest.raises(FashretError, match=r"row.pdf: a picture's name must end in one of \.png"):
+        save_row(tmp_path / "row.pdf", row_of([]), {})
+    with pytest.raises(FashretError, match="does not exist"):
+        save_row(tmp_path / "no" / "row.png", row_of([]), {})
+
+
+@pytest.mark.parametrize("name", ["row.png", "row.jpg", "row.webp"])
+def test_the_picture_is_written_whole(tmp_path, name):
+    save_row(tmp_path / name, row_of([True]), PICTURES)
+    with Image.open(tmp_path / name) as image:
+        assert image.width > QUERY[0]
+    with pytest.raises(KeyError):
+        save_row(tmp_path / name, row_of([True]), {})
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    return write_case(tmp_path_factory.mktemp("show"), queries=6, gallery=30, products=10)
+
+
+def test_the_command_draws_plain_above_reranked(case, fashret, tmp_path):
+    done = fashret("show", case.ranking, case.reranked, "--query", 4, "-o", tmp_path / "row.png", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["product"] == "product/4" and said["photo"] == "street/00004.jpg"
+    assert set(said["first_hits"]) == {"plain", "re-ranked"}
+    with Image.open(tmp_path / "row.png") as image:
+        assert image.width == 2 * MARGIN + QUERY[0] + 2 * GAP + 10 * (CELL[0] + GAP) - GAP
+
+
+def test_what_is_wrong_is_one_line(case, fashret, tmp_path):
+    done = fashret("show", case.ranking, "--query", 6, "-o", tmp_path / "row.png")
+    assert done.returncode == 1 and "queries are 0 to 5" in done.stderr and done.stderr.count("\n") == 1
+    done = fashret("show", case.embeddings, "-o", tmp_path / "row.png")
+    assert done.returncode == 1 and "not a fashret.ranking" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_crops_elsewhere(tmp_path):
+    case = write_case(tmp_path, queries=2, gallery=4)
+    case.crops.rename(tmp_path / "moved.h5")
+    with pytest.raises(FashretError, match="--crops"):
+        show.run([case.ranking], tmp_path / "row.png", ShowOptions())
+    shown = show.run([case.ranking], tmp_path / "row.png", ShowOptions(crops=(tmp_path / "moved.h5",), results=3))
+    assert shown.picture.exists() and shown.first_hits.keys() == {"plain"}
+
+
+def test_two_plain_rankings_go_by_their_names(tmp_path):
+    case = write_case(tmp_path, queries=2, gallery=4)
+    shown = show.run([case.ranking, case.ranking], tmp_path / "row.png", ShowOptions())
+    assert list(shown.first_hits) == [str(case.ranking)]
