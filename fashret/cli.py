@@ -249,6 +249,10 @@ def search(
         str, typer.Option(help="With --image: the garment, x1,y1,x2,y2 in pixels.", show_default=False)
     ] = "",
     model: Annotated[list[Path] | None, typer.Option(help="With --image: the model, if it was moved.")] = None,
+    show: Annotated[Path | None, typer.Option(help="With --image: draw what was found into this picture.")] = None,
+    crops: Annotated[
+        list[Path] | None, typer.Option(help="With --show: crops.h5 or folder of the photos, if not beside.")
+    ] = None,
 ) -> Any:
     """Find the nearest gallery rows of every query, exactly: embeddings.h5 → ranking.h5.
 
@@ -262,7 +266,8 @@ def search(
         from fashret.stages import search_photo
 
         products = options.k if "k" in given else PRODUCTS
-        return search_photo.run(queries, image, box, tuple(model or ()), products, options)
+        drawing = search_photo.Drawing(show, tuple(crops or ())) if show else None
+        return search_photo.run(queries, image, box, tuple(model or ()), products, options, drawing)
     from fashret.stages import search as stage
 
     return stage.run(queries, gallery, _needed(output, "ranking.h5 (or --image photo.jpg for one photo)"), options)
