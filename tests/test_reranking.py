@@ -18,6 +18,8 @@ from fashret.retrieval.reranking import (
     all_neighbours,
     encode,
     marks_of,
+    plain_search,
+    positive_sums,
     rerank,
     search,
     settle_overlaps,
@@ -146,15 +148,11 @@ def test_nothing_depends_on_the_memory(kind: str) -> None:
     queries, gallery = make_sides(np.random.default_rng(6), 150, kind=kind, same_matrix=True)
     pool = pool_of(queries, gallery, True)
     encoding = encode(all_neighbours(pool.sides, 21), Reciprocal(), pool.distances)
+    plain, positives = plain_search(queries, gallery, Request(k=1, same_matrix=True, positives=True))
+    sums = positive_sums(pool, encoding, positives, gallery)
     found = []
     for memory in (40_000, 400_000, 10**9):
-        marks = marks_of(
-            pool,
-            encoding,
-            Reciprocal(),
-            search(queries, gallery, 1, metric="euclidean", same_matrix=True, positives=True)[1],
-            gallery,
-        )
+        marks = marks_of(positives, gallery, sums, encoding.scale[pool.query], 0.3)
         best = no_best(len(queries.rows), 20)
         asked = Asked(encoding.scale[pool.query], pool.own, np.full(len(queries.rows), -1))
         settle_overlaps(pool, encoding, Reciprocal(), asked, gallery.product, best, marks, memory)

@@ -7,17 +7,14 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.retrieval.neighbours import Neighbours, Positives, Side
+from fashret.retrieval.neighbours import Positives, Side
+from fashret.retrieval.parts import Found, Method, join
 from fashret.retrieval.request import Request
-
-Found = tuple[Neighbours, Positives | None]
-Method = Callable[[Side, Side, Request], Found]
 
 
 def rerank_all(method: Method, queries: Side, gallery: Side, request: Request) -> Found:
@@ -42,23 +39,14 @@ def rerank_all(method: Method, queries: Side, gallery: Side, request: Request) -
 
 def rerank_categories(method: Method, queries: Side, gallery: Side, request: Request) -> Found:
     """Re-rank within each category; a query in no category finds nothing. Positives outside of it are left out."""
-    count = len(queries)
-    rows, distances = np.full((count, request.k), -1), np.full((count, request.k), np.nan)
-    offsets, parts = np.zeros(count + 1, np.int64), []
+    held = replace(request, within=None)
+    parts = []
     for asked, of_gallery in categories_of(queries, gallery):
-        found, positives = method(queries.take(asked), gallery.take(of_gallery), replace(request, within=None))
-        rows[asked], distances[asked] = found.rows, found.distances
+        found, positives = method(queries.take(asked), gallery.take(of_gallery), held)
         if positives is not None:
-            offsets[asked + 1] = np.diff(positives.offsets)
-            parts.append((np.repeat(asked, np.diff(positives.offsets)), positives))
-    if not request.positives:
-        return Neighbours(rows, distances), None
-    order = np.argsort(np.concatenate([np.zeros(0, np.int64), *(query for query, _ in parts)]), kind="stable")
-    places, ranks, final = (
-        np.concatenate([np.zeros(0, np.int64), *(getattr(found, name) for _, found in parts)])[order]
-        for name in ("rows", "ranks", "distances")
-    )
-    return Neighbours(rows, distances), Positives(np.cumsum(offsets), places, ranks, ranks, final.astype(np.float64))
+            positives = replace(positives, ranks_in_category=positives.ranks)
+        parts.append((asked, (found, positives)))
+    return join(len(queries), request, parts)
 
 
 def categories_of(queries: Side, gallery: Side) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -102,7 +102,7 @@ def limits(final: Reals, distances: Reals, places: Integers, scale: Reals, weigh
     nothing = np.zeros(len(final))
     low = np.zeros(len(final), np.int64)  # bits of distances ≥ 0 are ordered like the distances
     high = np.maximum(distances, 0.0).view(np.int64)
-    none, itself = comes_after(low), ~comes_after(high)
+    none, itself = comes_after(low), final_distances(nothing, distances, scale, weight) <= final
     while np.any(high - low > 1):
         middle = low + (high - low) // 2
         after = comes_after(middle)

@@ -23,14 +23,10 @@ PairDistances = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.floa
 PAIRS_AT_ONCE = 1 << 20  # pairs of rows whose distance is asked for in one call: 24 MB of numbers
 
 
-def neighbour_weights(
-    sets: SparseRows,
-    lists: NDArray[np.int32],
-    distances: NDArray[np.float64],
-    farthest: NDArray[np.float64],
-    pair_distances: PairDistances,
-) -> SparseRows:
-    """V_i: weight exp(−d(i, j) / max d(i, ·)) of each member j of row i's set, scaled to sum 1 (equations 5 and 7).
+def member_distances(
+    sets: SparseRows, lists: NDArray[np.int32], distances: NDArray[np.float64], pair_distances: PairDistances
+) -> NDArray[np.float64]:
+    """The distance of each row to each member of its set, in the order of ``sets.columns``.
 
     Parameters
     ----------
@@ -38,14 +34,8 @@ def neighbour_weights(
         Expanded sets of N rows.
     lists, distances
         N×K neighbours of the rows and their distances: members found here need no vectors.
-    farthest
-        N float64, distance of each row to its farthest row; a row where it is 0 divides by 1.
     pair_distances
         Gives the distances of pairs of rows (first rows, second rows) that are in no list.
-
-    Returns
-    -------
-    The sets with their weights as values.
     """
     values = np.empty(len(sets.columns))
     over_rows(_known_distances, sets.height, sets, lists, distances, values)
@@ -54,8 +44,24 @@ def neighbour_weights(
         entries = unknown[start : start + PAIRS_AT_ONCE]
         rows = np.searchsorted(sets.offsets, entries, side="right") - 1
         values[entries] = pair_distances(rows, sets.columns[entries].astype(np.int64))
-    over_rows(_distances_to_weights, sets.height, sets.offsets, farthest, values)
-    return SparseRows(sets.offsets, sets.columns, values)
+    return values
+
+
+def neighbour_weights(
+    offsets: NDArray[np.int64], distances: NDArray[np.float64], farthest: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """V_i: weight exp(−d(i, j) / max d(i, ·)) of each member j of row i's set, scaled to sum 1 (equations 5 and 7).
+
+    Parameters
+    ----------
+    offsets, distances
+        Where the members of each of N rows are, and their distances.
+    farthest
+        N float64, distance of each row to its farthest row; a row where it is 0 divides by 1.
+    """
+    weights = distances.copy()
+    over_rows(_distances_to_weights, len(farthest), offsets, farthest, weights)
+    return weights
 
 
 def mean_over_neighbours(weights: SparseRows, lists: NDArray[np.int32], k2: int, rows: NDArray[np.int64]) -> SparseRows:

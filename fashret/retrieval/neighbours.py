@@ -33,6 +33,7 @@ __all__ = [
     "Thresholds",
     "all_neighbours",
     "count_before",
+    "farthest",
     "search",
 ]
 
@@ -175,6 +176,20 @@ def count_before(
     counts = _counts(thresholds, same_matrix)
     how.scan(queries, gallery, [counting_job(counts)], 0, 16 * len(thresholds.rows))
     return counts.before, counts.before_in_category
+
+
+def farthest(
+    queries: Side, gallery: Side, *, metric: Metric = "euclidean", memory: int = MEMORY, device: str = "cpu"
+) -> NDArray[np.float64]:
+    """Distance of each query to its farthest gallery row, Q float64 (0 if the gallery is empty), never below 0.
+
+    Parameters and errors are those of :func:`search`.
+    """
+    _check(queries, gallery, metric)
+    most = np.zeros(len(queries))
+    how = _How(metric, False, False, memory, device, "auto", Effort())
+    how.scan(queries, gallery, [farthest_job(most)], 0, 8 * len(queries))
+    return most
 
 
 @dataclass(frozen=True)

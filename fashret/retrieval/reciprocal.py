@@ -119,7 +119,7 @@ def _size(members: NDArray[np.int32]) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _overlap(one: NDArray[np.int32], other: NDArray[np.int32]) -> int:
+def shared_rows(one: NDArray[np.int32], other: NDArray[np.int32]) -> int:
     """Number of rows in both of two ascending sets without padding."""
     shared = place = 0
     for member in one:
@@ -140,7 +140,7 @@ def _expand(row: int, whole: NDArray[np.int32], halves: NDArray[np.int32], buffe
     filled = len(base)
     for member in base:
         candidate = halves[member, : _size(halves[member])]
-        if 3 * _overlap(candidate, base) > 2 * len(candidate):
+        if 3 * shared_rows(candidate, base) > 2 * len(candidate):
             buffer[filled : filled + len(candidate)] = candidate
             filled += len(candidate)
     buffer[:filled].sort()

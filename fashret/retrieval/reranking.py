@@ -34,6 +34,7 @@ from fashret.retrieval.neighbours import (
 from fashret.retrieval.pool import Pool, pool_of
 from fashret.retrieval.reciprocal import SparseRows, expanded_sets
 from fashret.retrieval.request import Request
+from fashret.retrieval.threads import ranges
 
 BYTES_PER_PAIR = 64  # of one overlapping pair of rows while it is being settled
 BYTES_PER_WEIGHT = 24  # of one weight in a block of the gallery: once by row, once by column
@@ -90,7 +91,23 @@ def rerank(queries: Side, gallery: Side, request: Request, how: Reciprocal) -> t
     Neighbours and Positives as :func:`fashret.retrieval.neighbours.search` gives them, with final distances, positives
     by ascending rank. Their ``ranks_in_category`` are −1: see :func:`rerank_categories`.
     """
+    plain, positives = plain_search(queries, gallery, request)
     pool = pool_of(queries, gallery, request.same_matrix)
+    everyone = all_neighbours(
+        pool.sides, how.list_length, metric="euclidean", memory=request.memory, device=request.device
+    )
+    encoding = encode(everyone, how, pool.distances)
+    del everyone
+    asked = asked_of(queries, pool, encoding.scale[pool.query], request)
+    marks = marks_of(positives, gallery, positive_sums(pool, encoding, positives, gallery), asked.scale, how.weight)
+    best = no_best(len(queries), request.k)
+    settle_overlaps(pool, encoding, how, asked, gallery.product, best, marks, request.memory)
+    best = merge(best, without_overlap(plain, gallery, asked.scale, how.weight))
+    return results(queries, gallery, request, best, positives, marks)
+
+
+def plain_search(queries: Side, gallery: Side, request: Request) -> tuple[Neighbours, Positives]:
+    """The search that is re-ranked; no positives if none are asked for."""
     plain, positives = search(
         queries,
         gallery,
@@ -102,22 +119,14 @@ def rerank(queries: Side, gallery: Side, request: Request, how: Reciprocal) -> t
         memory=request.memory,
         device=request.device,
     )
-    everyone = all_neighbours(
-        pool.sides, how.list_length, metric="euclidean", memory=request.memory, device=request.device
-    )
-    encoding = encode(everyone, how, pool.distances)
-    del everyone
-    left_out = queries.product if request.exclude_same_product else np.full(len(queries.rows), -1)
-    asked = Asked(encoding.scale[pool.query], pool.own, left_out)
-    marks = marks_of(pool, encoding, how, positives or _no_positives(len(queries.rows)), gallery)
-    best = no_best(len(queries.rows), request.k)
-    settle_overlaps(pool, encoding, how, asked, gallery.product, best, marks, request.memory)
-    best = merge(best, _without_overlap(plain, gallery, asked.scale, how.weight))
-    rows = np.append(gallery.rows, -1)[best.place]  # place −1 takes the −1 at the end
-    neighbours = Neighbours(rows, np.where(best.place >= 0, best.final, np.nan))
-    if positives is None:
-        return neighbours, None
-    return neighbours, _ranked(positives, marks, _all_within_limits(queries, gallery, positives, marks, request))
+    nothing = np.zeros(0, np.int64)
+    return plain, positives or Positives(np.zeros(len(queries) + 1, np.int64), nothing, nothing, nothing, np.zeros(0))
+
+
+def asked_of(queries: Side, pool: Pool, scale: NDArray[np.float64], request: Request) -> Asked:
+    """What each query asks, its farthest distance being ``scale``."""
+    left_out = queries.product if request.exclude_same_product else np.full(len(queries), -1)
+    return Asked(scale, pool.own, left_out)
 
 
 def encode(everyone: AllNeighbours, how: Reciprocal, pair_distances: jaccard.PairDistances) -> Encoding:
@@ -132,21 +141,47 @@ def encode(everyone: AllNeighbours, how: Reciprocal, pair_distances: jaccard.Pai
     """
     lists = everyone.rows.astype(np.int32)
     sets = expanded_sets(lists, how.k1)
-    weights = jaccard.neighbour_weights(sets, lists, everyone.distances, everyone.farthest, pair_distances)
-    return Encoding(weights, lists, np.where(everyone.farthest > 0, everyone.farthest, 1.0), how.k2)
+    distances = jaccard.member_distances(sets, lists, everyone.distances, pair_distances)
+    weights = jaccard.neighbour_weights(sets.offsets, distances, everyone.farthest)
+    return Encoding(sets._replace(values=weights), lists, scale_of(everyone.farthest), how.k2)
 
 
-def marks_of(pool: Pool, encoding: Encoding, how: Reciprocal, positives: Positives, gallery: Side) -> Marks:
-    """Final distance of every positive, and up to where rows without overlap come before it."""
-    places = np.searchsorted(gallery.rows, positives.rows)
+def scale_of(farthest: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the distances of a row are divided by: its farthest distance, or 1 where that is 0."""
+    return np.where(farthest > 0, farthest, 1.0)
+
+
+def positive_sums(pool: Pool, encoding: Encoding, positives: Positives, gallery: Side) -> NDArray[np.float64]:
+    """Sum of minima of each positive with its query: P float64."""
     queries = np.repeat(np.arange(len(pool.query)), np.diff(positives.offsets))
-    distinct, which = np.unique(places, return_inverse=True)
-    sums = jaccard.pair_min_sums(
+    distinct, which = np.unique(np.searchsorted(gallery.rows, positives.rows), return_inverse=True)
+    return jaccard.pair_min_sums(
         encoding.expanded(pool.query), queries, encoding.expanded(pool.gallery[distinct]), which
     )
-    scale = encoding.scale[pool.query[queries]]
-    final = final_distances(sums, positives.distances, scale, how.weight)
-    limit, limit_place = limits(final, positives.distances, places, scale, how.weight)
+
+
+def marks_of(
+    positives: Positives,
+    gallery: Side,
+    sums: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    weight: float,
+) -> Marks:
+    """Final distance of every positive, and up to where rows without overlap come before it.
+
+    Parameters
+    ----------
+    sums
+        P float64, sum of minima of each positive with its query.
+    scale
+        Q float64, farthest distance of each query.
+    weight
+        λ.
+    """
+    places = np.searchsorted(gallery.rows, positives.rows)
+    scale = np.repeat(scale, np.diff(positives.offsets))
+    final = final_distances(sums, positives.distances, scale, weight)
+    limit, limit_place = limits(final, positives.distances, places, scale, weight)
     better, nearer = np.zeros((2, len(places)), np.int64)
     return Marks(positives.offsets, final, positives.distances, places, limit, limit_place, better, nearer)
 
@@ -172,7 +207,7 @@ def settle_overlaps(
         numbers = pool.gallery[block]
         index = jaccard.inverted(encoding.expanded(numbers), pool.size)
         counts = jaccard.count_overlaps(queries, index, len(numbers))
-        for chosen in _ranges(counts, pairs_at_once):
+        for chosen in ranges(counts, pairs_at_once):
             sums = jaccard.min_sums(queries, index, len(numbers), chosen, counts)
             first = np.repeat(pool.query[chosen], counts[chosen])
             distances = pool.distances(first, numbers[sums.columns])
@@ -186,30 +221,30 @@ def _gallery_blocks(pool: Pool, encoding: Encoding, memory: int) -> Iterator[sli
     for start in range(0, len(at_most), 1 << 16):
         numbers = pool.gallery[start : start + (1 << 16)]
         at_most[start : start + len(numbers)] = sizes[encoding.lists[numbers, : encoding.k2]].sum(axis=1)
-    return _ranges(at_most, max(1, memory // BYTES_PER_WEIGHT))
+    return ranges(at_most, max(1, memory // BYTES_PER_WEIGHT))
 
 
-def _ranges(sizes: NDArray[np.int64], limit: int) -> Iterator[slice]:
-    """Cut a sequence into ranges whose sizes sum to at most ``limit``, or of one entry.
-
-    >>> list(_ranges(np.array([2, 2, 9, 1]), 4))
-    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
-    """
-    ends = np.cumsum(sizes)
-    start = 0
-    while start < len(sizes):
-        before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + limit, side="right")))
-        yield slice(start, stop)
-        start = stop
-
-
-def _without_overlap(plain: Neighbours, gallery: Side, scale: NDArray[np.float64], weight: float) -> Best:
+def without_overlap(plain: Neighbours, gallery: Side, scale: NDArray[np.float64], weight: float) -> Best:
     """The plain search's rows with the final distances that they have if they do not overlap."""
     there = plain.rows >= 0
     distances = np.where(there, plain.distances, 0.0)
     final = final_distances(np.zeros(distances.shape), distances, scale[:, None], weight)
     return Best(final, distances, np.where(there, np.searchsorted(gallery.rows, plain.rows), -1))
+
+
+def results(
+    queries: Side, gallery: Side, request: Request, best: Best, positives: Positives, marks: Marks
+) -> tuple[Neighbours, Positives | None]:
+    """The best rows and the positives by ascending rank, as rows of the gallery's matrix."""
+    rows = np.append(gallery.rows, -1)[best.place]  # place −1 takes the −1 at the end
+    neighbours = Neighbours(rows, np.where(best.place >= 0, best.final, np.nan))
+    if not request.positives:
+        return neighbours, None
+    ranks = marks.better + _all_within_limits(queries, gallery, positives, marks, request) - marks.nearer
+    query = np.repeat(np.arange(len(queries)), np.diff(positives.offsets))
+    order = np.lexsort((ranks, query))
+    unknown = np.full(len(ranks), -1, np.int64)
+    return neighbours, Positives(positives.offsets, positives.rows[order], ranks[order], unknown, marks.final[order])
 
 
 def _all_within_limits(
@@ -223,28 +258,13 @@ def _all_within_limits(
     if counted.any():
         ends = np.concatenate([[0], np.cumsum(counted)])[positives.offsets]
         limit, places = marks.limit[counted], marks.limit_place[counted]
-        limits_of = Thresholds(ends, limit, limit, gallery.rows[places])
         within[counted], _ = count_before(
             queries,
             gallery,
-            limits_of,
+            Thresholds(ends, limit, limit, gallery.rows[places]),
             metric="euclidean",
             same_matrix=request.same_matrix,
             memory=request.memory,
             device=request.device,
         )
     return within
-
-
-def _ranked(positives: Positives, marks: Marks, all_within: NDArray[np.int64]) -> Positives:
-    """The positives with their new ranks, each query's by ascending rank."""
-    ranks = marks.better + all_within - marks.nearer
-    queries = np.repeat(np.arange(len(positives.offsets) - 1), np.diff(positives.offsets))
-    order = np.lexsort((ranks, queries))
-    unknown = np.full(len(ranks), -1, np.int64)
-    return Positives(positives.offsets, positives.rows[order], ranks[order], unknown, marks.final[order])
-
-
-def _no_positives(queries: int) -> Positives:
-    nothing = np.zeros(0, np.int64)
-    return Positives(np.zeros(queries + 1, np.int64), nothing, nothing, nothing, np.zeros(0))
