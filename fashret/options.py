@@ -155,7 +155,8 @@ class TrainOptions:
 class EmbedOptions:
     """`fashret embed`: one vector a crop."""
 
-    model: tuple[Path, ...] = option((), "folder of a trained model, or its model.json")
+    model: tuple[Path, ...] = option((), "folder of a trained model, or its model.json; several are joined")
+    model_weight: tuple[float, ...] = option((), "weight of each --model in the cosine (default: equal)")
     backbone: str = option("resnet50", "without --model: a backbone as it comes, with --weights")
     weights: str = option("imagenet", "weights of --backbone: imagenet, none (random), or a file")
     pooling: str = option("avg", "with --backbone: feature map to vector", choices=("avg", "max", "gem", "rmac", "cls"))
@@ -165,7 +166,9 @@ class EmbedOptions:
     batch_size: int = option(64, "crops embedded at a time")
     precision: str = option("auto", "arithmetic of the network", choices=("auto", "float32", "bf16", "fp16"))
     dtype: str = option("float32", "how vectors are stored", choices=("float32", "float16"))
-    resume: bool = option(False, "go on where an interrupted run of the same command ended")
+    centroids: bool = option(False, "one vector a product, the mean of its gallery images")
+    resume: bool = option(False, "go on where an interrupted run stopped")
+    restart: bool = option(False, "throw away what an interrupted run left")
     append: bool = option(False, "keep the vectors that the output has already and embed new rows only")
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
     workers: int = option(-1, "processes that decode; 0 = none, -1 = chosen from the cores")

@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashret.files import hdf5
+from fashret.files import embeddings, hdf5
 from fashret.files.crops import KIND, append_crops, create_crops
-from fashret.files.embeddings import EmbeddingsWriter
 from fashret.files.rows import Rows, text_array
 
 
@@ -24,6 +23,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--real-photos", metavar="DIR", help="folder with photos.csv and real photos; without it those tests skip"
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Tiny networks on one thread: waiting for each other costs threads more than they gain, many times more on busy
+    machines."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
@@ -76,9 +84,9 @@ def write_crops(path: Path, rows: Rows, images: list[np.ndarray] | None = None, 
 
 def write_embeddings(path: Path, rows: Rows, vectors: np.ndarray, model: dict[str, Any] | None = None) -> Path:
     """An embeddings.h5 with the given vectors."""
-    writer = EmbeddingsWriter(path, rows, vectors.shape[1], dtype=vectors.dtype.name)
-    with writer.describe(model=model or {"name": "test"}, normalized=False, dataset="test"):
-        writer.write(vectors)
+    origin = embeddings.EmbeddingsOrigin(model or {"name": "test"}, normalized=False, dataset="test")
+    with embeddings.write_embeddings(path, vectors.shape, rows.categories, origin, vectors.dtype.name) as append:
+        append(rows, vectors)
     return path
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from fashret.files import hdf5
 from fashret.files.crops import KIND as CROPS
 from fashret.files.crops import append_crops, create_crops
-from fashret.files.embeddings import EmbeddingsWriter
+from fashret.files.embeddings import EmbeddingsOrigin, write_embeddings
 from fashret.files.rankings import RankingOrigin, write_ranking
 from fashret.files.rows import Domain, Role, Rows, text_array
 
@@ -94,11 +94,9 @@ def write_case(
     )
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     model = {"name": "model", "digest": "sha256:00", "settings": {"backbone": "resnet50"}, "trained_on": trained_on}
-    writer = EmbeddingsWriter(case.embeddings, rows, 16).describe(
-        model=model, normalized=True, dataset=dataset, inputs=[hdf5.input_record(case.crops)]
-    )
-    with writer:
-        writer.write(vectors)
+    origin = EmbeddingsOrigin(model, dataset=dataset, inputs=[hdf5.input_record(case.crops)])
+    with write_embeddings(case.embeddings, vectors.shape, rows.categories, origin) as append:
+        append(rows, vectors)
     for path, noise in ((case.ranking, 0.0), (case.reranked, 0.12)):
         write_brute_force(path, case.embeddings, rows, vectors, noise, rng)
     return case

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
-from fashret.files.rows import COLUMNS, Role, Rows, crop_name, empty_rows, text_array
+from fashret.files.rows import COLUMNS, Role, Rows, blocks, crop_name, empty_rows, text_array
 from tests.conftest import make_rows, write_crops, write_embeddings
 
 
@@ -85,21 +85,28 @@ def test_an_open_file_travels_to_another_process(tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.image(1), file.image(1))
 
 
-def test_an_interrupted_embedding_is_taken_up_where_it_was_flushed(tmp_path: Path) -> None:
+def test_embeddings_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     rows, vectors = make_rows(6), np.arange(12, dtype=np.float32).reshape(6, 2)
-    path = tmp_path / "a.emb.h5"
-    about = {"model": {}, "normalized": False, "dataset": ""}
-    with pytest.raises(KeyboardInterrupt), embeddings.EmbeddingsWriter(path, rows, 2).describe(**about) as writer:
-        writer.write(vectors[:3])
-        writer.flush()
-        writer.write(vectors[3:4])
-        raise KeyboardInterrupt
-    assert not path.exists()
-    with embeddings.EmbeddingsWriter(path, rows, 2, resume=True).describe(**about) as writer:
-        assert writer.done == 3
-        writer.write(vectors[3:])
+    path, origin = tmp_path / "a.emb.h5", embeddings.EmbeddingsOrigin({"name": "m"})
+    with pytest.raises(ValueError, match="3 vectors"), embeddings.write_embeddings(path, (6, 2), (), origin) as append:
+        append(rows.take(slice(3)), vectors[:3])
+    assert list(tmp_path.iterdir()) == []
+    with embeddings.write_embeddings(path, (6, 2), rows.categories, origin) as append:
+        append(rows.take(slice(3)), vectors[:3])
+        append(rows.take(slice(3, 6)), vectors[3:])
     with embeddings.open_embeddings(path) as file:
         np.testing.assert_array_equal(file.vectors, vectors)
+        np.testing.assert_array_equal(file.crop_id, rows.crop_id)
+
+
+def test_blocks_of_a_file_are_its_rows(tmp_path: Path) -> None:
+    rows = make_rows(10)
+    chosen = np.array([0, 1, 2, 5, 9])
+    with crops.open_crops(write_crops(tmp_path / "a.crops.h5", rows)) as file:
+        for source in (file, rows):
+            for size in (1, 3, 100):
+                found = [name for block in blocks(source, chosen, size) for name in block.crop_id]
+                assert found == rows.take(chosen).crop_id.tolist()
 
 
 def test_long_attributes_fit(tmp_path: Path) -> None:

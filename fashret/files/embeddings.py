@@ -2,7 +2,8 @@
 
     vectors   N×D float32 (or float16), contiguous and uncompressed, so that it can be memory-mapped
     and the columns of `fashret.files.rows`
-    attributes: those of every file, `normalized` (are the rows of length 1), `dataset`, `categories` (JSON) and
+    attributes: those of every file, `normalized` (are the rows of length 1), `centroids` (is a row the mean of a
+    product's images, with the columns of the first of them), `dataset`, `categories` (JSON) and
     `model` (JSON): name, digest, path, settings (backbone, weights' origin – "none" where random –, preprocessing),
     trained_on: enough to embed one more photo the same way
 
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
@@ -56,6 +59,11 @@ class Embeddings(RowFile):
     def normalized(self) -> bool:
         """Whether every vector was scaled to length 1."""
         return bool(self.file.attrs.get("normalized", False))
+
+    @property
+    def centroids(self) -> bool:
+        """Whether a row is the mean of a product's images, not one image."""
+        return bool(self.file.attrs.get("centroids", False))
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -100,96 +108,57 @@ def _mapped_copy(dataset: h5py.Dataset) -> NDArray[np.float32]:
     return copy
 
 
-class EmbeddingsWriter:
-    """Writes an embeddings.h5 block by block under its partial name; the name becomes final when the block ends.
+@dataclass(frozen=True)
+class EmbeddingsOrigin:
+    """What vectors are and where they come from; the file's attributes, see the module's docstring."""
 
-    With `resume`, a partial file of the same rows is taken up where its last flushed block ends (`done`).
-    On an error the partial file stays if anything was flushed, for the next run to resume.
+    model: dict[str, Any]
+    normalized: bool = True
+    dataset: str = ""
+    options: Any = None
+    inputs: Any = None
+    centroids: bool = False
+
+
+@contextmanager
+def write_embeddings(
+    path: Path, shape: tuple[int, int], categories: tuple[str, ...], origin: EmbeddingsOrigin, dtype: str = "float32"
+) -> Iterator[Callable[[Rows, NDArray[Any]], None]]:
+    """Write an embeddings.h5 block by block, whole or not at all.
+
+    Parameters
+    ----------
+    shape
+        N and D: how many rows will come, and the length of a vector.
+
+    Yields
+    ------
+    A function that takes the next rows and their vectors (B×D).
+
+    Raises
+    ------
+    ValueError
+        If fewer or more than N rows came.
     """
+    hdf5.check_output(path)
+    done = 0
+    with hdf5.write_whole(path, KIND, VERSION, origin.options, origin.inputs) as file:
+        create_columns(file, categories)
+        vectors = file.create_dataset("vectors", shape, dtype)
+        hdf5.write_json(file, "model", origin.model)
+        file.attrs["normalized"] = origin.normalized
+        file.attrs["dataset"] = origin.dataset
+        file.attrs["centroids"] = origin.centroids
 
-    def __init__(self, path: Path, rows: Rows, width: int, *, dtype: str = "float32", resume: bool = False) -> None:
-        self.path, self.rows, self.shape, self.dtype = path, rows, (len(rows), width), dtype
-        self.done = 0
-        self.resume = resume
-        self.attributes: dict[str, Any] = {}
+        def append(rows: Rows, block: NDArray[Any]) -> None:
+            nonlocal done
+            append_columns(file, rows)
+            vectors[done : done + len(block)] = block
+            done += len(block)
 
-    def describe(
-        self,
-        *,
-        model: dict[str, Any],
-        normalized: bool,
-        dataset: str,
-        options: Any = None,
-        inputs: Any = None,
-    ) -> Self:
-        """Say what the vectors are; call it before the block is entered."""
-        self.attributes = {
-            "model": model,
-            "normalized": normalized,
-            "dataset": dataset,
-            "options": options,
-            "inputs": inputs,
-        }
-        return self
-
-    def __enter__(self) -> Self:
-        hdf5.check_output(self.path)
-        part = hdf5.partial_path(self.path)
-        with hdf5.output_errors(self.path):
-            if self.resume and part.exists():
-                self.file = h5py.File(part, "r+")
-                self.done = int(self.file.attrs["rows_done"])
-                return self
-            part.unlink(missing_ok=True)
-            self.file = h5py.File(part, "x")
-            self._create()
-        return self
-
-    def _create(self) -> None:
-        file, about = self.file, self.attributes
-        hdf5.stamp(file, KIND, VERSION, about.get("options"), about.get("inputs"))
-        create_columns(file, self.rows.categories)
-        append_columns(file, self.rows)
-        file.create_dataset("vectors", self.shape, self.dtype)
-        hdf5.write_json(file, "model", about.get("model") or {})
-        file.attrs["normalized"] = bool(about.get("normalized", False))
-        file.attrs["dataset"] = about.get("dataset") or ""
-        file.attrs["rows_done"] = 0
-        file.flush()
-
-    def write(self, vectors: NDArray[Any]) -> None:
-        """Write the next rows, B×D."""
-        stop = self.done + len(vectors)
-        with hdf5.output_errors(self.path):
-            self.file["vectors"][self.done : stop] = vectors
-        self.done = stop
-
-    def flush(self) -> None:
-        """Make what was written survive a kill: data first, then the counter."""
-        with hdf5.output_errors(self.path):
-            self.file.flush()
-            self.file.attrs["rows_done"] = self.done
-            self.file.flush()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        part = hdf5.partial_path(self.path)
-        if kind is None and self.done == self.shape[0]:
-            with hdf5.output_errors(self.path):
-                del self.file.attrs["rows_done"]
-                self.file.close()
-                hdf5.finish(self.path)
-            return
-        try:
-            kept = int(self.file.attrs["rows_done"])
-            self.file.close()
-        except (OSError, RuntimeError, ValueError):  # a full disk: the error under way says so
-            kept = 0
-        if not kept:
-            part.unlink(missing_ok=True)
-        if kind is None:
-            raise ValueError(f"{self.done} of {self.shape[0]} vectors were written")
+        yield append
+        if done != shape[0] or len(file["role"]) != done:
+            raise ValueError(f"{done} vectors and {len(file['role'])} rows were written instead of {shape[0]}")
 
 
 def relative_path(target: Path, start: Path) -> str:

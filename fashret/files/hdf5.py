@@ -224,11 +224,23 @@ def read(file: h5py.File, name: str) -> NDArray[Any]:
 
 def read_text(file: h5py.File, name: str) -> NDArray[np.object_]:
     """Read a whole column of text as an object array of str."""
+    return read_slice(file, name, 0, len(file[name]), text=True)
+
+
+def read_slice(file: h5py.File, name: str, start: int, stop: int, text: bool | None = None) -> NDArray[Any]:
+    """Read rows start ≤ i < stop of a dataset, text as an object array of str.
+
+    Parameters
+    ----------
+    text
+        Whether it must be text; None: either.
+    """
     dataset = file[name]
-    if h5py.check_string_dtype(dataset.dtype) is None:
+    is_text = h5py.check_string_dtype(dataset.dtype) is not None
+    if text and not is_text:
         raise FashretError(f"{file.filename}: {name} should be text and is {dataset.dtype}")
     try:
-        return np.asarray(dataset.asstr()[:], dtype=object)
+        return np.asarray(dataset.asstr()[start:stop], dtype=object) if is_text else dataset[start:stop]
     except UnicodeDecodeError as error:
         raise FashretError(f"{file.filename}: {name} holds text that is not UTF-8") from error
     except (OSError, RuntimeError) as error:

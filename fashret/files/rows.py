@@ -15,6 +15,7 @@ Columns (N rows)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
 from functools import cached_property
@@ -137,6 +138,16 @@ def empty_rows(categories: tuple[str, ...] = ()) -> Rows:
     )
 
 
+def blocks(rows: Rows | RowFile, chosen: NDArray[np.int64], size: int = 4096) -> Iterator[Rows]:
+    """Chosen rows (ascending positions) in pieces; of a file never more than `size` rows are in memory."""
+    for start in range(0, len(rows), size):
+        first, last = np.searchsorted(chosen, (start, start + size))
+        if first < last:
+            stop = min(start + size, len(rows))
+            block = rows.block(start, stop) if isinstance(rows, RowFile) else rows.take(slice(start, stop))
+            yield block if last - first == stop - start else block.take(chosen[first:last] - start)
+
+
 def create_columns(file: h5py.File, categories: tuple[str, ...], chunk: int = 4096) -> None:
     """Make the seven columns, empty and growing."""
     for name, (kind, shape) in COLUMNS.items():
@@ -235,6 +246,14 @@ class RowFile:
     def with_role(self, role: Role) -> NDArray[np.int64]:
         """Ascending positions of the rows that have any of the given roles."""
         return np.flatnonzero(self.role & int(role))
+
+    def block(self, start: int, stop: int) -> Rows:
+        """Columns of the rows start ≤ i < stop, read without keeping them."""
+        columns = {name: hdf5.read_slice(self.file, name, start, stop) for name in COLUMNS if name != "crop_id"}
+        columns["box"] = np.asarray(columns["box"], np.float32)
+        for name in ("role", "domain", "category"):
+            columns[name] = np.asarray(columns[name], COLUMNS[name][0])
+        return Rows(**columns, categories=self.categories)
 
     @cached_property
     def digest(self) -> str:

@@ -21,11 +21,11 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from fashret.errors import FashretError
-from fashret.learning.loading import Batch
 from fashret.learning.losses import Loss
 from fashret.learning.optimisers import set_learning_rate
 from fashret.learning.processes import Place, average_, gather
 from fashret.learning.schedules import learning_rate
+from fashret.learning.training_rows import Batch
 from fashret.models.devices import autocast, is_out_of_memory
 from fashret.models.network import Output, RetrievalNetwork
 from fashret.options import TrainOptions
@@ -60,9 +60,10 @@ class Run:
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `state` gave."""
         self.network.load_state_dict(state["network"])
-        for name, parts in (("losses", self.losses), ("optimisers", self.optimisers)):
-            for part, saved in zip(parts, state[name], strict=True):
-                part.load_state_dict(saved)
+        for loss, saved in zip(self.losses, state["losses"], strict=True):
+            loss.load_state_dict(saved)
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         self.sums = state["sums"].to(next(self.network.parameters()).device)
@@ -115,7 +116,7 @@ def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Ma
     started = False
     before: Tensor | None = None  # the last loss, looked at one step late so that a GPU is never waited for
     for batch in batches:
-        if not started or batch.index == 0:
+        if not started or batch.number == 0:
             set_learning_rate(run.optimisers[0], learning_rate(batch.epoch, options))
             set_modes(run.network, batch.epoch, options)
             if not started or batch.epoch == options.freeze:  # DDP must know which parameters learn
@@ -126,7 +127,7 @@ def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Ma
             _check_finite(before, run, options)
         before = result.loss
         run.step += 1
-        run.epoch, run.batch = (batch.epoch + 1, 0) if batch.last else (batch.epoch, batch.index + 1)
+        run.epoch, run.batch = (batch.epoch + 1, 0) if batch.last else (batch.epoch, batch.number + 1)
         run.sums = run.sums + result.counts if len(run.sums) else result.counts
         if batch.last or checkpoint_due(run.step, options):
             _check_finite(before, run, options)
@@ -168,7 +169,7 @@ def take_step(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, m
     images = batch.images if bool(batch.valid.all()) else batch.images[batch.valid]  # empty places stay outside
     images = images.to(machine.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
     parts = images.chunk(options.accumulate)
-    seeds = [_seed(options.seed, batch.epoch, batch.index, i, machine.place.rank) for i in range(len(parts))]
+    seeds = [_seed(options.seed, batch.epoch, batch.number, i, machine.place.rank) for i in range(len(parts))]
     if len(parts) == 1:
         output = _forward(model, parts[0], seeds[0], machine)
         result, gradients = losses_and_gradients(run, output, batch, machine)
@@ -176,7 +177,8 @@ def take_step(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, m
         return result
     with torch.no_grad(), _statistics_kept(run.network):
         outputs = [_forward(run.network, part, seed, machine) for part, seed in zip(parts, seeds, strict=True)]
-    whole = Output(*(None if column[0] is None else torch.cat(column) for column in zip(*outputs, strict=True)))
+    columns = [None if column[0] is None else torch.cat(column) for column in zip(*outputs, strict=True)]
+    whole = Output(*columns)  # type: ignore[arg-type]
     result, gradients = losses_and_gradients(run, whole, batch, machine)
     sizes = [len(part) for part in parts]
     shares = zip(*([None] * len(parts) if g is None else g.split(sizes) for g in gradients), strict=True)

@@ -5,15 +5,17 @@ In: torchrun's variables. Out: this process's place among them, and the few exch
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import torch
 from torch import Tensor, distributed
+
+from fashret.console import log
 
 PATIENCE = timedelta(hours=2)  # how long a process waits for the others, for example while rank 0 joins files
 
@@ -46,6 +48,8 @@ def together(device: torch.device) -> Iterator[Place]:
     if here.world == 1 or distributed.is_initialized():
         yield here
         return
+    if not here.first:
+        log.setLevel(logging.WARNING)
     backend = "nccl" if device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=PATIENCE)
     try:
@@ -68,15 +72,6 @@ def average_(values: Tensor, world: int) -> None:
     if world > 1:
         distributed.all_reduce(values)
         values /= world
-
-
-def tell_all(value: Any, world: int) -> Any:
-    """What rank 0 has, on every process; plain values only."""
-    if world == 1:
-        return value
-    box = [value]
-    distributed.broadcast_object_list(box, src=0)
-    return box[0]
 
 
 def wait(world: int) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from fashret.console import log
 from fashret.errors import FashretError
@@ -28,6 +27,7 @@ from fashret.models.preprocessing import fit_image, normalise
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import start
 
+SHORTEST = 1e-12  # a vector of length 0 stays 0
 COSINE_KEPT = 0.999  # bf16 is used where every vector of the first batch has at least this cosine to float32
 
 
@@ -81,7 +81,7 @@ class Embedder:
         self.device = device
         self.precision = precision
         for part in self.parts:
-            part.network.eval().to(device, memory_format=torch.channels_last)
+            part.network.eval().to(device).to(memory_format=torch.channels_last)
 
     @property
     def width(self) -> int:
@@ -98,22 +98,35 @@ class Embedder:
         if not len(images):
             return np.empty((0, self.width), np.float32)
         fitted = [prepare(image, self.settings) for image in images]
-        return self.embed_prepared([torch.from_numpy(np.stack(column)) for column in zip(*fitted, strict=True)])
+        batches = [torch.from_numpy(np.stack(column)) for column in zip(*fitted, strict=True)]
+        return self.joined(self.describe(batches).cpu().numpy())
 
-    def embed_prepared(self, batches: Sequence[Tensor]) -> NDArray[np.float32]:
-        """What `prepare` made of B crops, one B×H×W×3 uint8 tensor a network → B×D float32, L2-normalised."""
-        return self.vectors(batches, self.precision).cpu().numpy()
+    def describe(self, batches: Sequence[Tensor], precision: str = "") -> Tensor:
+        """What `prepare` made of B crops → B×D float32 on the device, each network's vectors as they are.
 
-    def vectors(self, batches: Sequence[Tensor], precision: str) -> Tensor:
-        """`embed_prepared` in a given precision; the result stays on the device."""
-        total = sum(part.weight for part in self.parts)
-        joined = []
+        Parameters
+        ----------
+        batches
+            B×H×W×3 uint8 for each network.
+        precision
+            In place of the embedder's own.
+        """
+        vectors = []
         for part, images in zip(self.parts, batches, strict=True):
             pixels = normalise(images.to(self.device, non_blocking=True), part.settings)
-            with autocast(precision, self.device):
-                vectors = part.network.embed(pixels.contiguous(memory_format=torch.channels_last))
-            joined.append(vectors * (part.weight / total) ** 0.5)
-        return joined[0] if len(joined) == 1 else F.normalize(torch.cat(joined, dim=1), dim=1)
+            with autocast(precision or self.precision, self.device):
+                vectors.append(part.network.describe(pixels.contiguous(memory_format=torch.channels_last)))
+        return torch.cat(vectors, dim=1)
+
+    def joined(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """B×D of `describe`, or means of them → B×D float32 of length 1, each network with its share of the cosine."""
+        total = sum(part.weight for part in self.parts)
+        result, start = np.empty(vectors.shape, np.float32), 0
+        for part in self.parts:
+            own = slice(start, start := start + part.network.width)
+            length = np.sqrt((vectors[:, own].astype(np.float64) ** 2).sum(axis=1, keepdims=True))
+            result[:, own] = vectors[:, own] * ((part.weight / total) ** 0.5 / np.maximum(length, SHORTEST))
+        return result
 
     def settle_precision(self, batches: Sequence[Tensor]) -> float:
         """Fall back to float32 if a batch's vectors are not close enough to their float32 values.
@@ -124,8 +137,8 @@ class Embedder:
         """
         if self.precision == "float32":
             return 1.0
-        exact = self.vectors(batches, "float32")
-        cosine = float((exact * self.vectors(batches, self.precision)).sum(dim=1).min())
+        exact = self.joined(self.describe(batches, "float32").cpu().numpy())
+        cosine = float((exact * self.joined(self.describe(batches).cpu().numpy())).sum(axis=1).min())
         if not cosine > COSINE_KEPT:  # also NaN
             log.warning("%s: cosine to float32 only %.5f on the first batch; using float32", self.precision, cosine)
             self.precision = "float32"

@@ -61,8 +61,8 @@ class RetrievalNetwork(nn.Module):
             return Output(feature, embedding, None if self.classifier is None else self.classifier(embedding))
 
     @torch.no_grad()
-    def embed(self, images: Tensor) -> Tensor:
-        """B×3×H×W float32 → B×D float32, L2-normalised: what embeddings.h5 holds.
+    def describe(self, images: Tensor) -> Tensor:
+        """B×3×H×W float32 → B×D float32, the embedding before it is normalised: what centroids are means of.
 
         Raises
         ------
@@ -72,7 +72,11 @@ class RetrievalNetwork(nn.Module):
         if self.training:
             raise FashretError("embed: the network is in training mode; call .eval() first")
         feature, embedding = self.vectors(images)
-        return F.normalize(embedding if self.settings.feature == "after" else feature, dim=1)
+        return embedding if self.settings.feature == "after" else feature
+
+    def embed(self, images: Tensor) -> Tensor:
+        """B×3×H×W float32 → B×D float32, L2-normalised: what embeddings.h5 holds."""
+        return F.normalize(self.describe(images), dim=1)
 
 
 def _bnneck(width: int) -> nn.BatchNorm1d:

@@ -1,36 +1,52 @@
 """`fashret embed`: crops + model → embeddings.h5.
 
-In: crops.h5, a table or a bare folder of photos; a trained model or a backbone. Out: embeddings.h5 with the rows in the
-order of the source. Photos that cannot be read are left out and named in `<output>.errors.jsonl`.
+In: crops.h5, a table or a bare folder of photos; a trained model, several, or a backbone. Out: embeddings.h5 with the
+rows in the order of the source. Photos that cannot be read are left out and named in `<output>.errors.jsonl`.
+
+Vectors go to a spool beside the output as they are made (`fashret.files.spool`); when the last is there the output is
+written from it in one go. So a run that is killed at any moment goes on with --resume, and its file is the same. Under
+torchrun each process has a spool of its own, and the first one writes the output from all of them.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
+from numpy.typing import NDArray
+from torch import Tensor
 
 from fashret import datasets
 from fashret.console import log, progress
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.crops import open_crops
-from fashret.files.embeddings import EmbeddingsWriter
-from fashret.files.rows import Rows
-from fashret.learning.loading import CropImages, CropsFile, PhotoImages, Prepared, count_workers, load, slices
+from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, open_embeddings, write_embeddings
+from fashret.files.rows import Rows, blocks
+from fashret.files.spool import Record, Spool, Status, open_spool, spool_path
+from fashret.files.tables import SUFFIXES
+from fashret.learning.loading import count_workers, load, slices
+from fashret.learning.processes import Place, place, together, wait
+from fashret.learning.sources import Prepared, Source, chosen_rows, crops_source, listing_source
 from fashret.models.backbones import settings_for
-from fashret.models.devices import choose_device, choose_precision
+from fashret.models.centroids import product_centroids
+from fashret.models.devices import choose_device, choose_precision, within_memory
 from fashret.models.embedder import Embedder, backbone_part, open_embedder
 from fashret.options import CropOptions, EmbedOptions
 
-FLUSH_SECONDS = 10.0
+BLOCK = 4096  # rows that are written at a time
+ADVICE = "lower --batch-size; with --resume nothing is embedded twice"
+# options that do not change a vector, or act through the model's digest
+INCIDENTAL = ("model", "root", "max_errors", "workers", "resume", "restart", "append", "device", "centroids", "dtype")
 
 
 @dataclass(frozen=True)
@@ -40,46 +56,97 @@ class EmbedSummary:
     output: Path
     model: str
     rows: int  # in the output
+    embedded: int  # in this run
+    kept: int  # of an interrupted run, or with --append of the file that was there
     failed: int  # photos that could not be read
-    width: int
+    width: int  # of a vector
     precision: str
     seconds: float
-    rows_per_second: float
+    rows_per_second: float  # of this run, by this process, while it embedded
 
 
 @dataclass(frozen=True)
-class Source:
-    """Rows and where their images come from."""
+class Job:
+    """What is to be embedded, with what, where to."""
 
-    rows: Rows
-    dataset: str
-    crop_size: int  # longer side of a crop in pixels
-    inputs: list[dict[str, Any]]
-    images: Dataset
+    source: Source
+    embedder: Embedder
+    output: Path
+    options: EmbedOptions
+    here: Place
+    old: Embeddings | None  # the file to append to
+    todo: NDArray[np.int64]  # rows of the source to be embedded
+
+    def open_spool(self, rank: int) -> Spool:
+        """The spool of one process: its own, or that of another one that has ended."""
+        alone = self.here.world == 1
+        path = spool_path(self.output if alone else self.output.with_name(f"{self.output.name}.{rank}"))
+        count, options = len(self.source.rows), self.options
+        if rank != self.here.rank:
+            return Spool(path, count, self.task, resume=True)
+        return open_spool(path, count, self.task, resume=options.resume, restart=options.restart)
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """Everything that the vectors depend on."""
+        fields = dataclasses.fields(self.options)
+        task = {
+            **self.source.identity,
+            "model": self.embedder.record(self.output)["digest"],
+            "precision": self.embedder.precision,
+            "rows to embed": hashlib.sha256(self.todo.tobytes()).hexdigest()[:32],
+            "processes": self.here.world,
+            "options": {f.name: getattr(self.options, f.name) for f in fields if f.name not in INCIDENTAL},
+        }
+        return json.loads(json.dumps(task))
 
 
-def run(source: Path, output: Path, options: EmbedOptions) -> EmbedSummary:
+def run(source: Path, output: Path, options: EmbedOptions) -> EmbedSummary | None:
     """Embed every row of a source.
+
+    Returns
+    -------
+    The summary; None in all processes but the first, if there are several.
 
     Raises
     ------
     FashretError
         If the source or the model cannot be used, too many photos cannot be read, or the output cannot be written.
     """
-    started = time.monotonic()
     _check_options(options)
     hdf5.check_output(output)
-    embedder = _embedder(options)
-    taken = _source(source, options, embedder)
-    if not len(taken.rows):
-        raise FashretError(f"{source}: has no rows to embed")
-    errors = output.with_name(output.name + ".errors.jsonl")
-    errors.unlink(missing_ok=True)
-    failed = _embed(taken, embedder, output, options)
-    seconds = time.monotonic() - started
-    count = len(taken.rows) - failed
-    name = embedder.record(output)["name"]
-    return EmbedSummary(output, name, count, failed, embedder.width, embedder.precision, seconds, count / seconds)
+    with ExitStack() as stack:
+        device = choose_device(options.device, place().local_rank)
+        here = stack.enter_context(together(device))
+        embedder = _embedder(options)
+        taken = _source(source, options, embedder, stack)
+        old = stack.enter_context(open_embeddings(output)) if options.append and output.exists() else None
+        todo = np.arange(len(taken.rows)) if old is None else _new_rows(old, taken, embedder)
+        if len(todo):
+            _settle_precision(embedder, old, taken, todo[: options.batch_size])
+        job = Job(taken, embedder, output, options, here, old, todo)
+        spool = stack.enter_context(job.open_spool(here.rank))
+        kept, seconds = spool.kept, _embed(job, spool)
+        wait(here.world)
+        if not here.first:
+            return None
+        spools = [spool, *(stack.enter_context(job.open_spool(rank)) for rank in range(1, here.world))]
+        count = _write_output(job, spools)
+        failed = sum(each.count(Status.FAILED) for each in spools)
+        for each in spools:
+            each.path.unlink()
+        return EmbedSummary(
+            output=output,
+            model=embedder.record(output)["name"],
+            rows=count,
+            embedded=len(todo) - failed - kept,
+            kept=kept + len(old or ()),
+            failed=failed,
+            width=embedder.width,
+            precision=embedder.precision,
+            seconds=round(seconds, 3),
+            rows_per_second=round((spool.count(Status.DONE) - kept) / seconds, 1) if seconds else 0.0,
+        )
 
 
 def _check_options(options: EmbedOptions) -> None:
@@ -87,53 +154,197 @@ def _check_options(options: EmbedOptions) -> None:
         raise FashretError(f"--batch-size {options.batch_size}: must be at least 1")
     if not 0 <= options.max_errors <= 1:
         raise FashretError(f"--max-errors {options.max_errors}: expected a share, 0 to 1")
+    if options.size < 1:
+        raise FashretError(f"--size {options.size}: must be at least 1 pixel")
+    if options.resume and options.restart:
+        raise FashretError("--resume and --restart exclude each other")
+    if options.centroids and options.append:
+        raise FashretError("--centroids and --append exclude each other: a centroid needs all images of its product")
 
 
 def _embedder(options: EmbedOptions) -> Embedder:
     if options.model:
-        return open_embedder(options.model, device=options.device, precision=options.precision)
-    device = choose_device(options.device)
-    settings = settings_for(
-        options.backbone,
-        options.input,
-        weights=options.weights,
-        pooling=options.pooling,
-        neck="none",
-        fit=options.fit,
-        seed=options.seed,
-    )
+        return open_embedder(options.model, options.model_weight, options.device, options.precision)
+    device = choose_device(options.device, place().local_rank)
+    choices = {name: getattr(options, name) for name in ("weights", "pooling", "fit", "seed")}
+    settings = settings_for(options.backbone, options.input, neck="none", **choices)
     return Embedder([backbone_part(settings)], device, choose_precision(options.precision, device))
 
 
-def _source(source: Path, options: EmbedOptions, embedder: Embedder) -> Source:
-    if source.is_file() and source.suffix.lower() not in (".csv", ".tsv", ".parquet"):
-        with open_crops(source) as crops:
-            images = CropImages(CropsFile.of(source), embedder.settings)
-            inputs = [hdf5.input_record(source, crops.digest)]
-            return Source(crops.rows, crops.dataset, crops.size, inputs, images)
-    listing = datasets.load(str(source), CropOptions(root=options.root))
-    images = PhotoImages(listing.root, listing.rows, options.size, embedder.settings)
-    return Source(listing.rows, listing.name, options.size, [], images)
+def _source(path: Path, options: EmbedOptions, embedder: Embedder, stack: ExitStack) -> Source:
+    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+        source = crops_source(stack.enter_context(open_crops(path)), embedder.settings)
+    else:
+        listing = datasets.load(str(path), CropOptions(root=options.root))
+        source = listing_source(listing, options.size, embedder.settings)
+    if not len(source.rows):
+        raise FashretError(f"{path}: has no rows to embed")
+    return source
 
 
-def _embed(source: Source, embedder: Embedder, output: Path, options: EmbedOptions) -> int:
-    """Write the output; how many rows failed."""
-    vectors = np.empty((len(source.rows), embedder.width), np.float32)
-    good = np.ones(len(source.rows), bool)
-    failures = []
-    wanted = slices(np.arange(len(source.rows)), options.batch_size)
-    with progress(len(source.rows), "embed", "crops") as advance:
-        for batch in load(source.images, wanted, count_workers(options.workers), embedder.device):
-            vectors[batch.rows] = embedder.embed_prepared(batch.images)
-            for i, reason in batch.failures.items():
-                good[batch.rows[i]] = False
-                failures.append((int(batch.rows[i]), reason))
-            advance(len(batch.rows))
-    rows = source.rows.take(good)
-    writer = EmbeddingsWriter(output, rows, embedder.width, dtype=options.dtype)
-    model = embedder.record(output) | {"crop_size": source.crop_size}
-    with writer.describe(
-        model=model, normalized=True, dataset=source.dataset, options=asdict(options), inputs=source.inputs
-    ):
-        writer.write(vectors[good])
-    return len(failures)
+def _new_rows(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[np.int64]:
+    """Rows of the source that the file to append to does not have.
+
+    Raises
+    ------
+    FashretError
+        If that file was made by another model.
+    """
+    now = embedder.record(old.path)
+    if old.model.get("digest") != now["digest"]:
+        raise FashretError(
+            f"{old.path}: was made by the model {old.model.get('name', 'unknown')}, not by {now['name']}; "
+            "append with that one, or embed everything again"
+        )
+    there = set(old.crop_id)
+    todo = np.array([i for i, name in enumerate(source.rows.crop_id) if name not in there], np.int64)
+    log.info("%s: keeps its %s rows; %s are new", old.path, f"{len(old):,}", f"{len(todo):,}")
+    return todo
+
+
+def _settle_precision(embedder: Embedder, old: Embeddings | None, source: Source, first: NDArray[np.int64]) -> None:
+    """That of the file to append to; otherwise the one asked for, if the first batch shows that it is close enough."""
+    if old is not None and old.model.get("precision"):
+        embedder.precision = str(old.model["precision"])
+        return
+    asked = embedder.precision
+    batch = chosen_rows(source, first)
+    good = [i for i in range(len(first)) if i not in batch.failures]
+    if asked != "float32" and good:
+        images = [tensor[good] for tensor in batch.images]
+        what = f"{len(first)} crops a batch"
+        cosine = within_memory(lambda: embedder.settle_precision(images), embedder.device, what, ADVICE)
+        log.info("%s: cosine to float32 at least %.6f on the first %d crops", asked, cosine, len(good))
+
+
+def _embed(job: Job, spool: Spool) -> float:
+    """Embed this process's part of what the spool lacks; the seconds that it took."""
+    spool.status[spool.status == Status.FAILED] = Status.WAITING  # may have been mended since
+    batches = slices(job.todo, job.options.batch_size)
+    bounds = [len(batches) * rank // job.here.world for rank in (job.here.rank, job.here.rank + 1)]
+    mine = batches[bounds[0] : bounds[1]]
+    left = [rows for rows in mine if (spool.status[rows] == Status.WAITING).any()]
+    total, ahead = sum(map(len, mine)), sum(map(len, left))
+    started = time.monotonic()
+    made = _vectors(job, load(job.source.images, left, count_workers(job.options.workers), job.embedder.device))
+    try:
+        with progress(total, "embed", "crops", done=total - ahead) as advance:
+            for batch, vectors in made:
+                spool.append(_records(batch, vectors.cpu().numpy()))
+                advance(len(batch.rows))
+                _check_errors(job, spool)
+        job.source.check()
+    except BaseException:
+        if count := spool.count(Status.DONE):
+            log.warning("%s vectors are kept in %s; --resume goes on with them", f"{count:,}", spool.path)
+        raise
+    finally:
+        made.close()  # ends the processes that decode
+        if job.here.first:
+            _write_errors(job, [spool])
+    return time.monotonic() - started
+
+
+def _vectors(job: Job, batches: Iterator[Prepared]) -> Generator[tuple[Prepared, Tensor], None, None]:
+    """Vectors of batch after batch, each given back when the next is under way, so that a GPU always has work."""
+    before: tuple[Prepared, Tensor] | None = None
+    what = f"{job.options.batch_size} crops a batch"
+    for batch in batches:
+        work = partial(job.embedder.describe, batch.images)
+        vectors = within_memory(work, job.embedder.device, what, ADVICE)
+        if before is not None:
+            yield before
+        before = batch, vectors
+    if before is not None:
+        yield before
+
+
+def _records(batch: Prepared, vectors: NDArray[np.float32]) -> list[Record]:
+    return [
+        Record(row, Status.FAILED, batch.failures[i].encode())
+        if i in batch.failures
+        else Record(row, Status.DONE, vectors[i].astype("<f4").tobytes())
+        for i, row in enumerate(batch.rows.tolist())
+    ]
+
+
+def _check_errors(job: Job, spool: Spool) -> None:
+    failed = np.flatnonzero(spool.status == Status.FAILED)
+    if len(failed) > job.options.max_errors * len(job.source.rows):
+        first = int(failed[0])
+        raise FashretError(
+            f"{len(failed):,} of {len(job.source.rows):,} photos cannot be used, more than --max-errors "
+            f"{job.options.max_errors:g}; the first: {job.source.rows.source[first]}: {spool.read(first).decode()}; "
+            f"all: {errors_path(job.output)}"
+        )
+
+
+def errors_path(output: Path) -> Path:
+    """Where the rows that could not be embedded are named, one JSON object a line."""
+    return output.with_name(output.name + ".errors.jsonl")
+
+
+def _write_errors(job: Job, spools: Sequence[Spool]) -> None:
+    """Name every row without a vector and why; no file where there is none."""
+    path = errors_path(job.output)
+    failed = [(int(row), spool) for spool in spools for row in np.flatnonzero(spool.status == Status.FAILED)]
+    if not failed:
+        path.unlink(missing_ok=True)
+        return
+    with hdf5.output_errors(path), path.open("w", encoding="utf-8") as file:
+        for row, spool in failed:
+            about = {"row": row, "source": job.source.rows.source[row], "reason": spool.read(row).decode()}
+            file.write(json.dumps(about, ensure_ascii=False) + "\n")
+
+
+def _write_output(job: Job, spools: Sequence[Spool]) -> int:
+    """Write embeddings.h5 from the file to append to and the spools; how many rows it has."""
+    _write_errors(job, spools)
+    owner = np.full(len(job.source.rows), -1, np.int64)  # whose spool has the row
+    for number, spool in enumerate(spools):
+        owner[spool.status == Status.DONE] = number
+    count = int((owner >= 0).sum())
+    if not count and job.old is None:
+        raise FashretError(f"{job.source.dataset}: none of its {len(owner):,} photos could be read; is --root right?")
+    pieces = _described(job, spools, owner)
+    if job.options.centroids:
+        rows, means = product_centroids(pieces)
+        pieces, count = iter([(rows, means)]), len(rows)
+    categories = _categories(job)
+    model = job.embedder.record(job.output) | {"crop_size": job.source.crop_size}
+    plain = dataclasses.asdict(job.options)
+    origin = EmbeddingsOrigin(model, True, job.source.dataset, plain, job.source.inputs, job.options.centroids)
+    shape = (count + len(job.old or ()), job.embedder.width)
+    with write_embeddings(job.output, shape, categories, origin, job.options.dtype) as append:
+        for start in range(0, len(job.old or ()), BLOCK):
+            assert job.old is not None
+            rows = job.old.block(start, start + BLOCK)
+            append(_recoded(rows, categories), job.old.vectors[start : start + BLOCK])
+        for rows, vectors in pieces:
+            append(_recoded(rows, categories), job.embedder.joined(vectors))
+    return shape[0]
+
+
+def _described(
+    job: Job, spools: Sequence[Spool], owner: NDArray[np.int64]
+) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
+    """Rows and their vectors as the networks gave them, in the source's order."""
+    chosen, start = np.flatnonzero(owner >= 0), 0
+    for rows in blocks(job.source.rows, chosen, BLOCK):
+        data = [spools[owner[row]].read(int(row)) for row in chosen[start : start + len(rows)]]
+        yield rows, np.frombuffer(b"".join(data), "<f4").reshape(len(rows), -1)
+        start += len(rows)
+
+
+def _categories(job: Job) -> tuple[str, ...]:
+    """Categories of the output: those of the file to append to, then the source's new ones."""
+    before = job.old.categories if job.old is not None else ()
+    return before + tuple(name for name in job.source.rows.categories if name not in before)
+
+
+def _recoded(rows: Rows, categories: tuple[str, ...]) -> Rows:
+    """The same rows with category numbers that count in `categories`."""
+    if rows.categories == categories:
+        return rows
+    number = np.array([*(categories.index(name) for name in rows.categories), -1], np.int16)  # −1 stays −1
+    return dataclasses.replace(rows, category=number[rows.category], categories=categories)

@@ -32,13 +32,13 @@ from fashret.files.training_log import TrainingLog, read_log
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching, check_batching
 from fashret.learning.interrupts import Held
-from fashret.learning.loading import Batch, CropsFile, TrainingImages, count_workers, load
+from fashret.learning.loading import CropsFile, count_workers, load
 from fashret.learning.loop import Machine, Run, StepMemoryError, StepResult, checkpoint_due, train
 from fashret.learning.losses import parse_losses
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.processes import place, together, wait
 from fashret.learning.schedules import check_schedule, learning_rate
-from fashret.learning.training_rows import TrainingRows, requests
+from fashret.learning.training_rows import Batch, TrainingImages, TrainingRows, requests
 from fashret.models.backbones import settings_for
 from fashret.models.devices import choose_device, choose_precision
 from fashret.models.settings import ModelSettings, parse_input_size
@@ -181,7 +181,7 @@ def _begin(task: Task) -> Run:
         if machine.device.type != "cuda":
             raise FashretError(f"--sync-bn: only on GPUs, not on {machine.device}")
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    network.to(machine.device, memory_format=torch.channels_last)
+    network.to(machine.device).to(memory_format=torch.channels_last)
     losses = parse_losses(options.loss, len(task.rows.products), network.width, options.seed)
     for loss in losses:
         loss.to(machine.device)

@@ -1,0 +1,125 @@
+"""What can be embedded: the rows of a crops file, or garments cut out of photos on the fly.
+
+In: crops.h5, or the listing of a table or folder. Out: a `Source`: rows, and their images in the input size of each
+network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from fashret.files import hdf5
+from fashret.files.crops import Crops
+from fashret.files.manifests import Listing
+from fashret.files.photo_folders import PhotoError, PhotoSource
+from fashret.files.photos import cut_crops, same_photo
+from fashret.files.rows import RowFile, Rows
+from fashret.learning.loading import CropReader, CropsFile
+from fashret.models.embedder import prepare
+from fashret.models.settings import ModelSettings
+
+
+class Prepared(NamedTuple):
+    """Some rows, ready to be embedded."""
+
+    rows: NDArray[np.int64]  # their numbers in the source
+    images: list[Tensor]  # for each network B×H×W×3 uint8; zeros where a row failed
+    failures: dict[int, str]  # position in the batch → reason
+
+
+class CropImages(CropReader):
+    """Images of a crops file; a damaged one is an error of the file."""
+
+    def __init__(self, file: CropsFile, settings: Sequence[ModelSettings]) -> None:
+        super().__init__(file)
+        self.settings = settings
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Prepared:
+        start, stop = int(rows[0]), int(rows[-1]) + 1
+        if stop - start == len(rows):
+            crops = self.crops.images(start, stop)
+        else:
+            crops = [self.crops.image(int(row)) for row in rows]
+        fitted = [prepare(crop, self.settings) for crop in crops]
+        return Prepared(rows, [torch.from_numpy(np.stack(column)) for column in zip(*fitted, strict=True)], {})
+
+
+class PhotoImages(Dataset):
+    """Garments cut out of photos; a photo that cannot be read is a failure of its rows."""
+
+    def __init__(self, photos: PhotoSource, rows: Rows, size: int, settings: Sequence[ModelSettings]) -> None:
+        self.photos, self.rows, self.size, self.settings = photos, rows, size, settings
+
+    def __getitem__(self, request: NDArray[np.int64]) -> Prepared:
+        images = [torch.zeros(len(request), s.height, s.width, 3, dtype=torch.uint8) for s in self.settings]
+        failures: dict[int, str] = {}
+        crops = (crop for same in same_photo(self.rows, request.tolist()) for crop in self._crops(same))
+        for i, crop in enumerate(crops):
+            if isinstance(crop, PhotoError):
+                failures[i] = str(crop)
+            else:
+                for tensor, fitted in zip(images, prepare(crop, self.settings), strict=True):
+                    tensor[i] = torch.from_numpy(np.array(fitted))
+        return Prepared(request, images, failures)
+
+    def _crops(self, rows: list[int]) -> Sequence[NDArray[np.uint8] | PhotoError]:
+        """The crops of rows that share a photo, which is decoded once."""
+        try:
+            data = self.photos.read(self.rows.source[rows[0]])
+        except PhotoError as error:
+            return [error] * len(rows)
+        return cut_crops(data, [self.rows.box[row] for row in rows], self.size)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows and where their images come from."""
+
+    rows: Rows | RowFile
+    images: Dataset
+    dataset: str
+    crop_size: int  # longer side of a crop in pixels; 0 = unknown
+    inputs: tuple[dict[str, Any], ...]  # files that the rows come from: name, size, digest
+    identity: dict[str, Any]  # what must be the same when a run goes on
+    crops: CropsFile | None = None
+
+    def check(self) -> None:
+        """Raise FashretError if the crops file has changed."""
+        if self.crops is not None:
+            self.crops.check()
+
+
+def crops_source(crops: Crops, settings: Sequence[ModelSettings]) -> Source:
+    """The rows of an open crops file, whose columns stay there."""
+    file = CropsFile.of(crops.path)
+    inputs = (hdf5.input_record(crops.path, crops.digest),)
+    identity = {"digest of the crops": crops.digest}
+    return Source(crops, CropImages(file, settings), crops.dataset, crops.size, inputs, identity, file)
+
+
+def listing_source(listing: Listing, size: int, settings: Sequence[ModelSettings]) -> Source:
+    """The rows of a table or folder, cut out at most `size` pixels long."""
+    names = hashlib.sha256("\n".join(listing.rows.crop_id).encode(errors="surrogatepass")).hexdigest()
+    inputs = tuple(hdf5.input_record(path) for path in listing.files)
+    identity = {"rows of the source": names[:32], "root": str(listing.root.resolve())}
+    return Source(
+        listing.rows, PhotoImages(listing.photos, listing.rows, size, settings), listing.name, size, inputs, identity
+    )
+
+
+def chosen_rows(source: Source, rows: NDArray[np.int64]) -> Prepared:
+    """Some rows' images, read in this process, which keeps no file open."""
+    try:
+        return source.images[rows]
+    finally:
+        if isinstance(source.images, CropReader):
+            source.images.close()
