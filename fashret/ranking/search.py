@@ -1,0 +1,104 @@
+"""Embeddings files → ranking.h5: the exact nearest rows, and the exact rank of every positive.
+
+In: one embeddings.h5 or two. Out: a ranking file and how many positives it holds.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.files import hdf5
+from fashret.files.embeddings import Embeddings, open_embeddings
+from fashret.files.rankings import RankingOrigin, write_ranking
+from fashret.models.devices import choose_device
+from fashret.options import SearchOptions, parse_memory
+from fashret.ranking.sides import sides_of
+from fashret.retrieval.distances import Metric
+from fashret.retrieval.neighbours import Neighbours, Positives, search
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """What was searched."""
+
+    output: Path
+    queries: int
+    gallery: int
+    results: int  # kept for each query
+    positives: int
+    queries_without_positive: int
+    seconds: float
+
+
+def write_search(queries: Path, gallery: Path | None, output: Path, options: SearchOptions) -> SearchSummary:
+    """Search the gallery for every query and write ranking.h5.
+
+    Raises
+    ------
+    FashretError
+        If the files cannot be searched with each other, or the output cannot be written.
+    """
+    hdf5.check_output(output)
+    memory = parse_memory(options.memory)
+    started = time.monotonic()
+    with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
+        sides = sides_of(asked, searched)
+        k = min(options.k, len(sides.gallery))
+        found, positives = search(
+            sides.queries,
+            sides.gallery,
+            k,
+            metric=cast(Metric, options.metric),  # `search` checks it
+            within="category" if options.within else None,
+            same_matrix=sides.same_matrix,
+            exclude_same_product=options.exclude_same_product,
+            positives=not options.exclude_same_product,
+            memory=memory,
+            device=str(choose_device(options.device)),
+        )
+        origin = RankingOrigin(
+            query=queries,
+            gallery=gallery or queries,
+            metric=options.metric,
+            within=options.within,
+            gallery_size=len(sides.gallery),
+            options=asdict(options),
+            inputs=inputs_of(asked, searched),
+        )
+        write_ranking(output, origin, ranking_arrays(found, positives, sides.queries.rows))
+    counts = np.diff(positives.offsets) if positives else np.zeros(len(sides.queries), np.int64)
+    lonely = int(np.count_nonzero(counts == 0))
+    return SearchSummary(
+        output, len(counts), len(sides.gallery), k, int(counts.sum()), lonely, time.monotonic() - started
+    )
+
+
+def inputs_of(*files: Embeddings) -> list[dict[str, Any]]:
+    """What a ranking says of the embeddings it was made from; a file that is there twice is named once."""
+    paths = {file.path.resolve(): file for file in files}
+    return [hdf5.input_record(path, file.digest) for path, file in paths.items()]
+
+
+def ranking_arrays(
+    found: Neighbours, positives: Positives | None, query_rows: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """The arrays of ranking.h5 by name."""
+    nothing = np.zeros(0, np.int64)
+    if positives is None:
+        positives = Positives(np.zeros(len(query_rows) + 1, np.int64), nothing, nothing, nothing, np.zeros(0))
+    return {
+        "gallery_row": found.rows,
+        "distance": found.distances.astype(np.float32),
+        "query_row": query_rows,
+        "positives/offsets": positives.offsets,
+        "positives/row": positives.rows,
+        "positives/rank": positives.ranks,
+        "positives/rank_in_category": positives.ranks_in_category,
+        "positives/distance": positives.distances,
+    }

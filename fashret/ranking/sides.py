@@ -1,0 +1,95 @@
+"""Queries and gallery of a search, taken from embeddings files by role.
+
+In: one embeddings.h5 or two. Out: two `Side`s with codes for products and categories that both share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files.embeddings import Embeddings
+from fashret.files.rows import Role
+from fashret.retrieval.neighbours import Side
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides of a search.
+
+    Attributes
+    ----------
+    same_matrix
+        Both are rows of one file; a row then never finds itself.
+    categories
+        Names of the category codes.
+    """
+
+    queries: Side
+    gallery: Side
+    same_matrix: bool
+    categories: tuple[str, ...]
+
+
+def sides_of(
+    queries: Embeddings, gallery: Embeddings | None = None, roles: tuple[Role, Role] = (Role.QUERY, Role.GALLERY)
+) -> Sides:
+    """Queries from one file, gallery from the same or another, each by its role.
+
+    Raises
+    ------
+    FashretError
+        If a side has no rows, or the files are not of the same model.
+    """
+    gallery = gallery or queries
+    same = gallery.path.resolve() == queries.path.resolve()
+    if not same:
+        check_same_model(queries, gallery)
+    rows = [file.with_role(role) for file, role in zip((queries, gallery), roles, strict=True)]
+    for file, role, found in zip((queries, gallery), roles, rows, strict=True):
+        if not len(found):
+            name = str(role.name).lower()
+            raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role {name}; see `fashret info`")
+    product = _codes(queries.product[rows[0]], gallery.product[rows[1]])
+    names = tuple(dict.fromkeys((*queries.categories, *gallery.categories)))
+    category = [_category_codes(file, names)[found] for file, found in zip((queries, gallery), rows, strict=True)]
+    both = [
+        Side(file.vectors, found, product[i], category[i], str(file.path))
+        for i, (file, found) in enumerate(zip((queries, gallery), rows, strict=True))
+    ]
+    return Sides(both[0], both[1], same, names)
+
+
+def check_same_model(queries: Embeddings, gallery: Embeddings) -> None:
+    """Refuse vectors of different width or, where both files say what made them, of different models."""
+    if queries.width != gallery.width:
+        raise FashretError(
+            f"{queries.path} has vectors of width {queries.width}, {gallery.path} of width {gallery.width}: "
+            "embed both with the same model"
+        )
+    digests = [file.model.get("digest") for file in (queries, gallery)]
+    if all(digests) and digests[0] != digests[1]:
+        names = [file.model.get("name", "?") for file in (queries, gallery)]
+        raise FashretError(
+            f"{queries.path} was made by the model {names[0]} and {gallery.path} by {names[1]}, "
+            "whose weights differ: embed both with the same model"
+        )
+
+
+def _codes(*columns: NDArray[np.object_]) -> list[NDArray[np.int64]]:
+    """Names as numbers that all columns share, −1 for the empty name."""
+    number: dict[str, int] = {"": -1}
+    for column in columns:
+        for name in column:
+            number.setdefault(name, len(number) - 1)
+    return [np.fromiter((number[name] for name in column), np.int64, len(column)) for column in columns]
+
+
+def _category_codes(file: Embeddings, names: tuple[str, ...]) -> NDArray[np.int64]:
+    """Each row's category as a position in `names`, −1 for none."""
+    place = np.array([*(names.index(name) for name in file.categories), -1], np.int64)
+    known = (file.category >= 0) & (file.category < len(file.categories))
+    return place[np.where(known, file.category, -1)]
