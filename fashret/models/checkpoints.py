@@ -91,8 +91,8 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 def _torch_file(path: Path) -> Any:
     """What `torch.save` wrote, tensors and plain containers only.
 
-    Training codes save their settings along, as objects of classes of their own. Such an object is not made: an empty
-    dictionary takes its place.
+    Training codes save their settings along, as objects of classes of their own. Such an object is not made: `_Nothing`
+    takes its place.
     """
     try:
         try:
@@ -106,10 +106,14 @@ def _torch_file(path: Path) -> Any:
 
 
 class _Nothing:
-    """Stands in for every class and function that a checkpoint names: calling it gives an empty dictionary."""
+    """Stands in for every class and function that a checkpoint names."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        return OrderedDict()
+    def __new__(cls, *args: Any) -> Any:
+        # made without arguments it may be a kind of dictionary, to be filled: torch fills only its own kinds
+        return super().__new__(cls) if args else OrderedDict()
+
+    def __setstate__(self, state: Any) -> None:
+        pass
 
 
 def _named_tensors(path: Path, content: Any) -> dict[str, Tensor]:

@@ -80,11 +80,15 @@ COUNTER = "num_batches_tracked"  # of batch normalisation: older checkpoints lac
 def _through_timm(network: RetrievalNetwork, checkpoint: Checkpoint) -> Checkpoint:
     """A published timm checkpoint, made to fit: timm resizes position embeddings and knows older names."""
     settings = network.settings
+    classifiers = tuple(f"{name}.{kind}" for name in ("head.fc", *TimmBackbone.HEADS) for kind in ("weight", "bias"))
     tensors = {name.removeprefix("backbone."): tensor for name, tensor in checkpoint.tensors.items()}
+    tensors = {name: tensor for name, tensor in tensors.items() if name not in classifiers}
+    # a classifier that timm has to drop would make it forgive all other differences as well
+    overlay = {"state_dict": tensors, "classifier": None}
     try:
-        overlay = {"state_dict": tensors}
         model = create_timm(timm_name(settings.backbone), settings, pretrained=True, pretrained_cfg_overlay=overlay)
     except (RuntimeError, KeyError, AttributeError, ValueError) as error:
+        log.debug("%s: %s", checkpoint.path, error)
         reason = " ".join(str(error).split())[:300]
         raise FashretError(f"--weights {checkpoint.path}: not weights of {settings.backbone}: {reason}") from error
     donor = TimmBackbone(model, settings.pooling == "cls")
@@ -138,6 +142,8 @@ def published(backbone: str) -> Published:
             file = configuration.hf_hub_filename or "model.safetensors"
             address = f"https://huggingface.co/{configuration.hf_hub_id}/resolve/main/{file}"
             return Published(f"{configuration.hf_hub_id.split('/')[-1]}{Path(file).suffix}", address)
+        if configuration is not None and configuration.url:
+            return Published(Path(configuration.url).name, configuration.url)
     raise FashretError(f"no published weights of {backbone}: give --weights none, or the path of a checkpoint")
 
 

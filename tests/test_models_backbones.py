@@ -1,0 +1,261 @@
+"""Backbones: published names and shapes, small cases by hand, strides."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fashret.errors import FashretError
+from fashret.models.backbones import BACKBONES, PLAIN_RESNETS, find_backbone
+from fashret.models.ibn import IBN
+from fashret.models.listing import list_backbones
+from fashret.models.osnet import Gate, OmniScaleBlock, OSNet
+from fashret.models.settings import ModelSettings
+
+PUBLISHED = Path(__file__).parent / "published_keys"  # its README names the sources
+
+
+def published(name: str) -> dict[str, tuple[int, ...]]:
+    """Parameter names and shapes of a published checkpoint, one `name (shape)` a line."""
+    found = {}
+    for line in (PUBLISHED / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        parameter, shape = line.split(" ", 1)
+        found[parameter] = tuple(int(size) for size in shape.strip("()").split(",") if size.strip())
+    return found
+
+
+def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+
+def without(named: dict[str, tuple[int, ...]], head: str) -> dict[str, tuple[int, ...]]:
+    return {name: shape for name, shape in named.items() if not name.startswith(head)}
+
+
+def backbone(name: str, **values) -> nn.Module:
+    with torch.device("meta"):
+        return find_backbone(name).build(ModelSettings(backbone=name, **values))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("osnet_x1_0", "classifier."),
+        ("osnet_x0_25", "classifier."),
+        ("osnet_ain_x1_0", "classifier."),
+        ("resnet50_ibn_a", "fc."),
+    ],
+)
+def test_names_and_shapes_are_the_published_ones(name, head):
+    expected = without(published(name), head)
+    assert len(expected) > 300
+    assert shapes(backbone(name)) == expected
+
+
+def test_resnet50_has_the_published_names_but_for_ibn():
+    expected = {}
+    for name, shape in published("resnet50_ibn_a").items():  # published without its fc
+        if ".bn1.IN." in name:
+            continue
+        whole = tuple(2 * size for size in shape) if ".bn1.BN." in name else shape  # the other half is the IN
+        expected[name.replace(".bn1.BN.", ".bn1.")] = whole
+    assert shapes(backbone("resnet50")) == without(expected, "fc.")
+
+
+@pytest.mark.parametrize("name", PLAIN_RESNETS)
+def test_resnets_have_the_names_of_torchvision(name):
+    from torchvision import models
+
+    with torch.device("meta"):
+        assert shapes(backbone(name)) == without(shapes(getattr(models, name)()), "fc.")
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"), [("osnet_x0_75", (48, 192, 288, 384)), ("osnet_x0_5", (32, 128, 192, 256))]
+)
+def test_narrower_osnets_have_the_same_names_and_their_widths(name, channels):
+    named = shapes(backbone(name))
+    assert list(named) == list(without(published("osnet_x1_0"), "classifier."))
+    assert named["conv1.conv.weight"] == (channels[0], 3, 7, 7)
+    for stage in range(3):
+        assert named[f"conv{stage + 2}.1.conv3.conv.weight"][:2] == (channels[stage + 1], channels[stage + 1] // 4)
+    assert named["fc.0.weight"] == (512, channels[3])
+
+
+def test_se_resnext_is_the_network_that_timm_publishes_weights_of():
+    import timm
+
+    ours = find_backbone("se_resnext50_32x4d").build(ModelSettings(last_stride=2))[0].eval()
+    theirs = timm.create_model("legacy_seresnext50_32x4d").eval()
+    named = without(shapes(theirs), "last_linear.")
+    assert shapes(ours) == named and len(named) == 382
+    ours.load_state_dict({name: tensor for name, tensor in theirs.state_dict().items() if name in named})
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs.forward_features(images))
+
+
+def test_pretrainedmodels_and_timm_wait_until_they_are_asked_for():
+    code = "import sys; from fashret.models.network import build, ModelSettings; from fashret.models import weights;"
+    code += "build(ModelSettings(backbone='osnet_x0_25', weights='none'));"
+    code += "print([name for name in ('pretrainedmodels', 'timm', 'torchvision') if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name != "small"])
+def test_last_stride_and_feature_width(name):
+    """256 x 128 → 16 x 8 with last stride 1; half of it with 2, where there is such a stride."""
+    has_stride = not name.startswith("osnet")
+    for last_stride in (1, 2) if has_stride else (1,):
+        module, width = None, 0
+        with torch.device("meta"):
+            module, width = find_backbone(name).build(ModelSettings(backbone=name, last_stride=last_stride))
+            features = module.eval()(torch.empty(1, 3, 256, 128))
+            vector = module.vector(features.mean(dim=(2, 3))) if hasattr(module, "vector") else features[:, :, 0, 0]
+        assert features.shape[2:] == ((16, 8) if last_stride == 1 else (8, 4))
+        assert vector.shape == (1, width)
+
+
+def test_resnet_computes_what_torchvision_computes():
+    from torchvision import models
+
+    reference = models.resnet18().eval()
+    module = find_backbone("resnet18").build(ModelSettings(last_stride=2))[0].eval()
+    module.load_state_dict(without(reference.state_dict(), "fc."))
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(reference.fc(module(images).mean(dim=(2, 3))), reference(images))
+
+
+def test_stem_relu_can_be_left_out():
+    images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    modules = [find_backbone("resnet18").build(ModelSettings(stem_relu=relu))[0].eval() for relu in (True, False)]
+    modules[1].load_state_dict(modules[0].state_dict())  # the same names
+    stem = modules[0].bn1(modules[0].conv1(images))
+    for module, stemmed in zip(modules, (stem.relu(), stem), strict=True):
+        features = module.maxpool(stemmed)
+        for layer in (module.layer1, module.layer2, module.layer3, module.layer4):
+            features = layer(features)
+        torch.testing.assert_close(module(images), features)
+
+
+def test_ibn_by_hand():
+    """Two images of two places and two channels: the first normalised in each image, the second over both."""
+    ibn = IBN(2)
+    images = torch.tensor([[[[1.0, 3.0]], [[0.0, 2.0]]], [[[10.0, 50.0]], [[4.0, 6.0]]]])
+    # channel 0: mean 2, deviation 1 → −1, 1; mean 30, deviation 20 → −1, 1
+    # channel 1: mean 3, variance (9 + 1 + 1 + 9) / 4 = 5
+    expected = torch.tensor([[[[-1.0, 1.0]], [[-3.0, -1.0]]], [[[-1.0, 1.0]], [[1.0, 3.0]]]])
+    expected[:, 1] /= 5**0.5
+    torch.testing.assert_close(ibn(images), expected, rtol=1e-4, atol=1e-4)
+    with torch.no_grad():
+        ibn.IN.weight.fill_(2)
+        ibn.IN.bias.fill_(7)
+    torch.testing.assert_close(ibn(images)[:, 0], 2 * expected[:, 0] + 7, rtol=1e-4, atol=1e-4)
+    ibn.eval()  # running statistics: mean 0.1 · 3, variance 0.9 + 0.1 · 20/3, after two batches of the same
+    mean, variance = 0.3 + 0.9 * 0.3, 0.9 * (0.9 + 2 / 3) + 2 / 3
+    by_hand = (images[:, 1] - mean) / variance**0.5
+    torch.testing.assert_close(ibn(images)[:, 1], by_hand, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(ibn(images)[:, 0], 2 * expected[:, 0] + 7, rtol=1e-4, atol=1e-4)  # always per image
+
+
+def identity(convolution: nn.Conv2d) -> None:
+    """Pass each channel on: to itself, or zeros where there are more outputs than inputs."""
+    nn.init.zeros_(convolution.weight)
+    middle = convolution.kernel_size[0] // 2
+    for channel in range(min(convolution.weight.shape[0], convolution.in_channels)):
+        inner = 0 if convolution.groups > 1 else channel
+        convolution.weight.data[channel, inner, middle, middle] = 1.0
+
+
+def test_osnet_ain_block_by_hand():
+    """Every convolution passes on its input, every gate is sigmoid(0) = ½: four streams give 2x, normalised in each
+    image."""
+    block = OmniScaleBlock(64, 64, ain=True, instance=True).eval()
+    for module in block.modules():
+        if isinstance(module, nn.Conv2d):
+            identity(module)
+    for gate in (block.gate.fc1, block.gate.fc2):
+        nn.init.zeros_(gate.weight)
+        nn.init.zeros_(gate.bias)
+    images = torch.zeros(1, 64, 1, 2)
+    images[0, :16] = torch.tensor([[1.0, 3.0]])  # the block's inner width is 16
+    images[0, 16:] = torch.tensor([[5.0, 6.0]])
+    with torch.no_grad():
+        result = block(images)
+    # inner channels: 2x = 2, 6 → −1, 1; beside the residual 1, 3 → 0, 4. The others: 0 after the last convolution → 0
+    torch.testing.assert_close(result[0, :16], torch.tensor([[0.0, 4.0]]).expand(16, 1, 2), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(result[0, 16:], torch.tensor([[5.0, 6.0]]).expand(48, 1, 2), rtol=1e-3, atol=1e-3)
+    block.gate.fc2.bias.data.fill_(-100.0)  # closed gates: only the residual is left
+    with torch.no_grad():
+        torch.testing.assert_close(block(images), images, rtol=1e-3, atol=1e-3)
+
+
+def test_osnet_block_without_instance_norm_by_hand():
+    block = OmniScaleBlock(64, 64, ain=False, instance=False).eval()
+    for module in block.modules():
+        if isinstance(module, nn.Conv2d):
+            identity(module)
+    for gate in (block.gate.fc1, block.gate.fc2):
+        nn.init.zeros_(gate.weight)
+        nn.init.zeros_(gate.bias)
+    images = torch.ones(1, 64, 1, 2)
+    with torch.no_grad():
+        result = block(images)
+    torch.testing.assert_close(result[0, :16], torch.full((16, 1, 2), 3.0), rtol=1e-3, atol=1e-3)  # 2x + x
+    torch.testing.assert_close(result[0, 16:], torch.ones(48, 1, 2), rtol=1e-3, atol=1e-3)
+
+
+def test_streams_see_3_5_7_and_9_pixels():
+    block = OmniScaleBlock(64, 64, ain=True, instance=False).eval()
+    for module in block.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.constant_(module.weight, 0.01)
+    dot = torch.zeros(1, 16, 15, 15)
+    dot[..., 7, 7] = 1.0
+    with torch.no_grad():
+        seen = [int((stream(dot)[0, 0] > 0).any(dim=0).sum()) for stream in block.streams()]
+    assert seen == [3, 5, 7, 9]
+
+
+def test_gate_weighs_channels_by_their_means():
+    gate = Gate(16)
+    with torch.no_grad():
+        nn.init.zeros_(gate.fc1.weight)
+        gate.fc1.weight[0, 2] = 1.0  # the mean of channel 2
+        gate.fc1.bias.fill_(0.0)
+        nn.init.constant_(gate.fc2.weight, 1.0)
+        gate.fc2.bias.fill_(-1.0)
+        images = torch.ones(1, 16, 1, 2)
+        images[0, 2] = torch.tensor([[1.0, 5.0]])  # mean 3 → sigmoid(3 − 1)
+        torch.testing.assert_close(gate(images), images * torch.sigmoid(torch.tensor(2.0)))
+
+
+def test_osnet_ain_has_instance_norm_in_its_stem_and_in_four_blocks():
+    network = OSNet((16, 64, 96, 128), (True, True, False, True, True, False))
+    inner = [name for name, module in network.named_modules() if isinstance(module, nn.InstanceNorm2d)]
+    assert inner == ["conv1.bn", "conv2.0.IN", "conv2.1.IN", "conv3.1.IN", "conv4.0.IN"]
+
+
+def test_listing_counts_every_backbone():
+    rows = {row.name: row for row in list_backbones()}
+    assert set(rows) == set(BACKBONES)
+    from_list = sum(
+        torch.Size(shape).numel()
+        for name, shape in published("osnet_x1_0").items()
+        if not name.startswith("classifier.") and "running" not in name and "num_batches" not in name
+    )
+    assert (rows["osnet_x1_0"].parameters, rows["osnet_x1_0"].width) == (from_list, 512)
+    assert all(row.weights for row in rows.values())
+
+
+def test_unknown_backbones_list_the_known_ones():
+    with pytest.raises(FashretError) as error:
+        find_backbone("resnet")
+    assert all(name in str(error.value) for name in BACKBONES)

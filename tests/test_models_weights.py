@@ -1,0 +1,370 @@
+"""Published checkpoints of every layout, and what is said about those that do not fit."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import os
+import subprocess
+import urllib.error
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fashret.console import log
+from fashret.errors import FashretError
+from fashret.models import weights
+from fashret.models.backbones import settings_for
+from fashret.models.checkpoints import read_checkpoint
+from fashret.models.network import build
+from fashret.models.settings import ModelSettings
+from fashret.models.weights import imagenet_file, published, start
+
+OSNET = ModelSettings(backbone="osnet_x0_25", weights="none", height=32, width=32)
+RESNET = dataclasses.replace(OSNET, backbone="resnet18")
+
+
+def donor(settings: ModelSettings, seed: int = 9) -> dict[str, torch.Tensor]:
+    """Weights of a network with other random numbers, a trained-looking neck, and a classifier of 6 classes."""
+    network = build(dataclasses.replace(settings, seed=seed, classes=6))
+    with torch.no_grad():
+        for tensor in (*network.neck.state_dict().values(), *network.backbone.buffers()):
+            if tensor.is_floating_point():
+                tensor.uniform_(0.5, 1.5)
+    return dict(network.state_dict())
+
+
+def backbone_only(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix("backbone."): t for name, t in tensors.items() if name.startswith("backbone.")}
+
+
+def saved(path: Path, content: object) -> Path:
+    torch.save(content, path)
+    return path
+
+
+def check_equal(network: torch.nn.Module, tensors: dict[str, torch.Tensor], parts: tuple[str, ...]) -> None:
+    for name, tensor in network.state_dict().items():
+        if name.split(".")[0] in parts:
+            torch.testing.assert_close(tensor, tensors[name].to(tensor.dtype), rtol=0, atol=0)
+
+
+def torchreid(tensors):
+    return {
+        "state_dict": OrderedDict((f"module.{n}", t) for n, t in tensors.items()),
+        "epoch": 60,
+        "rank1": np.float64(1),
+    }
+
+
+def test_plain_state_dict_with_classifier(tmp_path):
+    tensors = donor(OSNET)
+    plain = backbone_only(tensors) | {"classifier.weight": torch.zeros(1000, 512), "classifier.bias": torch.zeros(1000)}
+    network = start(dataclasses.replace(OSNET, weights=str(saved(tmp_path / "osnet.pth", plain)), classes=6))
+    check_equal(network, tensors, ("backbone",))
+    fresh = build(dataclasses.replace(OSNET, classes=6))  # the rest is as random as it was
+    check_equal(network, dict(fresh.state_dict()), ("neck", "classifier"))
+
+
+def test_older_files_without_batch_counters_and_in_half_precision(tmp_path):
+    tensors = {n: t.half() if t.is_floating_point() else t for n, t in backbone_only(donor(OSNET)).items()}
+    path = saved(tmp_path / "old.pth", {n: t for n, t in tensors.items() if "num_batches" not in n})
+    network = start(dataclasses.replace(OSNET, weights=str(path)))
+    assert {t.dtype for t in network.parameters()} == {torch.float32}
+    torch.testing.assert_close(network.backbone.conv5.conv.weight, tensors["conv5.conv.weight"].float())
+
+
+def test_torchreid_checkpoint(tmp_path):
+    tensors = donor(OSNET)
+    path = saved(
+        tmp_path / "model.pth.tar-60", torchreid(backbone_only(tensors) | {"classifier.bias": torch.zeros(751)})
+    )
+    check_equal(start(dataclasses.replace(OSNET, weights=str(path))), tensors, ("backbone",))
+
+
+def test_file_of_the_format_before_torch_1_6(tmp_path):
+    tensors = donor(OSNET)
+    torch.save(backbone_only(tensors), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    check_equal(start(dataclasses.replace(OSNET, weights=str(tmp_path / "old.pth"))), tensors, ("backbone",))
+
+
+def strong_baseline(tensors):
+    parts = {"backbone": "base", "neck": "bottleneck", "classifier": "classifier"}
+    names = {name: name.split(".", 1) for name in tensors}
+    return {f"{parts[names[n][0]]}.{names[n][1]}": t for n, t in tensors.items()}
+
+
+def test_strong_baseline_checkpoint_with_its_neck(tmp_path):
+    tensors = donor(RESNET)
+    path = saved(tmp_path / "resnet50_model_120.pth", strong_baseline(tensors))
+    network = start(dataclasses.replace(RESNET, weights=str(path), classes=3))
+    check_equal(network, tensors, ("backbone", "neck"))
+    assert not network.settings.stem_relu  # that code's plain ResNet has no ReLU there
+    assert network.classifier.weight.shape == (3, 512)
+
+
+def test_strong_baseline_checkpoint_of_ibn_a_keeps_the_relu(tmp_path):
+    settings = dataclasses.replace(OSNET, backbone="resnet50_ibn_a")
+    tensors = donor(settings)
+    published_too = {"base.fc.weight": torch.zeros(1000, 2048), "base.fc.bias": torch.zeros(1000)}
+    path = saved(tmp_path / "ibn.pth", strong_baseline(tensors) | published_too)
+    network = start(dataclasses.replace(settings, weights=str(path)))
+    check_equal(network, tensors, ("backbone", "neck"))
+    assert network.settings.stem_relu
+
+
+class AttributeDict(dict):
+    """Like the class that Lightning saves hyper-parameters with."""
+
+
+class Configuration(dict):
+    """Like yacs' CfgNode: a dictionary with attributes of its own."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.__dict__["frozen"] = True
+
+
+class Callback:
+    pass
+
+
+def test_lightning_checkpoint_of_the_centroids_code(tmp_path):
+    tensors = donor(RESNET)
+    parts = {"backbone": "backbone.base", "neck": "bn", "classifier": "fc_query"}
+    names = {name: name.split(".", 1) for name in tensors}
+    state = OrderedDict((f"{parts[names[n][0]]}.{names[n][1]}", t) for n, t in tensors.items())
+    state["center_loss.centers"] = torch.zeros(6, 512)
+    content = {
+        "epoch": 119,
+        "pytorch-lightning_version": "1.1.4",
+        "callbacks": {Callback: {"best_model_score": np.float32(0.4), "path": Path("best.ckpt")}},
+        "state_dict": state,
+        "hparams_type": AttributeDict,
+        "hyper_parameters": AttributeDict(MODEL=Configuration({"NAME": "resnet18"}), args=argparse.Namespace(lr=1)),
+    }
+    path = saved(tmp_path / "epoch=119.ckpt", content)
+    network = start(dataclasses.replace(RESNET, weights=str(path)))
+    check_equal(network, tensors, ("backbone", "neck"))
+    assert not network.settings.stem_relu
+
+
+def test_own_weights_with_projection_and_pooling(tmp_path):
+    settings = dataclasses.replace(OSNET, dim=16, pooling="gem")
+    tensors = donor(settings) | {"pooling.p": torch.tensor(4.0)}
+    save_file({n: t.contiguous() for n, t in tensors.items()}, tmp_path / "model.safetensors")
+    network = start(dataclasses.replace(settings, weights=str(tmp_path / "model.safetensors")))
+    check_equal(network, tensors, ("backbone", "neck", "projection", "pooling"))
+
+
+def test_published_timm_file(tmp_path):
+    import timm
+
+    theirs = timm.create_model("mobilenetv3_small_050")
+    save_file(theirs.state_dict(), tmp_path / "timm.safetensors")
+    settings = settings_for("timm:mobilenetv3_small_050", "32", weights=str(tmp_path / "timm.safetensors"), neck="none")
+    network = start(settings).eval()
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = theirs.eval().forward_features(images).mean(dim=(2, 3))
+        torch.testing.assert_close(network(images).feature, expected)
+
+
+def test_published_transformer_at_another_input_size(tmp_path):
+    import timm
+
+    theirs = timm.create_model("vit_tiny_patch16_224", img_size=48)
+    torch.save(theirs.state_dict(), tmp_path / "vit.pth")
+    network = start(settings_for("timm:vit_tiny_patch16_224", "64x32", weights=str(tmp_path / "vit.pth")))
+    assert network.backbone.model.pos_embed.shape == (1, 1 + 4 * 2, 192)
+    torch.testing.assert_close(network.backbone.model.blocks[0].attn.qkv.weight, theirs.blocks[0].attn.qkv.weight)
+
+
+def without_one(tensors):
+    del tensors["conv1.conv.weight"]
+
+
+def with_one_more(tensors):
+    tensors["conv6.conv.weight"] = torch.zeros(3)
+
+
+def with_another_shape(tensors):
+    tensors["conv1.conv.weight"] = torch.zeros(64, 3, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (without_one, ["missing: backbone.conv1.conv.weight"]),
+        (with_one_more, ["not of this network: backbone.conv6.conv.weight"]),
+        (with_another_shape, ["of another shape: backbone.conv1.conv.weight 64×3×7×7 instead of 16×3×7×7"]),
+    ],
+)
+def test_a_mismatch_lists_the_keys(change, words, tmp_path):
+    tensors = backbone_only(donor(OSNET))
+    change(tensors)
+    path = saved(tmp_path / "odd.pth", tensors)
+    with pytest.raises(FashretError) as error:
+        start(dataclasses.replace(OSNET, weights=str(path)))
+    for word in [*words, "odd.pth", "osnet_x0_25"]:
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_backbone_list_some_keys_and_log_all(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)  # the command line turns it off
+    path = saved(tmp_path / "resnet.pth", backbone_only(donor(RESNET)))
+    with caplog.at_level(logging.DEBUG, "fashret"), pytest.raises(FashretError, match="not weights of") as error:
+        start(dataclasses.replace(OSNET, weights=str(path)))
+    assert "missing: backbone.conv1.conv.weight" in str(error.value) and "more" in str(error.value)
+    assert len(str(error.value)) < 1200
+    assert "layer4.1.bn2.weight" in caplog.text
+
+
+def test_a_neck_in_the_file_needs_one_in_the_network(tmp_path):
+    path = saved(tmp_path / "neck.pth", strong_baseline(donor(RESNET)))
+    with pytest.raises(FashretError, match="not of this network: neck.weight"):
+        start(dataclasses.replace(RESNET, weights=str(path), neck="none"))
+
+
+def test_timm_weights_of_another_model(tmp_path):
+    path = saved(tmp_path / "osnet.pth", backbone_only(donor(OSNET)))
+    with pytest.raises(FashretError, match="not weights of timm:mobilenetv3_small_050"):
+        start(settings_for("timm:mobilenetv3_small_050", "32", weights=str(path)))
+
+
+class Trap:
+    """An object whose unpickling would leave a file behind."""
+
+    def __init__(self, call, *arguments):
+        self.call, self.arguments = call, arguments
+
+    def __reduce__(self):
+        return self.call, self.arguments
+
+
+@pytest.mark.parametrize("call", [os.system, os.mkdir, eval, exec, subprocess.call, Path.touch, print])
+def test_nothing_in_a_file_is_ever_run(call, tmp_path, capfd):
+    mark = tmp_path / "ran"
+    argument = {
+        os.system: f"touch {mark}",
+        os.mkdir: str(mark),
+        eval: f"open({str(mark)!r}, 'w')",
+        exec: f"open({str(mark)!r}, 'w')",
+        subprocess.call: ["touch", str(mark)],
+        Path.touch: mark,
+        print: "ran",
+    }[call]
+    tensors = donor(OSNET)
+    path = saved(tmp_path / "trap.pth", {"state_dict": backbone_only(tensors), "trap": Trap(call, argument)})
+    try:
+        network = start(dataclasses.replace(OSNET, weights=str(path)))
+    except FashretError as error:
+        assert "cannot be read safely" in str(error) and "\n" not in str(error)
+    else:
+        check_equal(network, tensors, ("backbone",))
+    assert not mark.exists() and "ran" not in capfd.readouterr().out
+
+
+def test_a_pickled_network_is_refused(tmp_path):
+    path = saved(tmp_path / "whole.pth", torch.nn.Sequential(torch.nn.Linear(2, 2)))
+    with pytest.raises(FashretError, match="state_dict"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", ["bytes.pth", "bytes.safetensors", "empty.pth", "empty.safetensors", "html.pth"])
+def test_files_that_are_no_checkpoints(name, tmp_path):
+    content = {"bytes": bytes(range(256)) * 9, "empty": b"", "html": b"<html><body>404</body></html>"}
+    (tmp_path / name).write_bytes(content[name.split(".")[0]])
+    with pytest.raises(FashretError) as error:
+        read_checkpoint(tmp_path / name)
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [{}, [1, 2], {"epoch": 3}, {"state_dict": {}}, torch.zeros(3)])
+def test_files_without_named_tensors(content, tmp_path):
+    with pytest.raises(FashretError, match="no parameters by name"):
+        read_checkpoint(saved(tmp_path / "none.pth", content))
+
+
+def test_truncated_checkpoint(tmp_path):
+    path = saved(tmp_path / "cut.pth", backbone_only(donor(OSNET)))
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(FashretError, match="cut.pth"):
+        read_checkpoint(path)
+
+
+def test_a_path_that_is_not_there():
+    with pytest.raises(FashretError, match="no such file; imagenet, none or the path"):
+        start(dataclasses.replace(OSNET, weights="imagnet"))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    return tmp_path / "checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("backbone", "file"),
+    [
+        ("resnet50", "resnet50-0676ba61.pth"),
+        ("resnet50_ibn_a", "resnet50_ibn_a-d9d0bb7b.pth"),
+        ("se_resnext50_32x4d", "se"),  # where it is has changed between versions of timm
+        ("efficientnet_b2", "efficientnet_b2.ra_in1k.safetensors"),
+        ("timm:vit_small_patch14_dinov2.lvd142m", "vit_small_patch14_dinov2.lvd142m.safetensors"),
+        ("osnet_ain_x1_0", "osnet_ain_x1_0_imagenet.pth"),
+    ],
+)
+def test_without_network_one_line_says_what_to_fetch_and_where_to_put_it(backbone, file, hub, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    with pytest.raises(FashretError) as error:
+        start(settings_for(backbone))
+    message = str(error.value)
+    source = published(backbone)
+    assert file in source.file
+    assert "\n" not in message and str(hub / source.file) in message
+    assert source.address in message and "--weights" in message
+    assert not (hub / source.file).exists()
+
+
+def test_imagenet_weights_are_fetched_once(hub, monkeypatch):
+    tensors = donor(RESNET)
+    fetched = []
+
+    def fetch(address, path, progress):
+        fetched.append(address)
+        torch.save(backbone_only(tensors) | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}, path)
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    for _ in range(2):
+        network = start(dataclasses.replace(RESNET, weights="imagenet"))
+        check_equal(network, tensors, ("backbone",))
+        assert network.settings.stem_relu
+    assert fetched == [published("resnet18").address]
+
+
+def test_a_file_put_in_its_place_by_hand_is_taken(hub):
+    hub.mkdir()
+    tensors = donor(OSNET)
+    saved(hub / "osnet_x0_25_imagenet.pth", torchreid(backbone_only(tensors)))
+    assert imagenet_file("osnet_x0_25") == hub / "osnet_x0_25_imagenet.pth"
+    check_equal(start(dataclasses.replace(OSNET, weights="imagenet")), tensors, ("backbone",))
+
+
+def test_backbones_without_published_weights(hub):
+    with pytest.raises(FashretError, match="--weights none"):
+        imagenet_file("timm:mixer_s32_224")
+
+
+def test_the_download_of_pretrainedmodels_is_never_used():
+    source = Path(weights.__file__).with_name("backbones.py").read_text(encoding="utf-8")
+    assert source.count("se_resnext50_32x4d(") == 1 and "se_resnext50_32x4d(pretrained=None)" in source
