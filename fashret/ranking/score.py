@@ -1,0 +1,125 @@
+"""ranking.h5 → one score a query and measure, over the whole gallery and within the query's category.
+
+In: an open ranking and, where they are to be had, the embeddings of its queries and its gallery. Out: `QueryScores`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files.embeddings import open_embeddings
+from fashret.files.rankings import Ranking
+from fashret.retrieval.metrics import NEVER, average_precision, first_product_ranks, first_ranks, hits_at, only_ranked
+
+
+@dataclass(frozen=True)
+class QueryScores:
+    """Scores of Q queries.
+
+    Attributes
+    ----------
+    measures
+        M names: "mAP" (not for product hits) and "Acc@k".
+    unconstrained, in_category
+        Q×M; NaN for a query without a positive in the whole gallery, or in its category. None where the ranking does
+        not tell: it was held to categories, or has no ranks in them.
+    category, categories
+        Q int64 positions in the names, −1 = none or not known.
+    """
+
+    measures: tuple[str, ...]
+    unconstrained: NDArray[np.float64] | None
+    in_category: NDArray[np.float64] | None
+    category: NDArray[np.int64]
+    categories: tuple[str, ...]
+
+    @property
+    def skipped(self) -> int:
+        """Queries without a positive, which no score counts."""
+        values = self.unconstrained if self.unconstrained is not None else self.in_category
+        return int(np.isnan(values).any(axis=1).sum()) if values is not None else 0
+
+
+class TooFewResultsError(FashretError):
+    """The ranking keeps too few results for a score of product hits."""
+
+
+def score_ranking(ranking: Ranking, ks: Sequence[int], hits: str = "image") -> QueryScores:
+    """Score every query of a ranking.
+
+    Parameters
+    ----------
+    ks
+        k of Acc@k.
+    hits
+        "image": a hit is an image of the query's product among the first k images. "product": the ranked images are
+        collapsed to products first; there is no mAP then.
+
+    Raises
+    ------
+    TooFewResultsError
+        If product hits cannot be told from the results that the ranking keeps.
+    """
+    if not ks or min(ks) < 1:
+        raise FashretError(f"--k {' '.join(map(str, ks))}: give numbers from 1 on")
+    offsets = ranking.positives("offsets").astype(np.int64, copy=False)
+    ranks = ranking.positives("rank").astype(np.int64, copy=False)
+    category, categories = _categories(ranking)
+    measures = tuple(f"Acc@{k}" for k in ks)
+    if hits == "product":
+        first = _first_products(ranking, first_ranks(offsets, ranks), max(ks))
+        return QueryScores(measures, hits_at(first, ks), None, category, categories)
+    measures = ("mAP", *measures)
+    whole = _values(offsets, ranks, ks)
+    if ranking.attribute("within"):
+        return QueryScores(measures, None, whole, category, categories)
+    within = None
+    if "positives/rank_in_category" in ranking.file:
+        held = ranking.positives("rank_in_category").astype(np.int64, copy=False)
+        if not len(held) or (held >= 0).any():
+            within = _values(*only_ranked(offsets, held), ks)
+    return QueryScores(measures, whole, within, category, categories)
+
+
+def _values(offsets: NDArray[np.int64], ranks: NDArray[np.int64], ks: Sequence[int]) -> NDArray[np.float64]:
+    precision = average_precision(offsets, ranks)
+    return np.column_stack([precision, hits_at(first_ranks(offsets, ranks), ks)])
+
+
+def _categories(ranking: Ranking) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Category of every query; none where the embeddings are not to be had."""
+    try:
+        path = ranking.embeddings_path("query", check=False)
+    except FashretError:
+        return np.full(len(ranking), -1, np.int64), ()
+    with open_embeddings(path) as queries:
+        if not len(ranking):
+            return np.empty(0, np.int64), queries.categories
+        if ranking.query_row.max() >= len(queries):
+            raise FashretError(f"{path}: changed since {ranking.path} was made from it; run `fashret search` again")
+        return queries.category[ranking.query_row].astype(np.int64), queries.categories
+
+
+def _first_products(ranking: Ranking, first: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Rank of each query's product; exact below `most`."""
+    rows = ranking.gallery_row
+    length = (rows >= 0).sum(axis=1)
+    with open_embeddings(ranking.embeddings_path("gallery", check=False)) as gallery:
+        names = gallery.product
+        number = {name: i for i, name in enumerate(dict.fromkeys(names))} | {"": -1}
+        codes = np.fromiter((number[name] for name in names), np.int64, len(names))
+    products = np.where(rows >= 0, codes[rows], -1)
+    own = np.full(len(rows), -1, np.int64)
+    found = first_product_ranks(products, own, first, length)
+    unknown = (first != NEVER) & (first >= length) & (found < most)
+    if unknown.any():
+        raise TooFewResultsError(
+            f"{ranking.path}: keeps {rows.shape[1]} results a query, too few to tell the first {most} products of "
+            f"{int(unknown.sum()):,} queries; search again with a larger -k"
+        )
+    return found
