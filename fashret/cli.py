@@ -95,7 +95,10 @@ def command(options_class: type, panel: str = PIPELINE) -> Callable[[Callable[..
             chosen = {f.name: _frozen(values.pop(f.name)) for f in fields}
             if "given" in own:
                 values["given"] = {n for n in chosen if _is_given(context, n)}
-            show(function(options=options_class(**chosen), **values), as_json)
+            result = function(options=options_class(**chosen), **values)
+            show(result, as_json)
+            if getattr(result, "exit_code", 0):
+                raise typer.Exit(result.exit_code)
 
         parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
         parameters += [
@@ -333,7 +336,7 @@ def demo(
 
 @dataclasses.dataclass(frozen=True)
 class InfoOptions:
-    """`fashret info` has no options of its own."""
+    """No options: `fashret info`, `datasets` and `export`."""
 
 
 @command(InfoOptions, panel=BESIDE)
@@ -347,3 +350,28 @@ def info(
     from fashret.stages import info as stage
 
     return stage.run(path)
+
+
+@command(InfoOptions, panel=BESIDE)
+def datasets(
+    options: InfoOptions,
+    name: Annotated[str, typer.Argument(help="A dataset's name; without one, all are listed.")] = "",
+) -> Any:
+    """List the public datasets that can be cropped, or show what is known about one.
+
+    Example: fashret datasets street2shop
+    """
+    from fashret.stages import list_datasets as stage
+
+    return stage.run(name)
+
+
+@command(InfoOptions, panel=BESIDE)
+def export(crops: Annotated[Path, typer.Argument(help="crops.h5.")], output: Output, options: InfoOptions) -> Any:
+    """Write crops as photos with COCO annotations (pair_id, source): crops.h5 → folder.
+
+    Example: fashret export demo/crops.h5 -o demo/coco
+    """
+    from fashret.stages import export as stage
+
+    return stage.run(crops, output)

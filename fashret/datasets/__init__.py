@@ -6,17 +6,38 @@ In: what `fashret crop` is given: a public dataset's name, a table, or a folder.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from fashret.datasets import (
+    coco,
+    deepfashion2,
+    deepfashion_consumer_to_shop,
+    deepfashion_inshop,
+    lookbench,
+    pairs,
+    street2shop,
+)
 from fashret.errors import FashretError
 from fashret.files.folders import read_folder
-from fashret.files.manifests import Listing
+from fashret.files.manifests import Listing, find_manifest, manifest_names
 from fashret.files.tables import SUFFIXES, read_table
 from fashret.options import CropOptions
 
 Reader = Callable[[Path, CropOptions], Listing]
 
-READERS: dict[str, Reader] = {}
+READERS: dict[str, Reader] = {  # name of the manifest → what reads the dataset
+    "street2shop": street2shop.read,
+    "deepfashion-consumer-to-shop": deepfashion_consumer_to_shop.read,
+    "deepfashion-inshop": deepfashion_inshop.read,
+    "deepfashion2": deepfashion2.read,
+    "coco": coco.read,
+    "lookbench": lookbench.read,
+    "mvc": pairs.read_mvc,
+    "mpv": pairs.read_mpv,
+    "worn-flat": pairs.read_worn_flat,
+    "darn": pairs.read_darn,
+}
 
 
 def load(manifest: str, options: CropOptions) -> Listing:
@@ -25,20 +46,32 @@ def load(manifest: str, options: CropOptions) -> Listing:
     Raises
     ------
     FashretError
-        If there is nothing of that name, or it cannot be read.
+        If there is nothing of that name, it has no pairs, or it cannot be read.
     """
+    if manifest in manifest_names():
+        return _load_public(manifest, options)
     path = Path(manifest)
-    if manifest in READERS:
-        if options.root is None:
-            raise FashretError(f"{manifest}: say where the dataset lies with --root FOLDER")
-        if not options.root.is_dir():
-            raise FashretError(f"--root {options.root}: no such folder")
-        return READERS[manifest](options.root, options)
     if path.is_dir():
+        if options.root is not None:
+            raise FashretError(f"--root goes with a table or a public dataset; {manifest} is itself the root")
         return read_folder(path)
     if path.suffix.lower() in SUFFIXES:
         return read_table(path, options.root)
     if path.exists():
         raise FashretError(f"{path}: expected a table ({', '.join(SUFFIXES)}), a folder, or a public dataset's name")
-    known = ", ".join(sorted(READERS)) or "none"
+    known = ", ".join(manifest_names())
     raise FashretError(f"{manifest}: no such file or folder, and no public dataset of that name; known: {known}")
+
+
+def _load_public(name: str, options: CropOptions) -> Listing:
+    manifest = find_manifest(name)
+    if manifest.no_pairs:
+        raise FashretError(f"{name}: {manifest.no_pairs}")
+    if options.root is None:
+        raise FashretError(f"{name}: say where the dataset lies with --root FOLDER")
+    if not options.root.is_dir():
+        raise FashretError(f"--root {options.root}: no such folder")
+    listing = READERS[name](options.root, options)
+    if not len(listing.rows):
+        raise FashretError(f"{options.root}: lists no rows of {name}")
+    return replace(listing, expected=manifest.expected)

@@ -1,16 +1,21 @@
 """Counts over rows: what a dataset offers to training and search, and what is lost with missing photos.
 
-In: `Rows`, and which of them can be used. Out: counts.
+In: `Rows`, and which of their photos are there. Out: counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.files.manifests import Expected
 from fashret.files.rows import Domain, Role, Rows
+
+SMALLEST_SIDE = 8  # pixels; a box with a shorter side is doubtful
 
 
 @dataclass(frozen=True)
@@ -19,68 +24,139 @@ class SearchCensus:
 
     queries: int  # listed
     queries_lost: int  # of these, whose photo is missing
-    queries_with_positive: int  # present, with at least one positive in the present gallery
-    queries_without_positive: int  # present, without
-    queries_never_positive: int  # of those without, that had none in the listed gallery either
-    query_products: int
+    queries_with_positive: int  # there, with at least one positive in the gallery that is there
+    queries_without_positive: int  # there, without
+    queries_never_positive: int  # of those without, that have none in the listed gallery either
     gallery: int
     gallery_lost: int
-    gallery_products: int
-    positives: int  # listed pairs of a query and a gallery row of its product, not counting itself
-    positives_lost: int  # of these, whose gallery row is missing while the query is present
+    positives: int  # listed pairs of a query and a gallery row of its product other than itself
+    positives_lost: int  # of these, whose query or gallery row is missing
 
 
-def search_census(rows: Rows, present: NDArray[np.bool_], query: Role, gallery: Role) -> SearchCensus:
+def search_census(rows: Rows, there: NDArray[np.bool_], query: Role, gallery: Role) -> SearchCensus:
     """Count queries, gallery and positives, as listed and as present.
 
     Parameters
     ----------
-    present
+    there
         N bool: the row's photo is there.
     query, gallery
         The two roles that are searched against each other.
     """
-    number, product = product_numbers(rows)
+    product = product_numbers(rows)
     labelled = product >= 0
-    is_query = (rows.role & int(query)).astype(bool)
-    is_gallery = (rows.role & int(gallery)).astype(bool)
+    size = max(1, int(product.max(initial=0)) + 1)
+    is_query = (rows.role & int(query)) > 0
+    is_gallery = (rows.role & int(gallery)) > 0
     itself = (is_query & is_gallery).astype(np.int64)
-    listed = np.bincount(product[is_gallery & labelled], minlength=number)
-    there = np.bincount(product[is_gallery & labelled & present], minlength=number)
-    every = np.where(labelled, listed[product], 0) - itself * labelled
-    alive = np.where(labelled, there[product], 0) - itself * (labelled & present)
-    usable = is_query & present
+    listed = np.bincount(product[is_gallery & labelled], minlength=size)[product] - itself
+    alive = np.bincount(product[is_gallery & labelled & there], minlength=size)[product] - itself * there
+    listed, alive = listed * labelled, alive * labelled  # an unlabelled row has no positive
+    usable = is_query & there
     return SearchCensus(
         queries=_count(is_query),
-        queries_lost=_count(is_query & ~present),
+        queries_lost=_count(is_query & ~there),
         queries_with_positive=_count(usable & (alive > 0)),
-        queries_without_positive=_count(usable & (alive <= 0)),
-        queries_never_positive=_count(usable & (every <= 0)),
-        query_products=len(np.unique(product[is_query & labelled])),
+        queries_without_positive=_count(usable & (alive == 0)),
+        queries_never_positive=_count(usable & (listed == 0)),
         gallery=_count(is_gallery),
-        gallery_lost=_count(is_gallery & ~present),
-        gallery_products=_count(listed),
-        positives=int(every[is_query].sum()),
-        positives_lost=int((every - alive)[usable].sum()),
+        gallery_lost=_count(is_gallery & ~there),
+        positives=int(listed[is_query].sum()),
+        positives_lost=int(listed[is_query].sum() - alive[usable].sum()),
     )
 
 
-def product_numbers(rows: Rows) -> tuple[int, NDArray[np.int64]]:
-    """Number the products: (how many, N int64 with −1 for unlabelled)."""
+def product_numbers(rows: Rows) -> NDArray[np.int64]:
+    """Number the products in the order of their first rows: N int64, −1 for unlabelled."""
     numbers: dict[str, int] = {}
-    column = [numbers.setdefault(p, len(numbers)) if p else -1 for p in rows.product]
-    return max(1, len(numbers)), np.array(column, np.int64).reshape(-1)
+    return np.array([numbers.setdefault(p, len(numbers)) if p else -1 for p in rows.product], np.int64).reshape(-1)
 
 
-def domain_counts(rows: Rows) -> dict[str, int]:
-    """Rows of each domain."""
-    return {domain.name.lower(): _count(rows.domain == domain) for domain in Domain}
+def counts(rows: Rows) -> dict[str, dict[str, int]]:
+    """Counts of all rows (under "") and of each category: category → what → count, as manifests name them."""
+    product, photo = product_numbers(rows), _photo_numbers(rows)
+    table = {"": dict(_counts(np.ones(len(rows), bool), rows, product, photo))}
+    for i, category in enumerate(rows.categories):
+        table[category] = dict(_counts(rows.category == i, rows, product, photo))
+    return table
 
 
-def role_counts(rows: Rows) -> dict[str, int]:
-    """Rows of each role."""
-    return {role.name.lower(): _count(rows.role & int(role)) for role in Role if role.name}
+def _counts(
+    chosen: NDArray[np.bool_], rows: Rows, product: NDArray[np.int64], photo: NDArray[np.int64]
+) -> Iterator[tuple[str, int]]:
+    labelled = chosen & (product >= 0)
+    yield "rows", _count(chosen)
+    yield "photos", _distinct(photo[chosen])
+    yield "products", _distinct(product[labelled])
+    for name, role in (("train", Role.TRAIN), ("query", Role.QUERY), ("gallery", Role.GALLERY),
+                       ("validation query", Role.VAL_QUERY), ("validation gallery", Role.VAL_GALLERY)):  # fmt: skip
+        has = (rows.role & int(role)) > 0
+        yield (f"{name} rows", _count(chosen & has))
+        yield (f"{name} photos", _distinct(photo[chosen & has]))
+        yield (f"{name} products", _distinct(product[labelled & has]))
+    for domain in Domain:
+        of_domain = (rows.domain == domain) & ((rows.role & int(Role.TRAIN)) > 0)
+        name = f"train {domain.name.lower()}"
+        yield (f"{name} rows", _count(chosen & of_domain))
+        yield (f"{name} products", _distinct(product[labelled & of_domain]))
+        yield (f"{domain.name.lower()} rows", _count(chosen & (rows.domain == domain)))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One count beside what the manifest expects."""
+
+    category: str  # empty = all rows
+    what: str
+    found: int
+    expected: int
+
+    def __str__(self) -> str:
+        of = f" of {self.category}" if self.category else ""
+        return f"{self.what}{of}: {self.found:,}, expected {self.expected:,}"
+
+
+def compare(
+    table: dict[str, dict[str, int]], expected: Iterable[Expected], options: dict[str, Any]
+) -> tuple[Comparison, ...]:
+    """Put counts beside those that a manifest expects of data read with these options."""
+    return tuple(
+        Comparison(e.category, e.what, table.get(e.category, {}).get(e.what, 0), e.count)
+        for e in expected
+        if all(options.get(name) == value for name, value in e.options.items())
+    )
+
+
+def _photo_numbers(rows: Rows) -> NDArray[np.int64]:
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(s, len(numbers)) for s in rows.source], np.int64).reshape(-1)
+
+
+def shared_photos(rows: Rows) -> int:
+    """Number of photos that are both in train and in a query or gallery row of another product, or of a query.
+
+    A shop photo that is train and gallery by its dataset's own definition is one row, and not counted.
+    """
+    train = {rows.source[i] for i in np.flatnonzero(rows.role == int(Role.TRAIN))}
+    tested = {rows.source[i] for i in rows.with_role(Role.QUERY | Role.GALLERY)}
+    return len(train & tested)
+
+
+def doubtful_boxes(rows: Rows) -> dict[str, int]:
+    """Boxes that cannot be right, or hardly: reason → how many. Whether a box leaves its photo only cropping tells."""
+    box = rows.box[~np.isnan(rows.box).any(axis=1)]
+    width, height = box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]
+    empty = (width <= 0) | (height <= 0)
+    return {
+        "no area": _count(empty),
+        "begins outside of the photo": _count((box[:, :2] < 0).any(axis=1) & ~empty),
+        f"a side under {SMALLEST_SIDE} pixels": _count((np.minimum(width, height) < SMALLEST_SIDE) & ~empty),
+    }
 
 
 def _count(mask: NDArray[np.generic]) -> int:
     return int(np.count_nonzero(mask))
+
+
+def _distinct(numbers: NDArray[np.int64]) -> int:
+    return _count(np.bincount(numbers)) if len(numbers) else 0

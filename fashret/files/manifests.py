@@ -1,11 +1,12 @@
 """Manifests: what a dataset consists of.
 
-In: the name of a public dataset, whose TOML file is found by name; or anybody's catalogue (`fashret.files.tables`,
-`fashret.files.folders`). Out: a `Manifest` (what is known about a public dataset) or a `Listing` (rows and their root).
+In: the name of a public dataset, whose TOML file is found by name. Out: a `Manifest`, what is known about it. And
+`Listing`, the rows that its reader, a table (`fashret.files.tables`) or a folder (`fashret.files.folders`) gives.
 """
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,16 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files.photo_folders import PhotoSource
 from fashret.files.rows import Rows
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One count that a public dataset is known to have."""
+
+    what: str  # as `fashret.datasets.census.counts` names it
+    count: int
+    category: str = ""  # of one category; empty = of all rows
+    options: dict[str, Any] = field(default_factory=dict)  # holds only with these options of the reader
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,7 @@ class Listing:
     files: tuple[Path, ...] = ()  # annotation files that were read
     options: dict[str, Any] = field(default_factory=dict)  # options that the choice of rows depends on
     labels: dict[str, NDArray[np.object_]] = field(default_factory=dict)  # further text columns, N each
+    expected: tuple[Expected, ...] = ()  # counts that its manifest knows
 
 
 def drop_repeats(rows: Rows) -> tuple[Rows, int]:
@@ -64,3 +76,51 @@ def categories_of(names: list[str]) -> tuple[NDArray[np.int16], tuple[str, ...]]
         raise FashretError(f"{len(known):,} categories; at most {np.iinfo(np.int16).max:,} can be told apart")
     number = {name: i for i, name in enumerate(known)} | {"": -1}
     return np.array([number[name] for name in names], np.int16), known
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is known about a public dataset."""
+
+    name: str
+    title: str
+    year: int
+    paper: str
+    data: str  # where to ask for it
+    licence: str
+    layout: str  # the files that its reader expects
+    protocol: dict[str, str]  # query, gallery and positive in words
+    published: dict[str, str]  # pairs, images, categories, boxes, landmarks, masks, as the literature writes them
+    expected: tuple[Expected, ...]
+    no_pairs: str = ""  # why it cannot be used for retrieval
+
+
+def manifest_folder() -> Path:
+    """Where the manifests lie: beside the package in a source tree, inside of it when installed."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "data_manifests"
+    return inside if inside.is_dir() else package.parent / "data_manifests"
+
+
+def manifest_names() -> list[str]:
+    """Names of all public datasets that a manifest describes."""
+    return sorted(path.stem for path in manifest_folder().glob("*.toml"))
+
+
+def find_manifest(name: str) -> Manifest:
+    """The manifest of a public dataset.
+
+    Raises
+    ------
+    FashretError
+        If there is none of that name, or its file is damaged.
+    """
+    path = manifest_folder() / f"{name}.toml"
+    if name not in manifest_names():
+        raise FashretError(f"{name}: no public dataset of that name; known: {', '.join(manifest_names())}")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        expected = tuple(Expected(**entry) for entry in content.pop("expected", ()))
+        return Manifest(name=name, expected=expected, **{"layout": "", "protocol": {}, **content})
+    except (OSError, ValueError, TypeError) as error:
+        raise FashretError(f"{path}: is not a manifest ({error})") from None

@@ -260,3 +260,12 @@ def by_photo(rows: Rows) -> NDArray[np.int64]:
     first: dict[str, int] = {}
     rank = np.fromiter((first.setdefault(s, i) for i, s in enumerate(rows.source)), np.int64, len(rows))
     return np.argsort(rank, kind="stable")
+
+
+def photo_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of a photo as stored, from its header; None if it cannot be read."""
+    try:
+        with Image.open(path) as photo:
+            return photo.size
+    except Exception:  # Pillow's readers raise almost anything on bytes they do not expect
+        return None

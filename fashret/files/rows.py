@@ -15,7 +15,7 @@ Columns (N rows)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
 from functools import cached_property
@@ -89,10 +89,8 @@ class Rows:
     @property
     def crop_id(self) -> NDArray[np.object_]:
         """One name a row, the same for the same (source, box, product) in every file."""
-        return text_array(
-            crop_name(source, box, product)
-            for source, box, product in zip(self.source, self.box, self.product, strict=True)
-        )
+        boxes = self.box.tolist()  # as Python's numbers, which format ten times faster than numpy's
+        return text_array(map(crop_name, self.source, boxes, self.product))
 
     def take(self, index: NDArray[Any] | slice) -> Rows:
         """Select rows by position, mask or slice."""
@@ -104,17 +102,22 @@ class Rows:
         return np.flatnonzero(self.role & int(role))
 
 
-def crop_name(source: str, box: NDArray[np.float32], product: str) -> str:
+def crop_name(source: str, box: Sequence[float], product: str) -> str:
     """Name of one (photo, box, product), without looking at any other row.
 
-    >>> crop_name("a/b.jpg", np.array([1, 2, 30, 40.5], np.float32), "bags/286")
+    >>> crop_name("a/b.jpg", [1, 2, 30, 40.5], "bags/286")
     'a/b.jpg#1,2,30,40.5#bags/286'
-    >>> crop_name("b.jpg", np.full(4, np.nan, np.float32), "")
-    'b.jpg##'
+    >>> crop_name("b#1.jpg", [float("nan")] * 4, "")
+    'b%231.jpg##'
     """
-    corners = "" if np.isnan(box).any() else ",".join(f"{float(x):.10g}" for x in box)
-    parts = (source, corners, product)
-    return "#".join(part.replace("%", "%25").replace("#", "%23") for part in parts)
+    x1, y1, x2, y2 = box
+    whole = x1 != x1 or y1 != y1 or x2 != x2 or y2 != y2  # only NaN differs from itself
+    corners = "" if whole else f"{x1:.10g},{y1:.10g},{x2:.10g},{y2:.10g}"
+    return f"{_escaped(source)}#{corners}#{_escaped(product)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("#", "%23") if "%" in text or "#" in text else text
 
 
 def text_array(texts: Any) -> NDArray[np.object_]:

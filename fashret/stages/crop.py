@@ -15,7 +15,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 from fashret import datasets
 from fashret.console import log, progress
-from fashret.datasets.census import search_census
+from fashret.datasets.census import compare, counts, search_census
 from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
 from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
 from fashret.files.manifests import Listing
 from fashret.files.photo_folders import MissingPhotoError, PhotoError
 from fashret.files.photos import Pixels, by_photo
-from fashret.files.rows import Role, Rows
+from fashret.files.rows import TEXT, Role, Rows
 from fashret.files.spool import Record, Spool, Status, open_spool, spool_path
 from fashret.files.streams import stream_crops
 from fashret.options import CropOptions
@@ -41,8 +41,7 @@ BATCH = 256  # crops between two writes to the output
 LARGEST = 16_384  # of --size
 SHAPE = np.dtype("<u2")  # before the pixels of a raw crop in the spool stand its height and width
 
-# options that change neither a crop nor the choice of rows
-INCIDENTAL = ("root", "max_errors", "workers", "resume", "restart", "append", "check")
+CUTTING = ("size", "encoding", "quality")  # options that a crop depends on, beside its photo and box
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,7 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
     hdf5.check_output(output)
     started = time.monotonic()
     listing = datasets.load(manifest, options)
+    _warn_of_counts(listing)
     with contextlib.ExitStack() as stack:
         old = stack.enter_context(open_crops(output)) if options.append else None
         kept = _kept_rows(listing, old, options) if old else np.full(len(listing.rows), -1, np.int64)
@@ -107,9 +107,20 @@ def _check_options(options: CropOptions) -> None:
         raise FashretError("--resume and --restart exclude each other")
 
 
-def result_options(options: CropOptions) -> dict[str, Any]:
+def _warn_of_counts(listing: Listing) -> None:
+    """Say where the data differ from what their manifest expects, and what was seen in them."""
+    for what, number in listing.notes.items():
+        log.info("%s: %s: %s", listing.name, what, f"{number:,}")
+    if listing.expected:
+        for comparison in compare(counts(listing.rows), listing.expected, listing.options):
+            if comparison.found != comparison.expected:
+                log.warning("%s: %s", listing.name, comparison)
+
+
+def result_options(listing: Listing, options: CropOptions) -> dict[str, Any]:
     """The options that the result depends on."""
-    return {f.name: getattr(options, f.name) for f in fields(options) if f.name not in INCIDENTAL}
+    quality = {"quality": options.quality} if options.encoding == "jpeg" else {}
+    return {"size": options.size, "encoding": options.encoding, **quality, **listing.options}
 
 
 def _task(listing: Listing, kept: NDArray[np.int64], options: CropOptions) -> dict[str, Any]:
@@ -124,7 +135,7 @@ def _task(listing: Listing, kept: NDArray[np.int64], options: CropOptions) -> di
         "categories": list(rows.categories),
         "columns": {name: _digest(data) for name, data in (texts | numbers).items()},
         "rows of the file to append to": _digest(kept.tobytes()),
-        "options": result_options(options),
+        "options": result_options(listing, options),
     }
 
 
@@ -134,11 +145,9 @@ def _digest(data: bytes) -> str:
 
 def _kept_rows(listing: Listing, old: Crops, options: CropOptions) -> NDArray[np.int64]:
     """For each row of the manifest its row in the file to append to, −1 where its crop is to be made."""
-    before, now = hdf5.read_json(old.file, "options", {}), result_options(options)
+    before, now = hdf5.read_json(old.file, "options", {}), result_options(listing, options)
     before["encoding"] = old.encoding
-    changes = [
-        f"--{k} {before[k]} → {now[k]}" for k in ("size", "encoding", "quality") if before.get(k, now[k]) != now[k]
-    ]
+    changes = [f"--{k} {before[k]} → {v}" for k, v in now.items() if k in CUTTING and before.get(k, v) != v]
     if changes:
         raise FashretError(f"{old.path}: was made with other options ({'; '.join(changes)}); make it anew instead")
     place = {name: i for i, name in enumerate(old.crop_id)}
@@ -235,7 +244,7 @@ def _write_output(
     if not len(chosen):
         raise FashretError(f"{listing.name}: none of its {len(kept):,} photos could be read; is --root right?")
     inputs = [hdf5.input_record(path) for path in listing.files]
-    with hdf5.write_whole(output, KIND, VERSION, result_options(options), inputs) as file:
+    with hdf5.write_whole(output, KIND, VERSION, result_options(listing, options), inputs) as file:
         create_crops(file, listing.rows.categories, options.encoding, options.size, listing.name)
         with progress(len(chosen), "write", "crops") as advance:
             for start in range(0, len(chosen), BATCH):
@@ -243,6 +252,8 @@ def _write_output(
                 images = [_stored(row, spool, kept, old, options.encoding) for row in batch]
                 append_crops(file, listing.rows.take(batch), images)
                 advance(len(batch))
+        for name, texts in listing.labels.items():
+            file.create_dataset(f"labels/{name}", data=texts[chosen], dtype=TEXT)
 
 
 def _stored(row: int, spool: Spool, kept: NDArray[np.int64], old: Crops | None, encoding: str) -> Any:

@@ -1,0 +1,142 @@
+"""Street2Shop (Kiapour et al., ICCV 2015): 11 categories, street photos with boxes, shop photos whole.
+
+In: `meta/json/{train_pairs,test_pairs,retrieval}_{category}.json` and the photos `images/%09d.*`. Out: its `Listing`.
+
+    pair        {"photo": 14537, "product": 286, "bbox": {"width": 611, "top": 60, "height": 457, "left": 377}}
+    retrieval   {"photo": 75161, "product": 1}
+
+A product is its category and number ("bags/286"), since numbers begin anew in each category. Street photos of train
+pairs are train, those of test pairs queries; every shop photo of a retrieval file is in the gallery, and in train too
+if its product has a train pair.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashret.datasets.annotations import (
+    WHOLE,
+    Corners,
+    RowList,
+    existing_folder,
+    index_photos,
+    number,
+    read_entries,
+    require_files,
+    whole_number,
+)
+from fashret.errors import FashretError
+from fashret.files.manifests import Listing, drop_repeats
+from fashret.files.photo_folders import PhotoFolder
+from fashret.files.rows import Domain, Role, Rows
+from fashret.options import CropOptions
+
+CATEGORIES = (
+    "bags", "belts", "dresses", "eyewear", "footwear", "hats", "leggings", "outerwear", "pants", "skirts", "tops",
+)  # fmt: skip
+KINDS = ("train_pairs", "test_pairs", "retrieval")
+META = ("meta/json", "meta/meta/json", "json")
+IMAGES = ("images", "photos", "")  # the first that holds photos; "" = in any folder of the root
+PAIR = '{"photo": 14537, "product": 286, "bbox": {"left": 377, "top": 60, "width": 611, "height": 457}}'
+BOTH = Role.TRAIN | Role.GALLERY
+SHARED = "street photos both in train and in test"
+
+
+def read(root: Path, options: CropOptions) -> Listing:
+    """List Street2Shop.
+
+    Raises
+    ------
+    FashretError
+        If an annotation file is missing or an entry makes no sense.
+    """
+    meta = existing_folder(root, META, "the annotations")
+    files = require_files(meta, [f"{kind}_{category}.json" for category in CATEGORIES for kind in KINDS])
+    photos = _Photos(root)
+    collected = RowList(CATEGORIES)
+    notes = {"shop photos under two products": 0}
+    for i, category in enumerate(CATEGORIES):
+        train, test, retrieval = files[3 * i : 3 * i + 3]
+        train_products = _add_pairs(collected, photos, train, category, Role.TRAIN)
+        test_products = _add_pairs(collected, photos, test, category, Role.QUERY)
+        only_train = train_products - test_products if options.drop_train_products else set()
+        notes["shop photos under two products"] += _add_shop(
+            collected, photos, retrieval, category, train_products, only_train
+        )
+    rows, repeats = drop_repeats(collected.rows())
+    shared = _shared_photos(rows)
+    notes[SHARED] = len({rows.source[i] for i in shared})
+    if options.drop_shared_photos:
+        notes["train rows left out for that"] = len(shared)
+        rows = rows.take(np.setdiff1d(np.arange(len(rows)), shared))
+    chosen = {"drop_train_products": options.drop_train_products, "drop_shared_photos": options.drop_shared_photos}
+    return Listing(
+        "street2shop", root, rows, PhotoFolder(root), True, repeats, notes, files=tuple(files), options=chosen
+    )
+
+
+class _Photos:
+    """Where photo number n lies: its extension varies, and some collections do not pad the number."""
+
+    def __init__(self, root: Path) -> None:
+        self.paths: dict[int, str] = {}
+        for name in IMAGES:
+            if (root / name).is_dir():
+                found = index_photos(root / name)
+                prefix = name + "/" if name else ""
+                self.paths = {int(stem): prefix + path for stem, path in found.items() if stem.isdecimal()}
+            if self.paths:
+                break
+
+    def source(self, photo: int) -> str:
+        """Path relative to the root; the name that it should have where there is none."""
+        return self.paths.get(photo) or f"{IMAGES[0]}/{photo:09d}.jpg"
+
+
+def _add_pairs(rows: RowList, photos: _Photos, path: Path, category: str, role: Role) -> set[int]:
+    """Add the street photos of one file; the products they show."""
+    products = set()
+    for i, entry in enumerate(read_entries(path)):
+        where = f"{path}, entry {i}"
+        photo, product = whole_number(entry, "photo", where), whole_number(entry, "product", where)
+        box = _corners(entry.get("bbox"), where)
+        rows.add(photos.source(photo), box, f"{category}/{product}", role, Domain.STREET, category)
+        products.add(product)
+    return products
+
+
+def _corners(bbox: Any, where: str) -> Corners:
+    """Left, top, width and height in any order → x1 y1 x2 y2."""
+    if not isinstance(bbox, dict):
+        raise FashretError(f"{where}: lacks bbox; expected an entry like {PAIR}")
+    left, top, width, height = (number(bbox, key, f"{where}, bbox") for key in ("left", "top", "width", "height"))
+    return left, top, left + width, top + height
+
+
+def _add_shop(
+    rows: RowList, photos: _Photos, path: Path, category: str, train_products: set[int], outside: set[int]
+) -> int:
+    """Add the shop photos of one file; how many are there under more than one product.
+
+    `outside`: products whose photos are not in the gallery.
+    """
+    products_of: dict[int, set[int]] = defaultdict(set)
+    for i, entry in enumerate(read_entries(path)):
+        where = f"{path}, entry {i}"
+        photo, product = whole_number(entry, "photo", where), whole_number(entry, "product", where)
+        products_of[photo].add(product)
+        trained, searched = product in train_products, product not in outside
+        role = BOTH if trained and searched else Role.TRAIN if trained else Role.GALLERY
+        rows.add(photos.source(photo), WHOLE, f"{category}/{product}", role, Domain.SHOP, category)
+    return sum(len(products) > 1 for products in products_of.values())
+
+
+def _shared_photos(rows: Rows) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Positions of the street rows in train whose photo is also a query's."""
+    tested = set(rows.source[rows.with_role(Role.QUERY)])
+    street = np.flatnonzero((rows.domain == Domain.STREET) & ((rows.role & Role.TRAIN) > 0))
+    return np.array([i for i in street if rows.source[i] in tested], np.int64)

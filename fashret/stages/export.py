@@ -1,0 +1,35 @@
+"""`fashret export`: crops.h5 → COCO annotations with pair_id and source, and the crops as photos.
+
+In: crops.h5. Out: a folder that the centroids-reid code trains on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fashret.datasets import coco
+from fashret.files import hdf5
+from fashret.files.crops import open_crops
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """Photos of each part."""
+
+    output: Path
+    train: int
+    query: int
+    gallery: int
+
+
+def run(crops: Path, output: Path) -> ExportSummary:
+    """Write the crops of a file as COCO with pair_id and source.
+
+    Raises
+    ------
+    FashretError
+        If the file cannot be read, or the folder holds something.
+    """
+    with open_crops(crops) as opened, hdf5.output_errors(output):
+        return ExportSummary(output, **coco.write(opened, output))
