@@ -28,7 +28,7 @@ Reader = Callable[[Path, CropOptions], Listing]
 
 READERS: dict[str, Reader] = {  # name of the manifest → what reads the dataset
     "street2shop": street2shop.read,
-    "deepfashion-consumer-to-shop": deepfashion_consumer_to_shop.read,
+    "deepfashion": deepfashion_consumer_to_shop.read,
     "deepfashion-inshop": deepfashion_inshop.read,
     "deepfashion2": deepfashion2.read,
     "coco": coco.read,

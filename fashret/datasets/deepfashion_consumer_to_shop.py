@@ -77,7 +77,7 @@ def read(root: Path, options: CropOptions) -> Listing:
     else:
         rows = _renamed(root, _in_folder(rows, high or low))
     return Listing(
-        "deepfashion-consumer-to-shop", root, rows, PhotoFolder(root), True, repeats, notes,
+        "deepfashion", root, rows, PhotoFolder(root), True, repeats, notes,
         files=(boxes_file, partition_file),
         options={"gallery": options.gallery, "resolution": "high" if high else "low"},
     )  # fmt: skip

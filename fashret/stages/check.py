@@ -26,7 +26,7 @@ from fashret.files.manifests import Listing
 from fashret.files.rows import Role
 from fashret.options import CropOptions
 
-COLUMNS = ("train rows", "train products", "query rows", "query products", "gallery rows", "gallery photos")
+COLUMNS = ("train rows", "train products", "query rows", "query products", "gallery photos")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _table(summary: CheckSummary) -> Any:
 
     expected = {(c.category, c.what): c.expected for c in summary.comparisons}
     caption = "in brackets what the manifest expects" if expected else None
-    table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), title=summary.dataset, caption=caption, caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=summary.dataset, caption=caption)
     table.add_column("category", no_wrap=True)
     for what in COLUMNS:
         table.add_column(what, justify="right")

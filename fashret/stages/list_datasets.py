@@ -31,8 +31,8 @@ class DatasetTable:
         from rich.text import Text
 
         caption = "figures as the literature writes them; × = none, empty = not known"
-        table = Table(box=box.SIMPLE, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
-        for column in ("name", "year", *FIGURES, "crop"):
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), caption=caption)
+        for column in ("name", "year", "pairs", "images", "categ.", "boxes", "landm.", "masks", "crop"):
             table.add_column(column, justify="left" if column in ("name", "crop") else "right", no_wrap=True)
         for manifest in self.manifests:
             readable = "yes" if manifest.name in READERS else "no"
