@@ -86,8 +86,8 @@ def quadruplet(
     first = F.relu(torch.where(hardest.found, margin1 + hardest.positive - hardest.negative, 0.0))
     _, negatives = pairs(labels, valid)
     third = negatives[hardest.negative_row] & negatives  # B×B: neither n1's product nor the anchor's
-    between = distance[hardest.negative_row].masked_fill(~third, torch.inf).amin(dim=1)  # d(n1, n2)
-    second = F.relu(torch.where(hardest.found & third.any(dim=1), margin2 + hardest.positive - between, 0.0))
+    between = distance[hardest.negative_row].masked_fill(~third, torch.inf).amin(dim=1)  # d(n1, n2); ∞ without n2
+    second = F.relu(torch.where(hardest.found, margin2 + hardest.positive - between, 0.0))
     return mean_of(first + second, hardest.found)
 
 
