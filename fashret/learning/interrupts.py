@@ -19,13 +19,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Held:
     """While the block lasts, the first signal only sets `caught`; `release` lets it act."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, active: bool = True) -> None:
         self.what = what  # what is finished first, for the message
+        self.active = active  # False: the signals act at once, as always
         self.caught: int | None = None
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # elsewhere Python does not allow it
+        if self.active and threading.current_thread() is threading.main_thread():  # elsewhere Python does not allow it
             self.before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 

@@ -7,7 +7,7 @@ process that reads them, when it first reads.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ class CropReader(Dataset):
         return self.__dict__ | {"_crops": None}
 
 
-def load(dataset: Dataset, requests: Iterable[Any], workers: int, device: torch.device) -> Iterator[Any]:
+def load(dataset: Dataset, requests: Iterable[Any], workers: int, device: torch.device) -> Generator[Any, None, None]:
     """Make the requested batches, in their order, ahead of their use.
 
     Parameters

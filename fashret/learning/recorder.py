@@ -1,0 +1,140 @@
+"""What happens between two steps: progress, validation, the log, checkpoints.
+
+In: the run after each step. Out: a progress bar, log.csv, TensorBoard events, checkpoints/last.pt, best.safetensors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from fashret.console import Advance, log
+from fashret.errors import FashretError
+from fashret.files.checkpoints import write_tensors
+from fashret.files.training_log import TrainingLog
+from fashret.learning.interrupts import Held
+from fashret.learning.loop import Run, StepResult, checkpoint_due
+from fashret.learning.schedules import learning_rate
+from fashret.learning.task import Task, save
+from fashret.learning.training_rows import Batch
+
+COLUMNS = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "accuracy", "loss")
+SECONDS_BETWEEN_NOTES = 0.5
+
+Validate = Callable[[Run], dict[str, float]]
+
+
+class Recorder:
+    """Keeps the books of one training run.
+
+    Parameters
+    ----------
+    validate
+        Gives the validation scores by name (`scores`); None: there is nothing to validate on. Every process calls it.
+    """
+
+    def __init__(
+        self, task: Task, run: Run, advance: Advance, held: Held, validate: Validate | None, scores: Sequence[str]
+    ) -> None:
+        self.task, self.advance, self.held, self.validate = task, advance, held, validate
+        self.first = task.machine.place.first
+        columns = [*COLUMNS, *(loss.name for loss in run.losses), *(scores if validate else ())]
+        self.log = TrainingLog(task.output / "log.csv", columns)
+        if self.first:
+            self.log.begin(run.step)
+        self.events = events_writer(task, run.step) if task.options.tensorboard and self.first else None
+        self.since = self.noted = time.monotonic()
+        self.note = ""
+
+    def after_step(self, run: Run, batch: Batch, result: StepResult) -> None:
+        """To be called after each step."""
+        now = time.monotonic()
+        run.seconds += now - self.since
+        if now - self.noted > SECONDS_BETWEEN_NOTES:  # reading a number off a GPU waits for it
+            self.noted = now
+            self.note = self._note(run, batch)
+        self.advance(len(batch.labels) * self.task.machine.place.world, self.note)
+        if batch.last:
+            self._end_epoch(run, batch.epoch)
+        stopping = self.held.caught is not None
+        if self.first and (batch.last or stopping or checkpoint_due(run.step, self.task.options)):
+            save(self.task, run)
+        if stopping:
+            log.warning("stopped after step %d; --resume goes on from there", run.step)
+            self.held.release()
+        self.since = time.monotonic()
+
+    def _note(self, run: Run, batch: Batch) -> str:
+        means = epoch_means(run)
+        note = f"epoch {batch.epoch + 1}/{self.task.options.epochs}, loss {means['loss']:.3f}"
+        return note if run.network.classifier is None else f"{note}, accuracy {means['accuracy']:.1%}"
+
+    def _end_epoch(self, run: Run, epoch: int) -> None:
+        self.task.crops.check()
+        means = epoch_means(run)
+        options = self.task.options
+        line: dict[str, Any] = {
+            "epoch": epoch,
+            "step": run.step,
+            "learning_rate": learning_rate(epoch, options),
+            "images_per_second": means.pop("images") / max(run.seconds, 1e-9),
+            "seconds": run.seconds,
+            **means,
+        }
+        due = options.validate_every and ((epoch + 1) % options.validate_every == 0 or epoch + 1 == options.epochs)
+        if self.validate is not None and due:
+            scores = self.validate(run)
+            line |= scores
+            if self.first:
+                self._keep_best(run, epoch, scores)
+        if self.first:
+            self.log.append(line)
+            said = ", ".join(f"{name} {line[name]:.4g}" for name in self.log.columns[5:] if name in line)
+            log.debug("epoch %d: %s", epoch + 1, said)
+            self._write_events(line)
+        run.sums, run.seconds = torch.zeros(0), 0.0
+
+    def _keep_best(self, run: Run, epoch: int, scores: dict[str, float]) -> None:
+        chosen = self.task.options.best
+        log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
+        if scores[chosen] > run.best.get(chosen, -1.0):
+            run.best = {**scores, "epoch": epoch, "step": run.step}
+            write_tensors(self.task.best, run.network.state_dict(), run.best)
+
+    def _write_events(self, line: dict[str, Any]) -> None:
+        if self.events is not None:
+            for name, value in line.items():
+                if name not in ("epoch", "step"):
+                    self.events.add_scalar(name, value, line["step"])
+            self.events.flush()
+
+    def close(self) -> None:
+        """End the TensorBoard events."""
+        if self.events is not None:
+            self.events.close()
+
+
+def epoch_means(run: Run) -> dict[str, float]:
+    """Mean losses and accuracy of the epoch so far, and its number of images."""
+    total, *parts, right, count = run.sums.tolist()
+    named = {loss.name: value / count for loss, value in zip(run.losses, parts, strict=True)}
+    accuracy = right / count if run.network.classifier is not None else float("nan")
+    return {"loss": total / count, **named, "accuracy": accuracy, "images": count}
+
+
+def events_writer(task: Task, step: int) -> Any:
+    """TensorBoard's writer into the model folder; events after `step` of an interrupted run are struck out.
+
+    Raises
+    ------
+    FashretError
+        If TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise FashretError("--tensorboard: TensorBoard is not installed; pip install 'fashret[tensorboard]'") from None
+    return SummaryWriter(str(task.output), purge_step=step + 1)

@@ -1,0 +1,179 @@
+"""What is to be trained, on what, where, and whether a run may go on.
+
+In: options and a crops file. Out: a `Task`, the run that it begins or takes up, and one line for what cannot be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fashret.console import log
+from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.files.checkpoints import CHECKPOINTS, DESCRIPTION, read_checkpoint, write_checkpoint
+from fashret.files.crops import Crops
+from fashret.learning.augmentation import Augmentation
+from fashret.learning.batches import Batching, check_batching
+from fashret.learning.loading import CropsFile
+from fashret.learning.loop import Machine, Run
+from fashret.learning.losses import parse_losses
+from fashret.learning.optimisers import build_optimisers
+from fashret.learning.processes import wait
+from fashret.learning.schedules import check_schedule
+from fashret.learning.training_rows import TrainingRows
+from fashret.models.backbones import settings_for
+from fashret.models.settings import ModelSettings
+from fashret.models.weights import start
+from fashret.options import TrainOptions
+
+LAST = "last.pt"
+BEST = "best.safetensors"
+# options that may differ when a run goes on: its steps are the same
+FREE = ("resume", "restart", "device", "workers", "tensorboard", "checkpoint_every")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training run, as it was asked for."""
+
+    options: TrainOptions
+    output: Path
+    machine: Machine
+    crops: CropsFile
+    rows: TrainingRows
+    batching: Batching
+    augmentation: Augmentation
+    trained_on: dict[str, Any]  # dataset, and name, size and digest of the crops file
+    crop_size: int  # longer side of the crops in pixels; 0 = unknown
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.output / CHECKPOINTS / LAST
+
+    @property
+    def best(self) -> Path:
+        """The weights with the best validation score so far."""
+        return self.output / CHECKPOINTS / BEST
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same when a run goes on, as JSON holds it."""
+        plain = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in FREE}
+        return json.loads(json.dumps(plain | {"digest of the crops": self.trained_on["digest"]}))
+
+
+def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine) -> Task:
+    """Check what can be checked before any work.
+
+    Raises
+    ------
+    FashretError
+        If options make no sense, or the crops file has too little to train on.
+    """
+    check_schedule(options)
+    rows = TrainingRows.of(file)
+    batching = Batching(
+        options.batch_products, options.batch_images, options.missing, options.same_category, options.seed
+    )
+    needs_pairs = any(loss.needs_pairs for loss in parse_losses(options.loss, 1, 1))
+    check_batching(rows.label, batching, machine.place.world, needs_pairs)
+    if not rows.batches(batching, 0, machine.place):
+        raise FashretError(f"{file.path}: its training rows fill no batch; lower --batch-products or --batch-images")
+    if options.accumulate < 1 or options.checkpoint_every < 0 or options.validate_every < 0 or options.freeze < 0:
+        raise FashretError("--accumulate must be 1 or more; --checkpoint-every, --validate-every, --freeze 0 or more")
+    if options.sync_bn and machine.device.type != "cuda":
+        raise FashretError(f"--sync-bn: only on GPUs, not on {machine.device}")
+    if options.resume and options.restart:
+        raise FashretError("--resume and --restart exclude each other")
+    augmentation = Augmentation(options.flip, options.pad, options.jitter, options.erase)
+    trained_on = {"dataset": file.dataset, **hdf5.input_record(file.path, file.digest)}
+    file_now = CropsFile.of(file.path)
+    return Task(options, output, machine, file_now, rows, batching, augmentation, trained_on, file.size)
+
+
+def make_folder(task: Task) -> None:
+    """Make the model folder, and refuse to throw an unfinished run away.
+
+    Raises
+    ------
+    FashretError
+        If it cannot be written, or holds an interrupted run and neither `resume` nor `restart` was asked for.
+    """
+    hdf5.check_output(task.output / DESCRIPTION if task.output.is_dir() else task.output)
+    with hdf5.output_errors(task.last):
+        task.last.parent.mkdir(parents=True, exist_ok=True)
+        if task.options.restart:
+            task.last.unlink(missing_ok=True)
+    if task.last.exists() and not task.options.resume:
+        raise FashretError(
+            f"{task.output}: holds an interrupted run; go on with --resume, or throw it away with --restart"
+        )
+
+
+def check_same(task: Task, before: dict[str, Any]) -> None:
+    """Refuse to go on with other options or other crops; `before` is the `identity` of the run that was begun."""
+    now = task.identity
+    names = [name for name in sorted(now.keys() | before.keys()) if now.get(name) != before.get(name)]
+    if names:
+        changes = "; ".join(f"{name} {before.get(name)} → {now.get(name)}" for name in names)
+        raise FashretError(f"{task.output}: was begun with other options ({changes}); give the same, or --restart")
+
+
+def begin(task: Task) -> Run:
+    """The network and all that trains it, as new or as the last checkpoint has it.
+
+    Raises
+    ------
+    FashretError
+        If first weights are not to be had, or the checkpoint is damaged or another task's.
+    """
+    options, machine = task.options, task.machine
+    saved = read_checkpoint(task.last) if task.last.exists() else None
+    if saved is not None:
+        check_same(task, saved["identity"])
+    losses = parse_losses(options.loss, 1, 1)
+    classes = len(task.rows.products) if any(loss.needs_classifier for loss in losses) else 0
+    if not machine.place.first:
+        wait(machine.place.world)  # while the first process fetches the weights
+    network = start(network_settings(options, classes))
+    if machine.place.first:
+        wait(machine.place.world)
+    if options.sync_bn:
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    network.to(machine.device).to(memory_format=torch.channels_last)
+    losses = parse_losses(options.loss, len(task.rows.products), network.width, options.seed)
+    for loss in losses:
+        loss.to(machine.device)
+    scaler = torch.amp.GradScaler(machine.device.type, enabled=machine.precision == "fp16")
+    run = Run(network, losses, build_optimisers(network, losses, options), scaler)
+    if saved is not None:
+        run.restore(saved["run"])
+        log.info("%s: going on after step %d, in epoch %d", task.output, run.step, run.epoch)
+    return run
+
+
+def network_settings(options: TrainOptions, classes: int) -> ModelSettings:
+    """The network that the options describe."""
+    names = ("weights", "pooling", "neck", "feature", "fit", "last_stride", "seed")
+    choices = {name: getattr(options, name) for name in names}
+    return settings_for(options.backbone, options.input, dim=options.dim or None, classes=classes, **choices)
+
+
+def warn_of_small_crops(task: Task, settings: ModelSettings) -> None:
+    """Say that crops are enlarged."""
+    if 0 < task.crop_size < max(settings.height, settings.width):
+        size, height, width = task.crop_size, settings.height, settings.width
+        log.warning("the crops are %d pixels long, the input is %dx%d: crop with a larger --size", size, height, width)
+
+
+def save(task: Task, run: Run) -> None:
+    """Write the checkpoint to go on from."""
+    write_checkpoint(task.last, {"identity": task.identity, "run": run.state()})
