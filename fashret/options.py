@@ -181,7 +181,7 @@ class EmbedOptions:
 class SearchOptions:
     """`fashret search`: the exact nearest gallery rows of every query."""
 
-    k: int = option(50, "results kept for each query", flag="-k/--top")
+    k: int = option(50, "results kept for each query", flag="-k,--top")
     metric: str = option("cosine", "distance", choices=("cosine", "euclidean"))
     within: str = option("", "hold each search to the query's category", choices=("", "category"))
     exclude_same_product: bool = option(False, "leave out rows of the query's own product (recommendations)")
@@ -191,12 +191,19 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class RerankOptions:
-    """`fashret rerank`: k-reciprocal re-ranking."""
+    """`fashret rerank`: k-reciprocal re-ranking, or query expansion."""
 
-    k: int = option(50, "results kept for each query", flag="-k/--top")
-    k1: int = option(20, "size of the reciprocal neighbour lists")
-    k2: int = option(6, "neighbours averaged in the query expansion")
-    lam: float = option(0.3, "weight of the original distance", flag="--lambda")
+    k: int = option(50, "results kept for each query", flag="-k,--top")
+    method: str = option("k-reciprocal", "what to re-rank by", choices=("k-reciprocal", "aqe", "alpha-qe"))
+    k1: int = option(20, "k-reciprocal: size of the reciprocal neighbour lists")
+    k2: int = option(6, "k-reciprocal: neighbours averaged in the query expansion")
+    lam: float = option(0.3, "k-reciprocal: weight of the original distance", flag="--lambda")
+    per_query: bool = option(
+        False, "k-reciprocal: each query as if it were alone (else the result depends on the set of queries)"
+    )
+    neighbours: int = option(10, "aqe, alpha-qe: gallery rows that a query is averaged with")
+    alpha: float = option(3.0, "alpha-qe: power of the similarity that a neighbour counts with")
+    embeddings: tuple[Path, ...] = option((), "embeddings.h5 if moved; give it twice for queries and gallery")
     memory: str = option("2GB", "memory budget")
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
 

@@ -63,7 +63,12 @@ def make_sides(
 
 
 def check(
-    queries: Side, gallery: Side, how: Reciprocal, request: Request, found: tuple[Neighbours, Positives | None]
+    queries: Side,
+    gallery: Side,
+    how: Reciprocal,
+    request: Request,
+    found: tuple[Neighbours, Positives | None],
+    same: float = SAME,
 ) -> None:
     """Compare with the dense form: distances to 1e-9, order but for rows closer than that, duplicates in row order."""
     neighbours, positives = found
@@ -72,18 +77,18 @@ def check(
         allowed &= queries.product[:, None] != gallery.product[None, :]
     final = np.where(allowed, final, np.inf)
     for query in range(len(queries.rows)):
-        check_order(gallery, final[query], neighbours.rows[query], neighbours.distances[query])
+        check_order(gallery, final[query], neighbours.rows[query], neighbours.distances[query], same)
     if positives is not None:
         check_positives(queries, gallery, final, neighbours, positives)
 
 
-def check_order(gallery: Side, final: np.ndarray, rows: np.ndarray, distances: np.ndarray) -> None:
+def check_order(gallery: Side, final: np.ndarray, rows: np.ndarray, distances: np.ndarray, same: float) -> None:
     there = min(len(rows), int(np.isfinite(final).sum()))
     assert (rows[there:] == -1).all() and np.isnan(distances[there:]).all()
     places = np.searchsorted(gallery.rows, rows[:there])
     assert (gallery.rows[places] == rows[:there]).all() and len(set(places)) == there
-    np.testing.assert_allclose(distances[:there], final[places], rtol=0, atol=SAME)
-    np.testing.assert_allclose(distances[:there], np.sort(final)[:there], rtol=0, atol=SAME)
+    np.testing.assert_allclose(distances[:there], final[places], rtol=0, atol=same)
+    np.testing.assert_allclose(distances[:there], np.sort(final)[:there], rtol=0, atol=same)
     vectors = gallery.vectors[gallery.rows]
     for one, other in zip(places[:-1], places[1:], strict=True):
         if (vectors[one] == vectors[other]).all() and final[one] == final[other]:

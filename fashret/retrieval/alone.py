@@ -10,6 +10,7 @@ The gallery is compared with itself once. A query that belongs to it changes not
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def _world(pool: Pool, gallery: Side, request: Request, how: Reciprocal) -> Worl
 
 def _guests(queries: Side, gallery: Side, world: World, request: Request, how: Reciprocal) -> Guests:
     """The queries' own lists, and the lists that they enter."""
-    settings = {"metric": "euclidean", "memory": request.memory, "device": request.device}
+    settings: dict[str, Any] = {"metric": "euclidean", "memory": request.memory, "device": request.device}
     nearest, _ = search(queries, gallery, how.list_length - 1, **settings)
     places = np.where(nearest.rows >= 0, np.searchsorted(gallery.rows, nearest.rows), -1)
     itself = np.full((len(queries), 1), len(gallery))
@@ -125,7 +126,7 @@ def _guests(queries: Side, gallery: Side, world: World, request: Request, how: R
     )
 
 
-def _entered(queries: Side, gallery: Side, radius: NDArray[np.float64], settings: dict) -> SparseRows:
+def _entered(queries: Side, gallery: Side, radius: NDArray[np.float64], settings: dict[str, Any]) -> SparseRows:
     """For each query the gallery rows that are no farther from it than the last entry of their list."""
     waiting, k = np.arange(len(gallery)), 8
     found: list[tuple[NDArray, NDArray, NDArray]] = [(waiting[:0], waiting[:0], np.zeros(0))]
@@ -208,8 +209,13 @@ def _positives_of(positives: Positives, chosen: slice) -> Positives:
     """The positives of a range of queries."""
     offsets = positives.offsets[chosen.start : chosen.stop + 1]
     part = slice(offsets[0], offsets[-1])
-    columns = (positives.rows, positives.ranks, positives.ranks_in_category, positives.distances)
-    return Positives(offsets - offsets[0], *(column[part] for column in columns))
+    return Positives(
+        offsets - offsets[0],
+        positives.rows[part],
+        positives.ranks[part],
+        positives.ranks_in_category[part],
+        positives.distances[part],
+    )
 
 
 def _looked_up(sums: SparseRows, positives: Positives, gallery: Side) -> NDArray[np.float64]:

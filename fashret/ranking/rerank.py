@@ -1,0 +1,168 @@
+"""ranking.h5 → ranking.h5, re-ranked.
+
+In: a ranking of `fashret search`, which names its queries and the embeddings that it was made from. Out: a ranking
+of the same queries by the re-ranked distance, with the exact rank of every positive. The results in the ranking
+that comes in are not used: re-ranking looks at the whole gallery.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.files.embeddings import Embeddings, open_embeddings
+from fashret.files.rankings import Ranking, RankingOrigin, open_ranking, write_ranking
+from fashret.models.devices import choose_device
+from fashret.options import RerankOptions, parse_memory
+from fashret.ranking.search import inputs_of, ranking_arrays
+from fashret.ranking.sides import Sides, sides_of
+from fashret.retrieval.alone import rerank_alone
+from fashret.retrieval.categories import rerank_all
+from fashret.retrieval.expansion import Expansion, rerank_expanded
+from fashret.retrieval.parts import Method, join
+from fashret.retrieval.request import Request
+from fashret.retrieval.reranking import Reciprocal, rerank
+
+
+@dataclass(frozen=True)
+class RerankSummary:
+    """What was re-ranked."""
+
+    output: Path
+    method: str
+    queries: int
+    gallery: int
+    results: int  # kept for each query
+    positives: int
+    queries_without_positive: int
+    seconds: float
+
+
+def write_rerank(ranking: Path, output: Path, options: RerankOptions) -> RerankSummary:
+    """Re-rank the gallery for the queries of a ranking and write ranking.h5.
+
+    Raises
+    ------
+    FashretError
+        If the embeddings are not there or have changed, an option cannot be, it needs more memory than allowed, or
+        the output cannot be written.
+    """
+    started = time.monotonic()
+    hdf5.check_output(output)
+    settings, method = method_of(options)
+    source = open_ranking(ranking)
+    paths = embeddings_of(source, options.embeddings)
+    with open_embeddings(paths[0]) as asked, open_embeddings(paths[1]) as searched:
+        sides, order = _sides(source, asked, searched)
+        request = _request(source, sides, options)
+        reranked = rerank_all(method, sides.queries, sides.gallery, request)
+        found, positives = join(len(order), request, [(order, reranked)])
+        origin = RankingOrigin(
+            query=paths[0],
+            gallery=paths[1],
+            metric="cosine" if "neighbours" in settings else "euclidean",
+            within=source.attribute("within"),
+            gallery_size=len(sides.gallery),
+            reranking=settings,
+            options=asdict(options),
+            inputs=[hdf5.input_record(ranking), *inputs_of(asked, searched)],
+        )
+        write_ranking(output, origin, ranking_arrays(found, positives, source.query_row))
+    source.close()
+    counts = np.diff(positives.offsets) if positives else np.zeros(len(order), np.int64)
+    return RerankSummary(
+        output,
+        str(settings["method"]),
+        len(order),
+        len(sides.gallery),
+        request.k,
+        int(counts.sum()),
+        int(np.count_nonzero(counts == 0)),
+        time.monotonic() - started,
+    )
+
+
+def method_of(options: RerankOptions) -> tuple[dict[str, Any], Method]:
+    """The settings that the result depends on, as the file keeps them, and the re-ranking itself."""
+    if options.method == "k-reciprocal":
+        how = Reciprocal(options.k1, options.k2, options.lam)
+        settings = {"k1": how.k1, "k2": how.k2, "lambda": how.weight, "per_query": options.per_query}
+        return {"method": options.method, **settings}, partial(rerank_alone if options.per_query else rerank, how=how)
+    if options.method not in ("aqe", "alpha-qe"):
+        raise FashretError(f"--method {options.method}: expected k-reciprocal, aqe or alpha-qe")
+    moved = Expansion(options.neighbours, options.alpha if options.method == "alpha-qe" else 0.0)
+    return {"method": options.method, **asdict(moved)}, partial(rerank_expanded, how=moved)
+
+
+def embeddings_of(ranking: Ranking, given: tuple[Path, ...]) -> tuple[Path, Path]:
+    """Paths of the embeddings of the queries and of the gallery.
+
+    Parameters
+    ----------
+    given
+        Where they are now, if not where the ranking says: one file for both, or that of the queries and that of the
+        gallery.
+
+    Raises
+    ------
+    FashretError
+        If they are not there, or are not the files that the ranking was made from.
+    """
+    if len(given) > 2:
+        raise FashretError(f"--embeddings was given {len(given)} times: give the queries' file and the gallery's")
+    if not given:
+        return ranking.embeddings_path("query"), ranking.embeddings_path("gallery")
+    paths = given[0], given[-1]
+    for side, path in zip(("query", "gallery"), paths, strict=True):
+        record = hdf5.read_json(ranking.file, side, {})
+        with open_embeddings(path) as file:
+            if file.digest != record.get("digest"):
+                name = Path(record.get("path", "?")).name
+                raise FashretError(
+                    f"{path}: is not the {name} that {ranking.path} was made from, or has changed; "
+                    "run `fashret search` again"
+                )
+    return paths
+
+
+def _sides(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[Sides, NDArray[np.int64]]:
+    """Both sides with the ranking's queries, ascending, and the place of each in the ranking."""
+    sides = sides_of(asked, searched)
+    order = np.argsort(ranking.query_row, kind="stable")
+    rows = ranking.query_row[order]
+    place = np.searchsorted(sides.queries.rows, rows)
+    known = np.append(sides.queries.rows, -1)[place] == rows
+    if not known.all() or (np.diff(rows) == 0).any():
+        wrong = rows[np.argmin(known)] if not known.all() else rows[:-1][np.diff(rows) == 0][0]
+        what = "is twice" if known.all() else "has not the role query"
+        raise FashretError(f"{ranking.path}: row {wrong} of its queries {what}; run `fashret search` again")
+    if len(sides.gallery) != ranking.attribute("gallery_size"):
+        raise FashretError(
+            f"{ranking.path}: was made from {ranking.attribute('gallery_size'):,} gallery rows, "
+            f"{searched.path} has {len(sides.gallery):,}; run `fashret search` again"
+        )
+    return Sides(sides.queries.take(place), sides.gallery, sides.same_matrix, sides.categories), order
+
+
+def _request(ranking: Ranking, sides: Sides, options: RerankOptions) -> Request:
+    if options.k < 1:
+        raise FashretError(f"--top {options.k}: keep at least 1 result")
+    before = hdf5.read_json(ranking.file, "options", {})
+    left_out = bool(before.get("exclude_same_product", False))
+    return Request(
+        k=min(options.k, len(sides.gallery)),
+        within="category" if ranking.attribute("within") else None,
+        same_matrix=sides.same_matrix,
+        exclude_same_product=left_out,
+        positives=not left_out,
+        memory=parse_memory(options.memory),
+        device=str(choose_device(options.device)),
+    )

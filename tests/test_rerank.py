@@ -1,0 +1,224 @@
+"""Re-ranking from file to file: what is read, what is written, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fashret.errors import FashretError
+from fashret.files.embeddings import open_embeddings
+from fashret.files.rankings import open_ranking
+from fashret.files.rows import text_array
+from fashret.options import RerankOptions, SearchOptions
+from fashret.ranking.search import write_search
+from fashret.ranking.sides import sides_of
+from fashret.retrieval.neighbours import Neighbours, Positives
+from fashret.retrieval.request import Request
+from fashret.retrieval.reranking import Reciprocal
+from fashret.stages import rerank
+from tests.conftest import make_rows, write_embeddings
+from tests.test_reranking import check
+
+NUMBERS = RerankOptions(k=12, k1=6, k2=3, device="cpu")
+HOW = Reciprocal(6, 3, 0.3)
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    """60 rows: queries, gallery, both, unlabelled gallery rows; three categories."""
+    return write_catalogue(tmp_path / "all.emb.h5", 60, seed=1)
+
+
+def write_catalogue(path: Path, count: int, seed: int, role: int | None = None) -> Path:
+    rng = np.random.default_rng(seed)
+    product = np.arange(count) // 4
+    vectors = rng.standard_normal((count // 4 + 1, 6))[product] + 0.7 * rng.standard_normal((count, 6))
+    names = [f"p{number}" for number in product]
+    roles = rng.choice([2, 4, 6], count) if role is None else np.full(count, role)
+    unlabelled = np.flatnonzero(roles == 4)[::5]
+    for row in unlabelled:
+        names[row] = ""
+    rows = make_rows(
+        count,
+        source=text_array(f"{path.stem}/{i}.jpg" for i in range(count)),
+        product=text_array(names),
+        role=roles.astype(np.uint8),
+        category=(product % 3).astype(np.int16),
+        categories=("bags", "belts", "tops"),
+    )
+    return write_embeddings(path, rows, vectors.astype(np.float32))
+
+
+def searched(path: Path, gallery: Path | None = None, **options: object) -> Path:
+    output = path.with_name("ranking.h5")
+    write_search(path, gallery, output, SearchOptions(**{"k": 5, "metric": "euclidean", "device": "cpu", **options}))
+    return output
+
+
+def read(path: Path) -> tuple[Neighbours, Positives]:
+    file = open_ranking(path)
+    names = ("offsets", "row", "rank", "rank_in_category", "distance")
+    return Neighbours(file.gallery_row, file.distance.astype(float)), Positives(*map(file.positives, names))
+
+
+def held_to_dense(ranking: Path, queries: Path, gallery: Path | None = None) -> None:
+    """Check a re-ranked file against the dense form; its distances are float32."""
+    found, positives = read(ranking)
+    with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as other:
+        sides = sides_of(asked, other)
+        request = Request(k=12, same_matrix=sides.same_matrix, positives=True)
+        fine = replace(found, distances=np.where(found.rows >= 0, found.distances, np.nan))
+        check(sides.queries, sides.gallery, HOW, request, (fine, positives), same=1e-6)
+
+
+def test_one_file(catalogue: Path, tmp_path: Path) -> None:
+    summary = rerank.run(searched(catalogue), tmp_path / "again.h5", NUMBERS)
+    held_to_dense(tmp_path / "again.h5", catalogue)
+    file = open_ranking(tmp_path / "again.h5")
+    assert (summary.queries, summary.results) == file.gallery_row.shape
+    assert summary.positives == len(file.positives("rank")) and summary.method == "k-reciprocal"
+    assert file.reranking == {"method": "k-reciprocal", "k1": 6, "k2": 3, "lambda": 0.3, "per_query": False}
+    assert file.attribute("gallery_size") == summary.gallery
+    assert file.embeddings_path("gallery") == catalogue
+    assert (file.positives("rank_in_category") >= 0).all()  # a product is of one category here
+
+
+def test_two_files(tmp_path: Path) -> None:
+    street = write_catalogue(tmp_path / "street.emb.h5", 20, seed=2, role=2)
+    shop = write_catalogue(tmp_path / "shop.emb.h5", 44, seed=2, role=4)
+    rerank.run(searched(street, shop), tmp_path / "again.h5", NUMBERS)
+    held_to_dense(tmp_path / "again.h5", street, shop)
+
+
+def test_queries_in_another_order(catalogue: Path, tmp_path: Path) -> None:
+    ranking = searched(catalogue)
+    rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
+    with h5py.File(ranking, "r+") as file:
+        file["query_row"][:] = file["query_row"][:][::-1]
+    rerank.run(ranking, tmp_path / "reversed.h5", NUMBERS)
+    (found, positives), (back, back_positives) = read(tmp_path / "again.h5"), read(tmp_path / "reversed.h5")
+    np.testing.assert_array_equal(found.rows, back.rows[::-1])
+    parts = [np.split(part.ranks, part.offsets[1:-1]) for part in (positives, back_positives)]
+    assert [list(ranks) for ranks in parts[0]] == [list(ranks) for ranks in parts[1][::-1]]
+
+
+def test_fewer_queries_than_the_embeddings_have(catalogue: Path, tmp_path: Path) -> None:
+    ranking = searched(catalogue)
+    with h5py.File(ranking, "r+") as file:
+        some = file["query_row"][:][::3]
+        del file["query_row"]
+        file["query_row"] = some
+    rerank.run(ranking, tmp_path / "again.h5", replace(NUMBERS, per_query=True))
+    rerank.run(searched(catalogue), tmp_path / "all.h5", replace(NUMBERS, per_query=True))
+    (found, _), (every, _) = read(tmp_path / "again.h5"), read(tmp_path / "all.h5")
+    np.testing.assert_array_equal(found.rows, every.rows[::3])
+    assert open_ranking(tmp_path / "all.h5").reranking["per_query"] is True
+
+
+def test_held_to_the_category(catalogue: Path, tmp_path: Path) -> None:
+    rerank.run(searched(catalogue, within="category"), tmp_path / "held.h5", NUMBERS)
+    rerank.run(searched(catalogue), tmp_path / "whole.h5", NUMBERS)
+    held, whole = open_ranking(tmp_path / "held.h5"), open_ranking(tmp_path / "whole.h5")
+    assert held.attribute("within") == "category" and whole.attribute("within") == ""
+    with open_embeddings(catalogue) as file:
+        category = np.append(file.category, -1)
+        own = category[held.query_row][:, None]
+        assert ((category[held.gallery_row] == own) | (held.gallery_row < 0)).all()
+        assert (category[whole.gallery_row] != own).any()
+    for name in ("offsets", "rank"):
+        in_category = {"offsets": "offsets", "rank": "rank_in_category"}[name]
+        first, second = held.positives(name), whole.positives(in_category)
+        assert sorted(first) == sorted(second)
+
+
+@pytest.mark.parametrize("method", ["aqe", "alpha-qe"])
+def test_query_expansion(catalogue: Path, tmp_path: Path, method: str) -> None:
+    options = replace(NUMBERS, method=method, neighbours=2)
+    summary = rerank.run(searched(catalogue), tmp_path / "again.h5", options)
+    file = open_ranking(tmp_path / "again.h5")
+    alpha = 3.0 if method == "alpha-qe" else 0.0
+    assert file.reranking == {"method": method, "neighbours": 2, "alpha": alpha} and summary.method == method
+    assert file.attribute("metric") == "cosine"
+    assert not (file.gallery_row == file.query_row[:, None]).any()
+
+
+def test_leaving_out_the_query_product(catalogue: Path, tmp_path: Path) -> None:
+    rerank.run(searched(catalogue, exclude_same_product=True), tmp_path / "again.h5", NUMBERS)
+    file = open_ranking(tmp_path / "again.h5")
+    with open_embeddings(catalogue) as rows:
+        product = np.append(rows.product, "none")
+    assert (product[file.gallery_row] != product[file.query_row][:, None]).all()
+    assert len(file.positives("rank")) == 0
+
+
+def test_embeddings_that_moved(catalogue: Path, tmp_path: Path) -> None:
+    ranking = searched(catalogue)
+    moved = catalogue.rename(tmp_path / "moved.emb.h5")
+    with pytest.raises(FashretError, match="are not there; give them with --embeddings"):
+        rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
+    rerank.run(ranking, tmp_path / "again.h5", replace(NUMBERS, embeddings=(moved,)))
+    assert open_ranking(tmp_path / "again.h5").embeddings_path("query") == moved
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_embeddings_that_changed(catalogue: Path, tmp_path: Path, given: bool) -> None:
+    ranking = searched(catalogue)
+    with h5py.File(catalogue, "r+") as file:
+        file["vectors"][3] = 0.5
+    options = replace(NUMBERS, embeddings=(catalogue,) if given else ())
+    with pytest.raises(FashretError, match="run `fashret search` again"):
+        rerank.run(ranking, tmp_path / "again.h5", options)
+    assert not (tmp_path / "again.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"k1": 0}, "k1 and k2 of at least 1"),
+        ({"lam": 1.5}, "lambda from 0 to 1"),
+        ({"method": "magic"}, "expected k-reciprocal, aqe or alpha-qe"),
+        ({"method": "aqe", "neighbours": 0}, "at least 1 neighbour"),
+        ({"k": 0}, "at least 1 result"),
+        ({"memory": "1KB"}, "the least is"),
+        ({"embeddings": (Path("a"), Path("b"), Path("c"))}, "3 times"),
+    ],
+)
+def test_options_that_cannot_be(catalogue: Path, tmp_path: Path, wrong: dict, message: str) -> None:
+    with pytest.raises(FashretError, match=message):
+        rerank.run(searched(catalogue), tmp_path / "again.h5", replace(NUMBERS, **wrong))
+    assert not (tmp_path / "again.h5").exists()
+
+
+def test_queries_that_cannot_be(catalogue: Path, tmp_path: Path) -> None:
+    ranking = searched(catalogue)
+    with h5py.File(ranking, "r+") as file:
+        first = file["query_row"][0]
+        file["query_row"][1] = first
+    with pytest.raises(FashretError, match=f"row {first} of its queries is twice"):
+        rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
+    with h5py.File(ranking, "r+") as file:
+        file["query_row"][1] = 10**6
+    with pytest.raises(FashretError, match="row 1000000 of its queries has not the role query"):
+        rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
+
+
+def test_more_asked_for_than_there_is(tmp_path: Path) -> None:
+    few = write_catalogue(tmp_path / "few.emb.h5", 3, seed=3, role=6)
+    rerank.run(searched(few), tmp_path / "again.h5", replace(NUMBERS, k=1000, k1=500, k2=70))
+    found, positives = read(tmp_path / "again.h5")
+    assert found.rows.shape == (3, 3) and (found.rows >= 0).sum() == 6
+    assert list(positives.ranks) == [0, 1] * 3
+
+
+def test_the_command(fashret: Callable, catalogue: Path, tmp_path: Path) -> None:
+    ranking = searched(catalogue)
+    done = fashret("rerank", ranking, "-o", tmp_path / "again.h5", "--k1", 6, "--k2", 3, "--top", 12, "--json")
+    assert done.returncode == 0, done.stderr
+    held_to_dense(tmp_path / "again.h5", catalogue)
+    again = fashret("rerank", ranking, "-o", tmp_path / "no.h5", "--lambda", 2)
+    assert again.returncode == 1 and "lambda" in again.stderr and again.stderr.count("\n") == 1
