@@ -353,6 +353,17 @@ def info(
 
 
 @command(InfoOptions, panel=BESIDE)
+def models(options: InfoOptions) -> Any:
+    """List the backbones that `--backbone` takes: parameters, feature width, where their weights come from.
+
+    Example: fashret models
+    """
+    from fashret.stages import list_models as stage
+
+    return stage.run()
+
+
+@command(InfoOptions, panel=BESIDE)
 def datasets(
     options: InfoOptions,
     name: Annotated[str, typer.Argument(help="A dataset's name; without one, all are listed.")] = "",

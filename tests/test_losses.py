@@ -213,7 +213,8 @@ def test_smoothed_cross_entropy_equals_loop(smoothing):
 
 
 def test_center_equals_loop():
-    feature, labels, valid = batch(2)
+    feature, labels, valid = batch(2, missing=0.4)
+    assert not valid.all()
     centers = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
     expected = mean([euclidean(feature[i], centers[labels[i]]) ** 2 for i in range(len(labels)) if valid[i]])
     assert float(center_loss(feature, centers, labels, valid)) == pytest.approx(expected)
@@ -236,6 +237,7 @@ def circle_loop(embedding, labels, valid, m: float, gamma: float) -> torch.Tenso
 
 def test_circle_equals_loop_with_its_gradient():
     feature, labels, valid = batch(4)
+    assert not valid.all()
     loss = parse_losses(["circle:m=0.25,gamma=8"], classes=4, dim=5)[0]
     gradients, values = [], []
     for function in (
@@ -253,6 +255,7 @@ def test_circle_equals_loop_with_its_gradient():
 
 def test_arcface_equals_loop_and_gradcheck():
     feature, labels, valid = batch(4)
+    assert not valid.all()
     loss = parse_losses(["arcface:margin=20,scale=8"], classes=4, dim=5)[0].double()
     weights = loss.module.loss.W.detach()  # D×C
     losses = []

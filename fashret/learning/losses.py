@@ -307,6 +307,21 @@ def parse_losses(specs: Sequence[str], classes: int, dim: int, seed: int = 0) ->
 
     >>> [(loss.name, loss.weight) for loss in parse_losses(["softmax", "center:weight=0.0005"], classes=5, dim=3)]
     [('softmax', 1.0), ('center', 0.0005)]
+
+    Each loss on three vectors, two of one product; a centroid of the other's images does not exist for the third:
+
+    >>> vectors = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+    >>> output = Output(feature=vectors, embedding=vectors, logits=vectors)
+    >>> for loss in parse_losses(list(LOSSES), classes=2, dim=2):
+    ...     print(f"{loss.name:<16} {loss(output, torch.tensor([0, 0, 1])):.3f}")
+    softmax          0.505
+    triplet          0.281
+    quadruplet       0.700
+    center           2.464
+    centroid-triplet 0.000
+    arcface          26.258
+    circle           19.200
+    smooth-ap        0.250
     """
     parsed = [parse_spec(spec) for spec in specs]
     names = [name for name, _ in parsed]
