@@ -5,14 +5,18 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from fashret.errors import FashretError
 from fashret.report.plots import (
+    FILES,
     MOST_BARS,
     bars_per_category,
     cmc,
     distance_histogram,
     mean_precision,
     precision_recall,
+    save_score_by_size,
 )
+from fashret.report.tables import Score
 from tests.report_case import HOSTILE
 
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -68,7 +72,21 @@ def test_names_stay_text():
     plot = bars_per_category(HOSTILE, scores, "mAP")
     shown = texts(plot.svg)
     assert any(text.startswith("<script>") for text in shown) and "$\\frac{" in shown and HOSTILE[-1] in shown
+    two = bars_per_category(["$x_2$", "y"], {"plain": np.array([0.5, 0.4])}, "mAP")
+    assert "$x_2$" in texts(two.svg)
     assert "<script" not in plot.svg and "<img" not in plot.svg
+
+
+def test_score_by_size_is_a_file_of_its_own(tmp_path):
+    scores = {"mAP": [Score(0.5, 0.4, 0.6), Score(0.3)], "Acc@1": [Score(0.2), Score(float("nan"))]}
+    for suffix in FILES:
+        save_score_by_size(tmp_path / f"size{suffix}", [(320, 320), (256, 128)], scores)
+    svg = (tmp_path / "size.svg").read_text()
+    labels = [text for text in texts(svg[svg.index("<svg") :].replace(' xmlns="', ' x="', 1)) if "×" in text]
+    assert labels == ["256×128", "320×320", "input size, height × width in pixels"]
+    with pytest.raises(FashretError, match="must end in one of"):
+        save_score_by_size(tmp_path / "size.gif", [], {})
+    assert len(list(tmp_path.iterdir())) == len(FILES)
 
 
 def test_of_thousands_of_categories_the_best_and_the_worst_are_drawn():

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.report.tables import printable
+from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.report.tables import Score, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,6 +33,8 @@ MOST_BARS = 30  # categories in the bar chart
 BINS = 60
 INK = "#010203"  # colours that the SVG's text is searched for, and what each becomes
 SERIES = ("#010210", "#010211", "#010212", "#010213")
+PRINT_INK, PRINT_SERIES = "#171a21", ("#2457d6", "#d9570d", "#6b7280", "#8b5cf6")  # for files of their own
+FILES = (".svg", ".png", ".pdf")
 COLOURS = {INK: "currentColor"} | {colour: f"var(--series-{i})" for i, colour in enumerate(SERIES)}
 
 
@@ -43,7 +49,7 @@ class Plot:
 
 
 @contextmanager
-def figure(size: tuple[float, float] = SIZE) -> Iterator[tuple[Figure, Any]]:
+def figure(size: tuple[float, float] = SIZE, ink: str = INK) -> Iterator[tuple[Figure, Any]]:
     """An empty figure and its axes in the report's style."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -53,15 +59,15 @@ def figure(size: tuple[float, float] = SIZE) -> Iterator[tuple[Figure, Any]]:
         "svg.fonttype": "none",
         "svg.hashsalt": "fashret",
         "text.parse_math": False,
-        "text.color": INK,
-        "axes.labelcolor": INK,
-        "axes.edgecolor": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
+        "text.color": ink,
+        "axes.labelcolor": ink,
+        "axes.edgecolor": ink,
+        "xtick.color": ink,
+        "ytick.color": ink,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
-        "grid.color": INK,
+        "grid.color": ink,
         "grid.alpha": 0.13,
         "axes.axisbelow": True,
         "lines.linewidth": 2.2,
@@ -200,6 +206,42 @@ def bars_per_category(names: Sequence[str], scores: Mapping[str, NDArray[np.floa
         svg = svg_text(drawn, "categories")
     some = f" The best and the worst {MOST_BARS // 2} of {len(first):,}." if left_out else ""
     return Plot("categories", f"{measure} per category", f"Every search held to the query's category.{some}", svg)
+
+
+def save_score_by_size(path: Path, sizes: Sequence[tuple[int, int]], scores: Mapping[str, Sequence[Score]]) -> None:
+    """Draw scores against the models' input sizes into a file of its own: the paper's figure beside table 4.
+
+    Parameters
+    ----------
+    path
+        Ends in one of `FILES`.
+    sizes
+        Height and width of each run's input, in pixels.
+    scores
+        By measure, one score a run; their intervals are drawn as bars.
+    """
+    if path.suffix.lower() not in FILES:
+        raise FashretError(f"{path}: a plot's name must end in one of {', '.join(FILES)}")
+    hdf5.check_output(path)
+    order = sorted(range(len(sizes)), key=lambda i: (sizes[i][0] * sizes[i][1], i))
+    with figure(ink=PRINT_INK) as (drawn, axes):
+        for (measure, values), colour in zip(scores.items(), PRINT_SERIES, strict=False):
+            shown = [values[i] for i in order]
+            heights = np.array([100 * score.value for score in shown])
+            ends = 100 * np.array([[score.low for score in shown], [score.high for score in shown]])
+            axes.errorbar(range(len(order)), heights, np.abs(np.nan_to_num(ends - heights)), color=colour,
+                          marker="o", capsize=3, elinewidth=1, label=measure)  # fmt: skip
+        axes.set_xticks(range(len(order)), [f"{sizes[i][0]}×{sizes[i][1]}" for i in order])
+        axes.set(xlabel="input size, height × width in pixels", ylabel="%", xlim=(-0.3, len(order) - 0.7))
+        _legend(axes, scores, always=True)
+        part = hdf5.partial_path(path)
+        with hdf5.output_errors(path):
+            try:
+                drawn.savefig(part, format=path.suffix[1:].lower(), dpi=160)
+                os.replace(part, path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
 
 
 def _legend(axes: Any, lines: Mapping[str, Any], always: bool = False) -> None:
