@@ -307,9 +307,21 @@ def test_a_batch_without_images_costs_nothing(name):
     assert float(value) == 0.0 and not feature.grad.any()
 
 
-def test_distances_of_equal_rows_are_zero_also_far_from_the_origin():
-    far = torch.full((2, 8), 1e4) + torch.arange(8)
-    assert not distances(far, far).any() and not distances(far, far, squared=True).any()
+def test_distances_are_exact_also_far_from_the_origin():
+    """‖a‖² + ‖b‖² − 2ab would leave nothing of a small distance."""
+    far = torch.full((3, 64), 1e4) + torch.arange(64)
+    far[2, 5] += 0.5
+    expected = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.5, 0.5, 0.0]])
+    assert torch.equal(distances(far, far), expected)
+    assert torch.equal(distances(far, far, squared=True), expected**2)
+
+
+def test_an_anchor_without_negatives_is_not_found():
+    points, everything = torch.tensor([[0.0], [1.0], [1.0]]), torch.ones(3, dtype=torch.bool)
+    distance = distances(points, points)
+    assert batch_hard(distance, torch.tensor([4, 4, 4]), everything).found.tolist() == [False] * 3
+    assert batch_hard(distance, torch.tensor([4, 4, 5]), everything).found.tolist() == [True, True, False]
+    assert batch_hard(distance, torch.tensor([4, 4, 5]), everything & (points[:, 0] < 1)).found.tolist() == [False] * 3
 
 
 def test_ties_in_mining_go_to_the_first_row():
