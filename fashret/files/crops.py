@@ -125,9 +125,13 @@ def append_crops(file: h5py.File, rows: Rows, images: Sequence[Any]) -> None:
     if dataset.ndim == 4:
         _append_raw(file, images, start)
         return
-    block = np.empty(len(images), dtype=object)
-    block[:] = [np.frombuffer(image, np.uint8) for image in images]
-    dataset[start:] = block
+    block = np.empty(len(images), dataset.dtype)
+    for i, image in enumerate(images):
+        block[i] = np.frombuffer(image, np.uint8)
+    # not dataset[start:] = block, which fails where all lengths are equal, and where there is one image
+    space = dataset.id.get_space()
+    space.select_hyperslab((start,), (len(images),))
+    dataset.id.write(h5py.h5s.create_simple((len(images),)), space, block, h5py.h5t.py_create(dataset.dtype))
 
 
 def _append_raw(file: h5py.File, images: Sequence[NDArray[np.uint8]], start: int) -> None:

@@ -119,9 +119,11 @@ def _rgb(photo: Image.Image) -> Image.Image:
     if photo.mode in ("RGBA", "LA", "PA") or "transparency" in photo.info:
         clear = photo.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
-    if photo.mode.startswith(("I", "F")):  # 16 bits and more a pixel: Pillow would clip instead of scale
+    if photo.mode.startswith(("I", "F")):  # Pillow would clip 16 bits and more a pixel instead of scaling them
         wide = np.asarray(photo, np.float64)
-        photo = Image.fromarray((wide * (255 / max(wide.max(), 1))).clip(0, 255).astype(np.uint8))
+        top = max(wide.max(), 0)
+        scale = 1 if top <= 255 else 1 / 257 if top <= 65_535 else 255 / top
+        photo = Image.fromarray((wide * scale).clip(0, 255).astype(np.uint8))
     return photo.convert("RGB")
 
 

@@ -28,6 +28,7 @@ import numpy as np
 
 from fashret.errors import FashretError
 from fashret.files.manifests import Listing, categories_of, drop_repeats
+from fashret.files.parquet import parquet_names, read_columns
 from fashret.files.photo_folders import PhotoFolder, relative_source
 from fashret.files.rows import Domain, Role, Rows, text_array
 
@@ -62,6 +63,9 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {', '.join(columns) or 'none'}")
+    corners = [name for name in CORNERS if name in columns]
+    if corners and len(corners) < 4:
+        raise FashretError(f"{path}: has the column {', '.join(corners)}; a box needs x1, y1, x2 and y2")
     rows, repeats = drop_repeats(_rows(columns, where))
     if not len(rows):
         raise FashretError(f"{path}: has no rows")
@@ -115,18 +119,14 @@ def _header(path: Path, cells: list[str]) -> Columns:
 
 
 def _read_parquet(path: Path) -> tuple[Columns, Where]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise FashretError(f"{path}: reading Parquet needs pyarrow: pip install 'fashret[parquet]'") from None
-    try:
-        known = {name.lower(): name for name in parquet.read_schema(path).names}
-        wanted = [known[name] for name in (*NEEDED, *OPTIONAL) if name in known]
-        table = parquet.read_table(path, columns=wanted or None)
-    except (ArrowException, OSError, ValueError) as error:
-        raise FashretError(f"{path}: is not a Parquet table ({str(error).splitlines()[0]})") from None
-    columns = {name.lower(): table[name].to_pylist() for name in table.column_names}
-    return columns, lambda row: f"{path}, row {row}"
+    names = parquet_names(path)
+    known = {name.lower(): name for name in names}
+    wanted = {name: known[name] for name in (*NEEDED, *OPTIONAL) if name in known}
+    missing = [name for name in NEEDED if name not in wanted]
+    if missing:
+        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {', '.join(names) or 'none'}")
+    columns = read_columns(path, list(wanted.values()))
+    return {name: columns[stored] for name, stored in wanted.items()}, lambda row: f"{path}, row {row}"
 
 
 def _rows(columns: Columns, where: Where) -> Rows:
@@ -203,11 +203,8 @@ def _role_of_split(split: str, domain: Domain | None, row: int, where: Where) ->
 
 def _boxes(columns: Columns, count: int, where: Where) -> np.ndarray[Any, np.dtype[np.float32]]:
     """N×4 float32; NaN where all four cells are empty."""
-    there = [name for name in CORNERS if name in columns]
-    if not there:
+    if CORNERS[0] not in columns:
         return np.full((count, 4), np.nan, np.float32)
-    if len(there) < 4:
-        raise FashretError(f"{where(0).rpartition(',')[0]}: has {', '.join(there)}; a box needs x1, y1, x2 and y2")
     box = np.empty((count, 4), np.float32)
     for i, cells in enumerate(zip(*(columns[name] for name in CORNERS), strict=True)):
         if all(_text(cell) == "" for cell in cells):

@@ -1,0 +1,148 @@
+"""LookBench: small Parquet tables in its layout, rows typed by hand, photos out of the tables."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashret.datasets import load
+from fashret.errors import FashretError
+from fashret.files.crops import open_crops
+from fashret.files.photo_folders import MissingPhotoError, PhotoError
+from fashret.options import CropOptions
+from fashret.stages import crop
+from tests.dataset_case import photo, plain
+
+pa = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+
+
+def png(colour: str) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 6), colour).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def table(path: Path, **columns: list[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table(columns), path, row_group_size=2)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    version = tmp_path / "v20251201"
+    table(
+        version / "real_streetlook/query.parquet",
+        image=[{"bytes": png("red"), "path": None}, {"bytes": png("blue"), "path": "q1.jpg"}],
+        category=["dress", None],
+        main_attribute=["floral", "plain"],
+        task=["multi", "multi"],
+        difficulty=["hard", "hard"],
+        item_ID=["7", "8"],
+        bbox_note=[1, 2],
+    )
+    table(
+        version / "real_streetlook/gallery.parquet",
+        image=[{"bytes": png(c), "path": None} for c in ("red", "green", "white")],
+        category=["dress", "coat", "coat"],
+        item_ID=[7.0, None, 12.0],  # numbers beside an empty cell become floats
+    )
+    table(version / "noise/gallery.parquet", image=[{"bytes": png("black"), "path": None}], item_ID=["900"])
+    table(version / "aigen_studio/query.parquet", image=[{"bytes": b"", "path": None}], item_ID=["1"])
+    table(version / "aigen_studio/gallery.parquet", image=[{"bytes": png("red"), "path": None}], item_ID=["1"])
+    return tmp_path
+
+
+def options(root: Path, subset: str = "real_streetlook") -> CropOptions:
+    return CropOptions(root=root, subset=subset)
+
+
+def test_rows_of_a_subset(root: Path) -> None:
+    folder = "v20251201/real_streetlook"
+    listing = load("lookbench", options(root))
+    assert plain(listing.rows) == [
+        (f"{folder}/query.parquet#0", None, "7", "query", "street", "dress"),
+        (f"{folder}/query.parquet#1", None, "8", "query", "street", ""),
+        (f"{folder}/gallery.parquet#0", None, "7", "gallery", "shop", "dress"),
+        (f"{folder}/gallery.parquet#1", None, "", "gallery", "shop", "coat"),
+        (f"{folder}/gallery.parquet#2", None, "12", "gallery", "shop", "coat"),
+        ("v20251201/noise/gallery.parquet#0", None, "900", "gallery", "shop", ""),
+    ]
+    assert listing.name == "lookbench/real_streetlook"
+    assert listing.notes == {"distractors of the noise tables": 1}
+    assert listing.labels["main_attribute"].tolist() == ["floral", "plain", "", "", "", ""]
+
+
+def test_columns_that_are_not_known_are_named(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "fashret"):
+        load("lookbench", options(root))
+    assert "the columns bbox_note are not known" in caplog.text
+
+
+def test_crops_come_out_of_the_tables_with_the_labels(root: Path, tmp_path: Path) -> None:
+    crop.run("lookbench", tmp_path / "crops.h5", options(root))
+    with open_crops(tmp_path / "crops.h5") as crops:
+        colours = [crops.image(i)[3, 4].astype(int).round(-2).tolist() for i in range(6)]
+        assert crops.file["labels/main_attribute"].asstr()[:].tolist() == ["floral", "plain", "", "", "", ""]
+    assert colours == [[300, 0, 0], [0, 0, 300], [300, 0, 0], [0, 100, 0], [300, 300, 300], [0, 0, 0]]
+
+
+def test_several_subsets_ask_for_one(root: Path) -> None:
+    with pytest.raises(FashretError, match="several subsets .*real_streetlook.*--subset NAME"):
+        load("lookbench", options(root, ""))
+
+
+def test_a_subset_that_is_not_there_names_those_that_are(root: Path) -> None:
+    with pytest.raises(FashretError, match="no subset real_studio; found v20251201/aigen_studio"):
+        load("lookbench", options(root, "real_studio"))
+
+
+def test_a_missing_column_is_named_with_those_that_are_there(root: Path) -> None:
+    table(root / "v20251201/real_streetlook/gallery.parquet", image=[b""], label=[1])
+    with pytest.raises(FashretError, match=r"gallery\.parquet: lacks the column item_ID; it has image, label"):
+        load("lookbench", options(root))
+
+
+def test_a_missing_gallery_is_named(root: Path) -> None:
+    (root / "v20251201/real_streetlook/gallery.parquet").unlink()
+    with pytest.raises(FashretError, match=r"gallery\.parquet: no such file; found query\.parquet"):
+        load("lookbench", options(root))
+
+
+def test_a_query_without_identity_is_an_error(root: Path) -> None:
+    table(root / "v20251201/real_streetlook/query.parquet", image=[b"", b""], item_ID=["1", None])
+    with pytest.raises(FashretError, match=r"query\.parquet, row 1: has no item_ID"):
+        load("lookbench", options(root))
+
+
+def test_a_damaged_table_is_one_line(root: Path) -> None:
+    (root / "v20251201/real_streetlook/query.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(FashretError, match="is not a sound Parquet table") as caught:
+        load("lookbench", options(root))
+    assert "\n" not in str(caught.value)
+
+
+def test_photos_as_bytes_structs_and_paths(root: Path) -> None:
+    folder = root / "v20251201/real_streetlook"
+    photo(folder / "named.png", (5, 5))
+    table(folder / "query.parquet", image=["named.png", "gone.png", "../out.png"], item_ID=["1", "2", "3"])
+    photos = load("lookbench", options(root)).photos
+    assert photos.read("v20251201/real_streetlook/query.parquet#0") == (folder / "named.png").read_bytes()
+    with pytest.raises(MissingPhotoError):
+        photos.read("v20251201/real_streetlook/query.parquet#1")
+    with pytest.raises(PhotoError, match="must be relative to the root"):
+        photos.read("v20251201/real_streetlook/query.parquet#2")
+    table(folder / "query.parquet", image=[png("red"), None], item_ID=["1", "2"])
+    photos = load("lookbench", options(root)).photos
+    assert np.asarray(Image.open(io.BytesIO(photos.read("v20251201/real_streetlook/query.parquet#0")))).shape == (
+        6,
+        8,
+        3,
+    )
+    with pytest.raises(MissingPhotoError):
+        photos.read("v20251201/real_streetlook/query.parquet#1")
