@@ -201,8 +201,7 @@ def _overlaps(
     over_rows(fill_candidates, count, world, guests, variants, sums, met)
     met.values[:] = pool.distances(np.repeat(numbers, np.diff(met.offsets)), pool.gallery[met.columns])
     over_rows(sum_minima, count, world, guests, variants, met, sums)
-    first = np.repeat(numbers, np.diff(sums.offsets))
-    return sums, pool.distances(first, pool.gallery[sums.columns])
+    return sums, pool.sparse_distances(numbers, sums.offsets, pool.gallery[sums.columns])
 
 
 def _positives_of(positives: Positives, chosen: slice) -> Positives:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,6 +19,7 @@ from fashret.retrieval.neighbours import Side
 from fashret.retrieval.threads import over_rows
 
 ROWS_AT_ONCE = 1 << 12  # rows whose squares are summed in one call
+CACHED = 1 << 18  # bytes of vectors that stay in a core's cache
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,38 @@ class Pool:
                 _side_distances(self, one, first[chosen] - one * border, other, second[chosen] - other * border, part)
                 out[chosen] = part
         return out
+
+    def sparse_distances(
+        self, first: NDArray[np.int64], offsets: NDArray[np.int64], second: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The same for the entries of sparse rows, E float64: of query ``first[i]`` and gallery rows ``second[offsets[i]:]``.
+
+        Parameters
+        ----------
+        first
+            n numbers of queries.
+        offsets, second
+            n+1, and E numbers of gallery rows, ascending for each query.
+        """
+        left, right = self.sides[0], self.sides[-1]
+        if left.vectors.dtype != np.float32 or right.vectors.dtype != np.float32:
+            return self.distances(np.repeat(first, np.diff(offsets)), second)
+        out = np.empty(len(second))
+        border = self.size - len(right)
+        rows = max(1, CACHED // (4 * right.width))
+        near = _Stored(frozen(left.vectors), left.rows[first], self._squares[0][first], 0)
+        far = _Stored(frozen(right.vectors), right.rows, self._squares[-1], border)
+        over_rows(_sparse_distances, len(first), near, far, offsets, second, rows, out)
+        return out
+
+
+class _Stored(NamedTuple):
+    """Vectors, the rows of them that are meant, the squares of these rows, and the number of the first."""
+
+    vectors: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    squares: NDArray[np.float64]
+    border: int
 
 
 def pool_of(queries: Side, gallery: Side, same_matrix: bool) -> Pool:
@@ -121,3 +155,23 @@ def _distances(start, stop, left, rows, squares, right, other_rows, other_square
         out[pair] = defined_distance(
             False, left[rows[pair]], right[other_rows[pair]], squares[pair], other_squares[pair]
         )
+
+
+@njit(nogil=True, cache=True)
+def _sparse_distances(start, stop, near, far, offsets, second, rows, out):
+    """Let the far rows go by in blocks that stay in the processor's cache while all near rows look at them."""
+    place = offsets[start:stop].copy()
+    for last in range(rows, len(far.rows) + rows, rows):
+        for row in range(start, stop):
+            entry = place[row - start]
+            while entry < offsets[row + 1] and second[entry] - far.border < last:
+                other = second[entry] - far.border
+                out[entry] = defined_distance(
+                    False,
+                    near.vectors[near.rows[row]],
+                    far.vectors[far.rows[other]],
+                    near.squares[row],
+                    far.squares[other],
+                )
+                entry += 1
+            place[row - start] = entry

@@ -209,8 +209,7 @@ def settle_overlaps(
         counts = jaccard.count_overlaps(queries, index, len(numbers))
         for chosen in ranges(counts, pairs_at_once):
             sums = jaccard.min_sums(queries, index, len(numbers), chosen, counts)
-            first = np.repeat(pool.query[chosen], counts[chosen])
-            distances = pool.distances(first, numbers[sums.columns])
+            distances = pool.sparse_distances(pool.query[chosen], sums.offsets, numbers[sums.columns])
             settle(sums, distances, (chosen.start, block.start), asked, gallery_product, how.weight, best, marks)
 
 
