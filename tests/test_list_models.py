@@ -14,7 +14,10 @@ def test_every_backbone_has_a_line() -> None:
     table = list_models.run()
     plain = {row["name"]: row for row in table.as_json()}
     assert list(plain) == list(BACKBONES)
-    assert plain["resnet50"]["width"] == 2048 and plain["resnet50"]["parameters"] == 23_508_032
+    assert (plain["osnet_x1_0"]["width"], plain["resnet50"]["width"]) == (512, 2048)
+    # counted from the list of published shapes, without classifier and running statistics
+    assert (plain["osnet_x1_0"]["parameters"], plain["resnet50"]["parameters"]) == (2_169_508, 23_508_032)
+    assert all(row["weights"] for row in plain.values())
     stream = io.StringIO()
     Console(file=stream, width=120).print(table)
     text = stream.getvalue()

@@ -24,11 +24,7 @@ class BackboneRow:
 
 
 def list_backbones() -> list[BackboneRow]:
-    """Every named backbone, in the table's order; any timm model may be named as timm:NAME beside them.
-
-    >>> list_backbones()[0]
-    BackboneRow(name='resnet18', parameters=11176512, width=512, weights='torchvision, IMAGENET1K_V1')
-    """
+    """Every named backbone, in the table's order; any timm model may be named as timm:NAME beside them."""
     rows = []
     for name, backbone in BACKBONES.items():
         with torch.device("meta"):  # shapes without numbers: nothing is drawn or stored
