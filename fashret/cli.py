@@ -293,13 +293,21 @@ def rerank(
 
 @command(stage_options.EvaluateOptions)
 def evaluate(
-    files: Annotated[list[Path], typer.Argument(help="embeddings.h5 or ranking.h5 files, in any order.")],
     options: stage_options.EvaluateOptions,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="embeddings.h5 or ranking.h5 files, in any order.", show_default=False)
+    ] = None,
 ) -> Any:
     """Score rankings: mAP and Acc@k, average over categories and unconstrained.
 
-    Example: fashret evaluate --rerank demo/catalogue.emb.h5
+    Example: fashret evaluate --rerank demo/catalogue.emb.h5 --report demo/report
+
+    Example: fashret evaluate --cross-domain --rerank a-on-a.emb.h5 a-on-b.emb.h5 b-on-a.emb.h5 b-on-b.emb.h5
     """
+    if not files:
+        example = "a-on-a.emb.h5 a-on-b.emb.h5 b-on-a.emb.h5" if options.cross_domain else "demo/catalogue.emb.h5"
+        flag = "--cross-domain " if options.cross_domain else ""
+        raise typer.BadParameter(f"give embeddings.h5 or ranking.h5 files, like: fashret evaluate {flag}{example}")
     from fashret.stages import evaluate as stage
 
     return stage.run(files, options)

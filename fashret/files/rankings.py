@@ -110,6 +110,12 @@ class Ranking:
         """Options of the re-ranking; empty for a plain search."""
         return dict(hdf5.read_json(self.file, "reranking", {}))
 
+    @property
+    def search_identity(self) -> tuple[Any, ...]:
+        """What was searched: a ranking and its re-ranked one agree in it."""
+        sides = [hdf5.read_json(self.file, side, {}).get("digest") for side in ("query", "gallery")]
+        return (*sides, self.attribute("within"), len(self))
+
     def embeddings_path(self, side: str, check: bool = True) -> Path:
         """Path of the embeddings of `side` ("query" or "gallery"), found from where the ranking lies.
 

@@ -1,21 +1,35 @@
-"""What stands in the report of one evaluated ranking.
+"""What stands in the report of evaluated rankings.
 
-In: the ranking and its rows, its scores, distances of wrong pairs. Out: `fashret.report.page.Report`.
+In: ranking files and their scores. Out: `fashret.report.page.Report`, and the folder that it is written to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.errors import FashretError
 from fashret.files import hdf5
-from fashret.files.embeddings import Embeddings
+from fashret.files.embeddings import open_embeddings
+from fashret.files.rankings import Ranking, open_ranking
+from fashret.files.rows import Role
 from fashret.report.gallery import Found, choose_queries, gallery_rows
-from fashret.report.page import Card, Report
-from fashret.report.plots import Plot, bars_per_category, cmc, distance_histogram, precision_recall
+from fashret.report.page import Card, Report, check_folder, write_report
+from fashret.report.pictures import pictures_of
+from fashret.report.plots import (
+    Plot,
+    bars_per_category,
+    check_plot_name,
+    cmc,
+    distance_histogram,
+    precision_recall,
+    save_score_by_size,
+)
 from fashret.report.score_tables import (
     AVERAGE,
     HEADLINE,
@@ -24,41 +38,123 @@ from fashret.report.score_tables import (
     average_over_categories,
     unconstrained,
 )
-from fashret.report.tables import Table
+from fashret.report.tables import Score, Table
 
-WRONG_PAIRS = 50_000  # pairs of different products drawn for the histogram
+WRONG_PAIRS = 50_000  # pairs drawn for the histogram
+UNLABELLED = "No query has a positive in the gallery: there are no scores, only what was found."
 
 
-def make_report(
-    found: Found, run: Run, tables: Sequence[Table], wrong: NDArray[np.float64], queries: int, seed: int = 0
-) -> Report:
-    """The report of a ranking, or of a plain one and its re-ranked one.
+@dataclass(frozen=True)
+class Shown:
+    """How much of a run the gallery shows, and where its pictures are: see `pictures_of`."""
+
+    queries: int
+    crops: tuple[Path, ...] = ()
+    seed: int = 0
+
+
+def report_on_run(folder: Path, rankings: Mapping[str, Path], run: Run, tables: Sequence[Table], shown: Shown) -> Path:
+    """Write the report of one run: scores, curves, gallery, origins.
 
     Parameters
     ----------
-    wrong
-        Distances of `wrong_pairs`.
-    queries
-        How many to show in the gallery.
+    rankings
+        The ranking files by name, "plain" or "re-ranked" or both.
+
+    Raises
+    ------
+    FashretError
+        If the rankings' embeddings or the pictures are not there, or the folder is not to be written.
     """
-    precision = list(found.average_precision.values())
-    nothing = np.full(len(next(iter(found.rankings.values()))), np.nan)
-    chosen = choose_queries(
-        precision[0] if precision else nothing, precision[1] if len(precision) > 1 else None, queries, seed
+    check_folder(folder.resolve())
+    opened = {name: open_ranking(path) for name, path in rankings.items()}
+    first = next(iter(opened.values()))
+    paths = {side: first.embeddings_path(side) for side in ("query", "gallery")}
+    with open_embeddings(paths["query"]) as query, open_embeddings(paths["gallery"]) as gallery:
+        found = Found(opened, query, gallery, _precision(opened, run))
+        pictures = {"query": pictures_of(query, shown.crops), "gallery": pictures_of(gallery, shown.crops)}
+        return write_report(folder, make_report(found, run, tables, shown), pictures)
+
+
+def report_on_runs(
+    folder: Path, rankings: Sequence[Mapping[str, Path]], runs: Sequence[Run], tables: Sequence[Table]
+) -> Path:
+    """Write the report of several runs side by side: scores, curves, origins."""
+    check_folder(folder.resolve())
+    opened = {
+        run.name if len(each) == 1 else f"{run.name}, {kind}": open_ranking(path)
+        for run, each in zip(runs, rankings, strict=True)
+        for kind, path in each.items()
+    }
+    ranks = {
+        name: _ranks_by_query(ranking.positives("offsets"), ranking.positives("rank"))
+        for name, ranking in opened.items()
+    }
+    first = {name: np.array([query.min() for query in queries]) for name, queries in ranks.items()}
+    about = {}
+    for run, each in zip(runs, rankings, strict=True):
+        with open_embeddings(open_ranking(next(iter(each.values()))).embeddings_path("query", check=False)) as query:
+            about[run.name] = {"dataset": query.dataset, **model_facts(query.model)}
+    report = Report(
+        title=f"{len(runs)} runs",
+        tables=tables,
+        plots=[cmc(first, max(run.gallery for run in runs)), precision_recall(ranks)],
+        facts={heading: {k: v for k, v in values.items() if v not in ("", None)} for heading, values in about.items()},
+        notes=["Several runs: for a gallery of queries and results, report on one of them."],
     )
+    return write_report(folder, report, {})
+
+
+def check_outputs(folder: Path | None, plot: Path | None) -> None:
+    """Say before any work that a report or a plot of input sizes cannot be written."""
+    if folder:
+        check_folder(folder.resolve())
+    if plot:
+        check_plot_name(plot)
+
+
+def plot_sizes(path: Path, rankings: Sequence[Mapping[str, Path]], runs: Sequence[Run]) -> None:
+    """Draw mAP and Acc@1 of every run's first ranking, unconstrained, against the input size of its model."""
+    sizes = []
+    scores: dict[str, list[Score]] = {name: [] for name in ("mAP", "Acc@1") if all(name in r.measures for r in runs)}
+    for run, each in zip(runs, rankings, strict=True):
+        with open_embeddings(open_ranking(next(iter(each.values()))).embeddings_path("query", check=False)) as query:
+            settings = query.model.get("settings") or {}
+        if not settings.get("height") or not settings.get("width"):
+            raise FashretError(f"{run.name}: its embeddings do not say the input size of their model")
+        sizes.append((int(settings["height"]), int(settings["width"])))
+        means = unconstrained(run.plain) or average_over_categories(run, run.plain)
+        assert means is not None
+        for name, values in scores.items():
+            values.append(means.mean_cells()[run.measures.index(name)])
+    save_score_by_size(path, sizes, scores)
+
+
+def _precision(rankings: Mapping[str, Ranking], run: Run) -> dict[str, NDArray[np.float64]]:
+    """AP of every query in each ranking, where the run has it."""
+    if run.measures[0] != "mAP":
+        return {}
+    values = [s.unconstrained if s.unconstrained is not None else s.in_category for s in run.rankings.values()]
+    return {name: each[:, 0] for name, each in zip(rankings, values, strict=True) if each is not None}
+
+
+def make_report(found: Found, run: Run, tables: Sequence[Table], shown: Shown) -> Report:
+    """The report of a ranking, or of a plain one and its re-ranked one."""
     ranking = next(iter(found.rankings.values()))
+    precision = [found.average_precision.get(name, np.full(len(ranking), np.nan)) for name in found.rankings]
+    chosen = choose_queries(precision[0], precision[1] if len(precision) > 1 else None, shown.queries, shown.seed)
     labelled = len(ranking.positives("row")) > 0
-    notes = [] if labelled else ["No query has a positive in the gallery: there are no scores, only what was found."]
+    within = ranking.attribute("within")
     return Report(
         title=run.name,
         subtitle=f"{len(ranking):,} queries, {run.gallery:,} gallery rows, {ranking.attribute('metric')} distance"
-        + (f", within {ranking.attribute('within')}" if ranking.attribute("within") else ""),
+        + (f", within {within}" if within else ""),
         cards=list(_cards(run)) if labelled else [],
         tables=tables,
-        plots=list(_plots(found, run, wrong)) if labelled else [],
+        plots=list(_plots(found, run, shown.seed)) if labelled else [],
         rows=gallery_rows(found, chosen),
         facts=facts(found),
-        notes=notes,
+        notes=[] if labelled else [UNLABELLED],
     )
 
 
@@ -77,8 +173,8 @@ def _cards(run: Run) -> Iterator[Card]:
                 yield Card(label, measure, means[0][i], means[1][i] if len(means) > 1 else None)
 
 
-def _plots(found: Found, run: Run, wrong: NDArray[np.float64]) -> Iterator[Plot]:
-    ranks = {name: _ranks_by_query(*parts) for name, parts in found.positives.items()}
+def _plots(found: Found, run: Run, seed: int) -> Iterator[Plot]:
+    ranks = {name: _ranks_by_query(offsets, places) for name, (offsets, _, places) in found.positives.items()}
     yield cmc({name: np.array([query.min() for query in queries]) for name, queries in ranks.items()}, run.gallery)
     yield precision_recall(ranks)
     name, ranking = next(iter(found.rankings.items()))
@@ -86,7 +182,7 @@ def _plots(found: Found, run: Run, wrong: NDArray[np.float64]) -> Iterator[Plot]
         pairs = {
             "true pairs": ranking.positives("distance"),
             "nearest wrong result": nearest_wrong(found, name),
-            "wrong pairs": wrong,
+            "wrong pairs": wrong_pairs(found, ranking, seed),
         }
         yield distance_histogram(pairs, str(ranking.attribute("metric")))
     means = {name: average_over_categories(run, searches) for name, searches in run.rankings.items()}
@@ -96,9 +192,7 @@ def _plots(found: Found, run: Run, wrong: NDArray[np.float64]) -> Iterator[Plot]
         yield bars
 
 
-def _ranks_by_query(
-    offsets: NDArray[np.int64], rows: NDArray[np.int64], ranks: NDArray[np.int64]
-) -> list[NDArray[np.int64]]:
+def _ranks_by_query(offsets: NDArray[np.int64], ranks: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """The ranks of each query's positives; queries without any are left out."""
     return [ranks[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True) if b > a]
 
@@ -117,21 +211,20 @@ def nearest_wrong(found: Found, name: str) -> NDArray[np.float64]:
     return np.array(distances, np.float64)
 
 
-def wrong_pairs(
-    query_rows: NDArray[np.int64],
-    gallery_rows: NDArray[np.int64],
-    query: Embeddings,
-    gallery: Embeddings,
-    seed: int = 0,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of queries and of the gallery, drawn at random, whose products are known and differ."""
-    if not len(query_rows) or not len(gallery_rows):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
+def wrong_pairs(found: Found, ranking: Ranking, seed: int = 0) -> NDArray[np.float64]:
+    """Distances of queries and gallery rows drawn at random whose products are known and differ; at most 50,000."""
+    from fashret.retrieval.distances import pair_distances
+
+    query, gallery = found.query, found.gallery
+    rows = gallery.with_role(Role.GALLERY)
+    if not len(rows) or not len(ranking):
+        return np.empty(0)
     rng = np.random.default_rng(seed)
-    left, right = rng.choice(query_rows, WRONG_PAIRS), rng.choice(gallery_rows, WRONG_PAIRS)
+    left, right = rng.choice(ranking.query_row, WRONG_PAIRS), rng.choice(rows, WRONG_PAIRS)
     ours, theirs = query.product[left], gallery.product[right]
     differ = (ours != theirs) & (ours != "") & (theirs != "")
-    return left[differ], right[differ]
+    metric: Any = ranking.attribute("metric")
+    return pair_distances(query.vectors, left[differ], gallery.vectors, right[differ], metric)
 
 
 # --- settings and origins ---
@@ -155,7 +248,7 @@ def facts(found: Found) -> dict[str, dict[str, Any]]:
             "width": embeddings.width,
             **_stamp(embeddings.file),
         }
-    parts["Model"] = flat(found.query.model) or {"model": "not recorded"}
+    parts["Model"] = model_facts(found.query.model) or {"model": "not recorded"}
     return {heading: {k: v for k, v in values.items() if v not in ("", None)} for heading, values in parts.items()}
 
 
@@ -163,6 +256,15 @@ def _stamp(file: Any) -> dict[str, Any]:
     inputs = [str(each.get("name", "")) for each in hdf5.read_json(file, "inputs", []) if isinstance(each, dict)]
     about = {"created": file.attrs.get("created", ""), "fashret": file.attrs.get("fashret_version", "")}
     return about | {"made from": ", ".join(inputs)}
+
+
+def model_facts(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The attribute `model` on one level: its settings beside its name; no path of this machine."""
+    own = {name: value for name, value in model.items() if name not in ("settings", "path", "absolute_path", "parts")}
+    level = flat(own) | flat(model.get("settings") or {})
+    for i, part in enumerate(model.get("parts") or [], start=1):
+        level |= {f"part {i} {name}": value for name, value in model_facts(part).items()}
+    return level
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -32,7 +32,7 @@ SIZE = (5.6, 3.5)  # inches, of 72 CSS pixels
 MOST_BARS = 30  # categories in the bar chart
 BINS = 60
 INK = "#010203"  # colours that the SVG's text is searched for, and what each becomes
-SERIES = ("#010210", "#010211", "#010212", "#010213")
+SERIES = ("#010210", "#010211", "#010212", "#010213", "#010214", "#010215")
 PRINT_INK, PRINT_SERIES = "#171a21", ("#2457d6", "#d9570d", "#6b7280", "#8b5cf6")  # for files of their own
 FILES = (".svg", ".png", ".pdf")
 COLOURS = {INK: "currentColor"} | {colour: f"var(--series-{i})" for i, colour in enumerate(SERIES)}
@@ -114,7 +114,7 @@ def cmc(first_hits: Mapping[str, NDArray[np.int64]], gallery: int) -> Plot:
     with figure() as (drawn, axes):
         for i, (name, ranks) in enumerate(first_hits.items()):
             share = np.searchsorted(np.sort(ranks), k, side="left") / max(len(ranks), 1)
-            axes.plot(k, 100 * share, color=SERIES[i], label=name, drawstyle="steps-post")
+            axes.plot(k, 100 * share, label=printable(name, 22), drawstyle="steps-post", **_line(i))
         axes.set(xscale="log", xlabel="k, number of results looked at", ylabel="Acc@k, %", ylim=(0, 102))
         axes.set_xlim(1, max(gallery, 2))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -137,7 +137,7 @@ def precision_recall(ranks: Mapping[str, Sequence[NDArray[np.int64]]]) -> Plot:
     """
     with figure() as (drawn, axes):
         for i, (name, queries) in enumerate(ranks.items()):
-            axes.plot(100 * RECALL, 100 * mean_precision(queries), color=SERIES[i], label=name)
+            axes.plot(100 * RECALL, 100 * mean_precision(queries), label=printable(name, 22), **_line(i))
         axes.set(xlabel="recall, %", ylabel="precision, %", xlim=(0, 100), ylim=(0, 102))
         _legend(axes, ranks)
         svg = svg_text(drawn, "pr")
@@ -220,9 +220,7 @@ def save_score_by_size(path: Path, sizes: Sequence[tuple[int, int]], scores: Map
     scores
         By measure, one score a run; their intervals are drawn as bars.
     """
-    if path.suffix.lower() not in FILES:
-        raise FashretError(f"{path}: a plot's name must end in one of {', '.join(FILES)}")
-    hdf5.check_output(path)
+    check_plot_name(path)
     order = sorted(range(len(sizes)), key=lambda i: (sizes[i][0] * sizes[i][1], i))
     with figure(ink=PRINT_INK) as (drawn, axes):
         for (measure, values), colour in zip(scores.items(), PRINT_SERIES, strict=False):
@@ -244,6 +242,20 @@ def save_score_by_size(path: Path, sizes: Sequence[tuple[int, int]], scores: Map
                 raise
 
 
+def check_plot_name(path: Path) -> None:
+    """Say that a plot cannot have this name, or not be written there."""
+    if path.suffix.lower() not in FILES:
+        raise FashretError(f"{path}: a plot's name must end in one of {', '.join(FILES)}")
+    hdf5.check_output(path)
+
+
+def _line(i: int) -> dict[str, str]:
+    """Colour of line number i, and dashes when the colours begin anew."""
+    return {"color": SERIES[i % len(SERIES)], "linestyle": ("-", "--", ":", "-.")[i // len(SERIES) % 4]}
+
+
 def _legend(axes: Any, lines: Mapping[str, Any], always: bool = False) -> None:
     if len(lines) > 1 or always:
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(lines), borderaxespad=0.2, handlelength=1.4)
+        longest = max(len(printable(name, 22)) for name in lines)
+        columns = max(1, min(len(lines), 60 // (longest + 6)))
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2, handlelength=1.4)

@@ -106,6 +106,24 @@ class Means:
         return [Score(float(m), float(low), float(high), change) for m, (low, high) in pairs]
 
 
+def short_names(paths: Sequence[str]) -> list[str]:
+    """Names that tell runs apart: their paths without the folders and file names that all of them share.
+
+    >>> short_names(["out/osnet/ranking.h5", "out/best/ranking.h5"])
+    ['osnet', 'best']
+    >>> short_names(["out/best/ranking.h5"]), short_names(["a.h5", "b/a.h5"])
+    (['out/best/ranking.h5'], ['a.h5', 'b/a.h5'])
+    """
+    parts = [path.split("/") for path in paths]
+    shortest = min(map(len, parts), default=0)
+    if len(parts) < 2 or len(set(paths)) < len(paths):
+        return list(paths)
+    start = next((i for i in range(shortest) if len({p[i] for p in parts}) > 1), shortest - 1)
+    most = shortest - start - 1
+    end = next((i for i in range(most) if len({p[-1 - i] for p in parts}) > 1), most)
+    return ["/".join(p[start : len(p) - end]) for p in parts]
+
+
 def summarise(values: NDArray[np.float64], group: NDArray[np.int64], groups: int, seed: int = 0) -> Means:
     """Mean of every group, their unweighted mean, and intervals; rows with NaN do not count.
 

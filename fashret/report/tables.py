@@ -184,7 +184,9 @@ def fitted(table: Table, console: Console, width: int) -> RichTable:
 def _without(table: Table, measures: Sequence[str]) -> Table:
     """The same without the columns of some measures."""
     kept = [i for i, column in enumerate(table.columns) if column.split(" ")[0] not in measures]
-    gone = [*measures, *(["the intervals"] if any(_has_intervals(table, i) for i in range(len(table.columns))) else [])]
+    there = {column.split(" ")[0] for column in table.columns}
+    gone = [measure for measure in measures if measure in there]
+    gone += ["the intervals"] if any(_has_intervals(table, i) for i in range(len(table.columns))) else []
     note = (f"Left out for want of width: {', '.join(gone)}; --json and --csv have all.",) if gone else ()
     return replace(
         table,

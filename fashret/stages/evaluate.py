@@ -1,13 +1,13 @@
 """`fashret evaluate`: embeddings or rankings → scores.
 
-In: embeddings.h5 files (searched here, and re-ranked if asked) or ranking.h5 files (scored at once), one run each. Out:
-the tables of the runs.
+In: embeddings.h5 files (searched here, and re-ranked if asked) or ranking.h5 files (scored at once), one run each; a
+plain ranking and its re-ranked one are one run. Out: the tables of the runs; a report and a plot where asked.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,24 @@ from fashret.files import embeddings, hdf5, rankings
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
 from fashret.ranking.score import QueryScores, TooFewResultsError, score_ranking
 from fashret.ranking.search import write_search
+from fashret.report.contents import Shown, check_outputs, plot_sizes, report_on_run, report_on_runs
 from fashret.report.cross_domain import Origin, cross_domain_tables
-from fashret.report.score_tables import Run, Searches, score_tables
+from fashret.report.score_tables import Run, Searches, score_tables, short_names
 from fashret.report.tables import Table, fitted, to_json, write_tables
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Tables of scores, and the form to print them in ("" = for the terminal)."""
+    """Tables of scores, the form to print them in ("" = for the terminal), and the page of the report."""
 
     tables: list[Table]
     form: str = ""
+    report: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values, not rounded."""
-        return {"tables": [to_json(table) for table in self.tables]}
+        report = {"report": str(self.report)} if self.report else {}
+        return {"tables": [to_json(table) for table in self.tables], **report}
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         if self.form:
@@ -41,6 +44,8 @@ class Evaluation:
             return
         for table in self.tables:
             yield fitted(table, console, options.max_width)
+        if self.report:
+            yield f"Report: {self.report}"
 
 
 @dataclass(frozen=True)
@@ -59,22 +64,31 @@ def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
     FashretError
         If a file is neither embeddings nor a ranking, or no query has a positive.
     """
-    kinds = [_kind(path) for path in files]
-    if options.cross_domain and rankings.KIND in kinds:
-        path = files[kinds.index(rankings.KIND)]
-        raise FashretError(f"{path}: --cross-domain takes embeddings files, which know the dataset of their model")
+    kinds = {path: _kind(path) for path in files}
+    for path, kind in kinds.items():
+        if options.cross_domain and kind == rankings.KIND:
+            raise FashretError(f"{path}: --cross-domain takes embeddings files, which know the dataset of their model")
+    check_outputs(options.report, options.size_plot)
+    pairs = _paired(kinds)
+    names = short_names([str(paths[0]) for paths in pairs])
     with tempfile.TemporaryDirectory(prefix="fashret-") as scratch:
         scored = [
-            _scored(path, kind, Path(scratch) / str(i), options)
-            for i, (path, kind) in enumerate(zip(files, kinds, strict=True))
+            _of_rankings(name, *paths, options=options)
+            if kinds[paths[0]] == rankings.KIND
+            else _of_embeddings(name, paths[0], Path(scratch) / str(i), options)
+            for i, (name, paths) in enumerate(zip(names, pairs, strict=True))
         ]
         runs = [each.run for each in scored]
         if options.cross_domain:
-            tables = cross_domain_tables(list(zip(map(_origin, files), runs, strict=True)))
+            tables = cross_domain_tables([(_origin(paths[0]), run) for paths, run in zip(pairs, runs, strict=True)])
         else:
             tables = score_tables(runs)
+        if options.report:
+            _report(options.report, scored, tables, options)
+        if options.size_plot:
+            plot_sizes(options.size_plot, [each.rankings for each in scored], runs)
     form = next((name for name in ("csv", "markdown", "latex") if getattr(options, name)), "")
-    return Evaluation(tables, form)
+    return Evaluation(tables, form, options.report / "index.html" if options.report else None)
 
 
 def _kind(path: Path) -> str:
@@ -89,45 +103,70 @@ def _origin(path: Path) -> Origin:
         return Origin.of(file, hdf5.read_json(file.file, "inputs", []))
 
 
-def _scored(path: Path, kind: str, scratch: Path, options: EvaluateOptions) -> Scored:
-    """One run; embeddings are searched, and re-ranked, into the folder `scratch`."""
-    if kind == rankings.KIND:
-        return _of_rankings(path, path, None, options)
+def _paired(kinds: Mapping[Path, str]) -> list[list[Path]]:
+    """The files of each run: one, or a plain ranking and the first re-ranked one of the same search."""
+    plain: dict[Path, tuple[Any, ...]] = {}
+    again: dict[Path, tuple[Any, ...]] = {}
+    for path, kind in kinds.items():
+        if kind == rankings.KIND:
+            ranking = rankings.open_ranking(path)
+            (again if ranking.reranking else plain)[path] = ranking.search_identity
+            ranking.close()
+    pairs: dict[Path, list[Path]] = {}
+    for path, identity in plain.items():
+        twin = next((other for other, its in again.items() if its == identity), None)
+        if twin:
+            del again[twin]
+            pairs[path] = [path, twin]
+    second = {paths[1] for paths in pairs.values()}
+    return [pairs.get(path, [path]) for path in kinds if path not in second]
+
+
+def _report(folder: Path, scored: Sequence[Scored], tables: list[Table], options: EvaluateOptions) -> None:
+    if len(scored) > 1:
+        report_on_runs(folder, [each.rankings for each in scored], [each.run for each in scored], tables)
+    else:
+        shown = Shown(options.gallery, options.crops)
+        report_on_run(folder, scored[0].rankings, scored[0].run, tables, shown)
+
+
+def _of_embeddings(name: str, path: Path, scratch: Path, options: EvaluateOptions) -> Scored:
+    """One run: embeddings searched, and re-ranked, into the folder `scratch`."""
     scratch.mkdir()
     k = min(4 * max(options.k), 1000) if options.hits == "product" else max(options.k)
     while True:
         try:
-            return _searched(path, scratch, k, options)
+            return _searched(name, path, scratch, k, options)
         except TooFewResultsError:  # product hits of queries whose first results are all of few products
             k *= 4
 
 
-def _searched(path: Path, scratch: Path, k: int, options: EvaluateOptions) -> Scored:
+def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOptions) -> Scored:
     plain, reranked = scratch / "ranking.h5", scratch / "reranked.h5"
     search = SearchOptions(k=k, metric=options.metric, memory=options.memory, device=options.device)
     write_search(path, None, plain, search)
     if not options.rerank:
-        return _of_rankings(path, plain, None, options)
+        return _of_rankings(name, plain, options=options)
     from fashret.ranking.rerank import write_rerank
 
     again = RerankOptions(
         k=k, k1=options.k1, k2=options.k2, lam=options.lam, memory=options.memory, device=options.device
     )
     write_rerank(plain, reranked, again)
-    return _of_rankings(path, plain, reranked, options)
+    return _of_rankings(name, plain, reranked, options=options)
 
 
-def _of_rankings(name: Path, first: Path, second: Path | None, options: EvaluateOptions) -> Scored:
+def _of_rankings(name: str, first: Path, second: Path | None = None, *, options: EvaluateOptions) -> Scored:
     """Score a ranking file, or a plain one and its re-ranked twin."""
     opened = rankings.open_ranking(first)
     scores = score_ranking(opened, options.k, options.hits)
-    if scores.skipped == len(opened):
+    if scores.skipped == len(opened) and not options.report:  # a report shows what was found without labels too
         raise FashretError(
             f"{name}: none of its {len(opened):,} queries has a positive in the gallery; nothing to score"
         )
     again = score_ranking(rankings.open_ranking(second), options.k, options.hits) if second else None
     run = Run(
-        name=str(name),
+        name=name,
         measures=scores.measures,
         category=scores.category,
         categories=scores.categories,

@@ -1,0 +1,205 @@
+"""`fashret evaluate --report` and what else it writes: from ranking files to a folder that opens in a browser."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+from fashret.cli import show
+from fashret.errors import FashretError
+from fashret.files.embeddings import open_embeddings
+from fashret.files.rankings import open_ranking
+from fashret.options import EvaluateOptions
+from fashret.report.contents import flat, model_facts, nearest_wrong, wrong_pairs
+from fashret.report.gallery import Found
+from fashret.stages import evaluate
+from tests.report_case import corrupt_attribute, write_case
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    return write_case(tmp_path_factory.mktemp("evaluate"))
+
+
+def page(folder) -> str:
+    return (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_plain_and_a_reranked_ranking_are_one_run_in_any_order(case, tmp_path):
+    for files in ([case.ranking, case.reranked], [case.reranked, case.ranking]):
+        done = evaluate.run(files, EvaluateOptions(report=tmp_path / "r", gallery=7))
+        assert [table.name for table in done.tables] == ["reranking", "categories"]
+        assert done.report == tmp_path / "r" / "index.html"
+    text = page(tmp_path / "r")
+    assert text.count('<article class="query"') == 7
+    assert re.findall(r"<b>([^<]*)</b>", text)[:2] == ["plain", "re-ranked"]
+    for heading in ("Ranking, plain", "Ranking, re-ranked", "Embeddings", "Model", "Cumulative matching (CMC)",
+                    "Precision and recall", "Distances", "mAP per category"):  # fmt: skip
+        assert f"<h3>{heading}</h3>" in text
+    assert "resnet50" in text and str(case.folder) not in text.replace(str(case.ranking), "")
+
+
+def test_rankings_of_other_searches_are_runs_of_their_own(case, tmp_path):
+    other = write_case(tmp_path, queries=12, dataset="other")
+    done = evaluate.run([case.reranked, other.ranking], EvaluateOptions(report=tmp_path / "r"))
+    names = [row[0] for row in done.tables[0].rows]
+    assert [name.rsplit("/", 1)[-1] for name in names] == ["drawn.reranked.h5", "other.ranking.h5"]
+    text = page(tmp_path / "r")
+    assert "<title>2 runs" in text and "<article" not in text and "report on one of them" in text
+    assert text.count('<figure class="plot"') == 2
+
+
+def test_ap_in_the_gallery_is_that_of_the_tables(case, tmp_path):
+    done = evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", gallery=24))
+    precision = [float(text) for text in re.findall(r"<span>AP ([\d.]+)</span>", page(tmp_path / "r"))]
+    unconstrained = done.tables[0].rows[-1][2]
+    assert len(precision) == 24
+    assert np.mean(precision) == pytest.approx(100 * unconstrained.value, abs=0.06)
+
+
+def test_a_ranking_without_labels_has_a_gallery_and_says_what_is_missing(tmp_path):
+    case = write_case(tmp_path, queries=5, gallery=20, labelled=False)
+    with pytest.raises(FashretError, match="positive"):
+        evaluate.run([case.ranking], EvaluateOptions())
+    done = evaluate.run([case.ranking, case.reranked], EvaluateOptions(report=tmp_path / "r"))
+    assert {str(cell) for row in done.tables[0].rows for cell in row[3:]} == {"–"}
+    text = page(tmp_path / "r")
+    assert "No query has a positive in the gallery" in text and text.count("<article") == 5
+    assert 'class="hit"' not in text and "<svg" not in text
+
+
+def test_without_categories_there_is_one_overall_score(tmp_path):
+    case = write_case(tmp_path, categories=())
+    done = evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r"))
+    assert "unconstrained" in done.tables[0].rows[-1][0].lower()
+    assert "mAP per category" not in page(tmp_path / "r")
+
+
+def test_product_hits_have_no_ap(case, tmp_path):
+    evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", hits="product", k=(1, 5), gallery=4))
+    text = page(tmp_path / "r")
+    assert "<span>AP" not in text and text.count("<article") == 4
+
+
+def test_what_cannot_be_written_is_said_before_any_work(case, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.jpg").touch()
+    with pytest.raises(FashretError, match="not a report"):
+        evaluate.run([case.embeddings], EvaluateOptions(report=tmp_path / "mine"))
+    with pytest.raises(FashretError, match=r"size\.gif"):
+        evaluate.run([case.embeddings], EvaluateOptions(size_plot=tmp_path / "size.gif"))
+
+
+def test_crops_that_were_moved_are_asked_for(tmp_path):
+    case = write_case(tmp_path, queries=4, gallery=12)
+    case.crops.rename(tmp_path / "c.h5")
+    with pytest.raises(FashretError, match="--crops"):
+        evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r"))
+    assert not (tmp_path / "r").exists()
+    evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", crops=(tmp_path / "c.h5",)))
+    assert (tmp_path / "r" / "index.html").exists()
+
+
+def test_scores_against_input_sizes(case, tmp_path):
+    small, large = (tmp_path / name for name in ("small", "large"))
+    files = []
+    for folder, side in ((small, 128), (large, 320)):
+        folder.mkdir()
+        made = write_case(folder, queries=6, gallery=30, products=10, seed=side)
+        settings = {"settings": {"height": side, "width": side}}
+        with open_embeddings(made.embeddings) as file:
+            model = json.dumps({**file.model, **settings})
+        corrupt_attribute(made.embeddings, "model", model)
+        files.append(made.embeddings)
+    done = evaluate.run(files, EvaluateOptions(size_plot=tmp_path / "size.svg"))
+    assert [row[0] for row in done.tables[0].rows] == ["small", "large"]
+    text = (tmp_path / "size.svg").read_text()
+    assert ">128×128<" in text and ">320×320<" in text and ">mAP<" in text
+    with pytest.raises(FashretError, match="input size"):
+        evaluate.run([case.ranking], EvaluateOptions(size_plot=tmp_path / "size.svg"))
+
+
+def test_the_command_gives_the_page_with_the_scores(case, fashret, tmp_path):
+    said = json.loads(fashret("evaluate", case.ranking, "--json", "--report", tmp_path / "r").stdout)
+    assert said["report"] == str(tmp_path / "r" / "index.html")
+    assert (tmp_path / "r" / "index.html").exists()
+
+
+def test_every_form_is_printed(case, capsys):
+    (table,) = evaluate.run([case.ranking], EvaluateOptions()).tables
+    show(evaluate.run([case.ranking], EvaluateOptions(csv=True)), as_json=False)
+    for row, printed in zip(table.rows, csv.DictReader(capsys.readouterr().out.splitlines()), strict=True):
+        assert printed["Category"] == row[0] and float(printed["mAP"]) == row[2].value
+    show(evaluate.run([case.ranking], EvaluateOptions(markdown=True)), as_json=False)
+    assert capsys.readouterr().out.startswith("**Scores of")
+    show(evaluate.run([case.ranking], EvaluateOptions(latex=True)), as_json=False)
+    assert capsys.readouterr().out.startswith("\\begin{table}")
+
+
+@pytest.mark.parametrize("flag", ["", "--cross-domain"])
+def test_without_files_it_is_wrong_usage_with_an_example(fashret, flag):
+    done = fashret("evaluate", *flag.split())
+    assert done.returncode == 2
+    assert f"fashret evaluate {flag}".strip() in " ".join(re.sub("[│╭╮╰╯─]", " ", done.stderr).split())
+
+
+def test_cross_domain_from_embeddings(tmp_path):
+    files = []
+    for trained, tested in (("S2S", "S2S"), ("S2S", "DF"), ("DF", "DF")):
+        folder = tmp_path / f"{trained}-{tested}"
+        folder.mkdir()
+        case = write_case(folder, queries=6, gallery=30, products=10, dataset=tested, trained_on=trained)
+        with open_embeddings(case.embeddings) as file:
+            model = json.dumps({**file.model, "digest": trained})
+        corrupt_attribute(case.embeddings, "model", model)
+        files.append(case.embeddings)
+    done = evaluate.run(files, EvaluateOptions(cross_domain=True, rerank=True, report=tmp_path / "r"))
+    first = done.tables[0]
+    assert [row[:2] for row in first.rows] == [(a, b) for a in ("S2S", "DF") for b in ("plain", "re-ranked")]
+    assert [str(row[2]) == "missing" for row in first.rows] == [False, False, True, True]
+    assert any("DF → S2S is missing: fashret embed" in note for note in first.notes)
+    assert "DF → S2S is missing" in page(tmp_path / "r")
+    with pytest.raises(FashretError, match="takes embeddings files"):
+        evaluate.run([case.ranking], EvaluateOptions(cross_domain=True))
+
+
+# --- distances ---
+
+
+def found_of(case) -> Found:
+    embeddings = open_embeddings(case.embeddings)
+    return Found({"plain": open_ranking(case.ranking)}, embeddings, embeddings, {})
+
+
+def test_the_nearest_wrong_result_is_the_first_of_another_product(case):
+    found = found_of(case)
+    ranking, product = found.rankings["plain"], found.query.product
+    expected = []
+    for q, row in enumerate(ranking.query_row):
+        places = [i for i, g in enumerate(ranking.gallery_row[q]) if product[g] != product[row]]
+        expected.append(ranking.distance[q, places[0]])
+    np.testing.assert_array_equal(nearest_wrong(found, "plain"), expected)
+
+
+def test_wrong_pairs_are_of_different_products(case):
+    found = found_of(case)
+    ranking = found.rankings["plain"]
+    distances = wrong_pairs(found, ranking)
+    vectors = found.query.vectors.astype(float)
+    gallery = found.gallery.with_role(4)
+    true = 1 - vectors[ranking.query_row] @ vectors[gallery].T
+    apart = found.query.product[ranking.query_row][:, None] != found.gallery.product[gallery][None]
+    possible = np.sort(true[apart])
+    nearest = possible[np.clip(np.searchsorted(possible, distances), 1, len(possible) - 1)]
+    before = possible[np.clip(np.searchsorted(possible, distances) - 1, 0, len(possible) - 1)]
+    assert np.minimum(abs(nearest - distances), abs(before - distances)).max() < 1e-6
+    assert len(distances) > 40_000
+
+
+def test_facts_are_flat_and_name_no_folder_of_this_machine():
+    model = {"name": "m", "absolute_path": "/home/me/m", "settings": {"mean": [0.4, 0.5], "dim": None}}
+    assert model_facts(model) == {"name": "m", "mean": "0.4, 0.5", "dim": None}
+    assert model_facts({"name": "a + b", "parts": [model]})["part 1 name"] == "m"
+    assert flat({"a": {"b": {"c": 1}}}) == {"a b c": 1}
