@@ -77,11 +77,12 @@ class Spool:
         self.offset = np.zeros(rows, np.int64)
         self.length = np.zeros(rows, np.int64)
         with hdf5.output_errors(path):
-            if resume and path.exists():
-                self.file = path.open("r+b", buffering=0)
+            self.file = path.open("r+b" if path.exists() else "x+b", buffering=0)
+            _lock(self.file, path)
+            if resume:
                 self._scan()
             else:
-                self.file = path.open("w+b", buffering=0)
+                self.file.truncate(0)
                 self._write(json.dumps({"format": FORMAT, "version": VERSION, "task": task}).encode() + b"\n")
         self.kept = self.count(Status.DONE)
 
@@ -148,6 +149,21 @@ class Spool:
         return payload, count
 
 
+def _lock(file: Any, path: Path) -> None:
+    """Keep a second run away from the same output; the lock ends with the process."""
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise FashretError(f"{path}: another run is writing it; wait for that one") from None
+    except OSError:  # a file system without locks
+        return
+
+
 def _columns(payload: bytes, count: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     row = np.frombuffer(payload, "<i8", count)
     status = np.frombuffer(payload, np.uint8, count, 8 * count)
@@ -187,7 +203,7 @@ def open_spool(path: Path, rows: int, task: dict[str, Any], *, resume: bool, res
         If one is there and neither was asked for, or it is another task's: with what changed.
     """
     found = task_of(path) if path.exists() and not restart else None
-    if found is None:
+    if found is None:  # none is there, or one that was cut off before it held anything
         return Spool(path, rows, task)
     if not resume:
         raise FashretError(f"{path} was left by an interrupted run: go on with --resume, or start anew with --restart")
