@@ -302,7 +302,7 @@ def evaluate(
 
     Example: fashret evaluate --rerank demo/catalogue.emb.h5 --report demo/report
 
-    Example: fashret evaluate --cross-domain --rerank a-on-a.emb.h5 a-on-b.emb.h5 b-on-a.emb.h5 b-on-b.emb.h5
+    Example: fashret evaluate --cross-domain --rerank demo/catalogue.emb.h5
     """
     if not files:
         example = "a-on-a.emb.h5 a-on-b.emb.h5 b-on-a.emb.h5" if options.cross_domain else "demo/catalogue.emb.h5"
