@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashret.cli import main
 from fashret.files import embeddings, hdf5
 from fashret.files.crops import KIND, append_crops, create_crops
 from fashret.files.rows import Rows, text_array
@@ -55,6 +57,47 @@ def run_fashret(*arguments: Any, **settings: Any) -> subprocess.CompletedProcess
     environment["PYTHONPATH"] = str(Path(__file__).parent.parent)  # whatever the working directory is
     settings.setdefault("env", environment)
     return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=240, **settings)
+
+
+def invoke(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line in this process, which saves the seconds that importing torch takes."""
+    words = ["fashret", *map(str, arguments)]
+    stdout, stderr, code = io.StringIO(), io.StringIO(), 0
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", words)
+        patch.setattr(sys, "stdout", stdout)
+        patch.setattr(sys, "stderr", stderr)
+        patch.setenv("COLUMNS", "120")
+        patch.setenv("NO_COLOR", "1")
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    return subprocess.CompletedProcess(words, code, stdout.getvalue(), stderr.getvalue())
+
+
+PIPELINE = (  # what `make demo` runs, on a few products and for one epoch
+    "demo demo/photos --products 24",
+    "crop demo/photos/manifest.csv -o demo/crops.h5",
+    "train demo/crops.h5 --recipe demo --epochs 1 --batch-products 8 --input 64x64 -o demo/model",
+    "embed demo/crops.h5 --model demo/model -o demo/catalogue.emb.h5",
+    "search demo/catalogue.emb.h5 -o demo/ranking.h5",
+    "rerank demo/ranking.h5 -o demo/reranked.h5",
+)
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the whole pipeline has run; tests only add to it."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    for command in PIPELINE:
+        done = run_fashret(*command.split(), cwd=folder)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    return folder
 
 
 def make_rows(count: int, **columns: Any) -> Rows:

@@ -116,7 +116,7 @@ def _attributes(file: h5py.File) -> dict[str, dict[str, Any]]:
             continue
         value = file.attrs.get(name)
         plain[name] = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, str) and value[:1] in "{[":
+        if isinstance(value, str) and value.startswith(("{", "[")):
             plain[name] = json.dumps(json.loads(value), ensure_ascii=False) if value not in ("{}", "[]") else "–"
     origins = {str(i.get("name")): f"{i.get('size')} bytes, {i.get('digest')}" for i in _inputs(file)}
     return {"attributes": plain, "made from": origins}

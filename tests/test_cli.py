@@ -1,0 +1,213 @@
+"""The command line: the six commands on drawn photos, by exit code and the data they leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashret.cli import app
+from fashret.files.embeddings import open_embeddings
+from fashret.files.rankings import open_ranking
+from fashret.files.rows import Role
+from tests.conftest import invoke, make_rows, write_crops, write_embeddings
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+STAGES = ["crop", "train", "embed", "search", "rerank", "evaluate"]
+
+
+def test_help_lists_the_commands_in_pipeline_order(fashret: Run) -> None:
+    text = fashret("--help").stdout
+    places = [text.index(f"│ {name} ") for name in [*STAGES, "demo", "info"]]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", sorted(c.name or c.callback.__name__ for c in app.registered_commands))  # type: ignore[union-attr]
+def test_every_command_has_an_example(name: str) -> None:
+    [registered] = [c for c in app.registered_commands if name in (c.name, getattr(c.callback, "__name__", ""))]
+    assert f"Example: fashret {name}" in (registered.callback.__doc__ or "")
+
+
+def test_the_examples_run(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example of the pipeline is the command that made the files, or runs on them."""
+    monkeypatch.chdir(pipeline)
+    photo = next((pipeline / "demo" / "photos").rglob("*street*.jpg"))
+    (pipeline / "photo.jpg").write_bytes(photo.read_bytes())
+    for registered in app.registered_commands:
+        for example in re.findall(r"Example: fashret (.+)", registered.callback.__doc__ or ""):
+            if example.split()[0] in ("demo", "train"):  # run by the fixture, with fewer products and epochs
+                continue
+            words = example.replace("40,60,380,900", "10,10,200,200").split()
+            done = invoke(*words)
+            assert done.returncode == 0, f"{example}: {done.stderr}"
+
+
+def test_every_file_says_what_it_is(pipeline: Path) -> None:
+    kinds = {}
+    for name in ("crops.h5", "model", "catalogue.emb.h5", "ranking.h5", "reranked.h5", "photos/manifest.csv"):
+        done = invoke("info", "--json", pipeline / "demo" / name)
+        assert done.returncode == 0, done.stderr
+        kinds[name] = json.loads(done.stdout)["kind"]
+    assert list(kinds.values()) == [
+        "fashret.crops",
+        "fashret.model",
+        "fashret.embeddings",
+        "fashret.ranking",
+        "fashret.ranking",
+        "manifest",
+    ]
+
+
+def test_rows_and_origins_are_kept_from_stage_to_stage(pipeline: Path) -> None:
+    with open_embeddings(pipeline / "demo/catalogue.emb.h5") as embeddings:
+        queries = embeddings.with_role(Role.QUERY)
+        gallery = set(embeddings.with_role(Role.GALLERY))
+        np.testing.assert_allclose(np.linalg.norm(embeddings.vectors, axis=1), 1, atol=1e-5)
+        assert embeddings.model["trained_on"] == embeddings.dataset != ""
+    plain, reranked = (open_ranking(pipeline / "demo" / name) for name in ("ranking.h5", "reranked.h5"))
+    np.testing.assert_array_equal(plain.query_row, queries)
+    np.testing.assert_array_equal(reranked.query_row, queries)
+    assert set(plain.gallery_row.ravel()) - {-1} <= gallery
+    assert not plain.reranking and reranked.reranking
+
+
+def test_scores_come_from_embeddings_and_from_rankings_alike(pipeline: Path) -> None:
+    demo = pipeline / "demo"
+    both = json.loads(invoke("evaluate", demo / "catalogue.emb.h5", "--rerank", "--json").stdout)
+    plain = json.loads(invoke("evaluate", demo / "ranking.h5", "--json").stdout)
+    again = json.loads(invoke("evaluate", demo / "reranked.h5", "--json").stdout)
+    text = json.dumps(both)
+    for alone in (plain, again):
+        value = next(n for n in numbers(alone) if 0 < n < 1)
+        assert str(value) in text
+
+
+def numbers(value: object) -> list[float]:
+    """All floats in a JSON value, in order."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [n for item in value for n in numbers(item)]
+    return [value] if isinstance(value, float) else []
+
+
+def test_flags_and_files_may_stand_in_any_order(pipeline: Path) -> None:
+    path = pipeline / "demo/catalogue.emb.h5"
+    first = invoke("evaluate", "--rerank", path, "--json", "--quiet")
+    second = invoke("evaluate", path, "--json", "--quiet", "--rerank")
+    assert first.returncode == 0 and first.stdout == second.stdout
+
+
+def test_a_photo_finds_itself_in_the_catalogue(pipeline: Path) -> None:
+    photos = pipeline / "demo/photos"
+    photo = next(photos.rglob("*shop*.jpg"))
+    catalogue = pipeline / "shop.emb.h5"
+    assert invoke("embed", photos / "photos", "--model", pipeline / "demo/model", "-o", catalogue).returncode == 0
+    done = invoke("search", catalogue, "--image", photo, "--json")
+    hits = json.loads(done.stdout)["hits"]
+    assert len(hits) == 10 and hits[0]["distance"] < 1e-6
+    assert hits[0]["photo"] == photo.relative_to(photos / "photos").as_posix()
+    shown = invoke("search", catalogue, "--image", photo)
+    assert shown.returncode == 0 and hits[0]["photo"] in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--box", "5,5,2,9"], "x1 < x2"),
+        (["--box", "a,b"], "write x1,y1,x2,y2"),
+        (["--box", "5000,5000,6000,6000"], "no area inside the photo"),
+    ],
+)
+def test_a_bad_box_is_one_line(pipeline: Path, arguments: list[str], said: str) -> None:
+    photo = next((pipeline / "demo/photos").rglob("*shop*.jpg"))
+    done = invoke("search", pipeline / "demo/catalogue.emb.h5", "--image", photo, *arguments)
+    assert_one_line(done, said)
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], said: str) -> None:
+    """Exit code 1, nothing on stdout, and one line that says it."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith("fashret:")]
+    assert done.returncode == 1 and len(lines) == 1 and re.search(said, lines[0]), done.stderr
+    assert "Traceback" not in done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("info {tmp}/none.h5", "no such file"),
+        ("embed {crops} --model {tmp}/none -o {tmp}/a.emb.h5", "no such model folder"),
+        ("embed {emb} --backbone resnet18 --weights none -o {tmp}/x.emb.h5", "not a fashret.crops file"),
+        ("search {crops} -o {tmp}/a.h5", "is a fashret.crops file, not a fashret.embeddings file"),
+        ("search {emb} {wide} -o {tmp}/a.h5", "wide.emb.h5"),
+        ("search {emb} {other} -o {tmp}/a.h5", "other"),
+        ("search {nan} -o {tmp}/a.h5", "NaN|finite"),
+        ("search {emb} -o {tmp}/missing/a.h5", "does not exist"),
+        ("search {emb} -o {tmp}/a.h5 --memory much", "not an amount of memory"),
+        ("search {emb} --image {tmp}/none.jpg", "none.jpg"),
+        ("rerank {emb} -o {tmp}/a.h5", "not a fashret.ranking file"),
+        ("evaluate {lonely}", "positive"),
+        ("crop {tmp}/none.csv -o {tmp}/a.h5", "no such file"),
+        ("train {crops} --recipe nothing -o {tmp}/m", "no such recipe"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, command: str, said: str) -> None:
+    vectors = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    broken = np.where(np.arange(8)[:, None] == 3, np.nan, vectors).astype(np.float32)
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    lonely = make_rows(8, product=np.array([f"p{i}" for i in range(8)], object))
+    names = {
+        "tmp": tmp_path,
+        "crops": write_crops(inputs / "a.crops.h5", make_rows(8)),
+        "emb": write_embeddings(inputs / "a.emb.h5", make_rows(8), vectors, {"name": "one", "digest": "sha256:0"}),
+        "wide": write_embeddings(inputs / "wide.emb.h5", make_rows(8), np.ones((8, 6), np.float32)),
+        "other": write_embeddings(inputs / "b.emb.h5", make_rows(8), vectors, {"name": "other", "digest": "sha256:1"}),
+        "nan": write_embeddings(inputs / "nan.emb.h5", make_rows(8), broken),
+        "lonely": write_embeddings(inputs / "lonely.emb.h5", lonely, vectors),
+    }
+    words = [word.format(**names) for word in command.split()]
+    assert_one_line(invoke(*words), said)
+    assert [p.name for p in tmp_path.iterdir()] == ["inputs"]
+
+
+@pytest.mark.parametrize(
+    "command", ["", "search", "frobnicate", "crop --size many x", "evaluate", "search a.h5 --metric manhattan -o b.h5"]
+)
+def test_wrong_usage_is_exit_code_2(command: str) -> None:
+    assert invoke(*command.split()).returncode == 2
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interruption_leaves_no_final_name(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    output = tmp_path / "demo"
+    command = [sys.executable, "-m", "fashret", "demo", str(output), "--products", "2000", "--workers", "1"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"COLUMNS": "80"}
+    )
+    wait_until(lambda: next(output.rglob("*.jpg"), None) or next(tmp_path.rglob("*.jpg"), None))
+    process.send_signal(sent)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr.decode()
+    assert b"Traceback" not in stderr
+    assert not (output / "manifest.csv").exists()
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)  # polling, not waiting: another process draws
+
+
+def test_version(fashret: Run) -> None:
+    assert re.fullmatch(r"fashret \d+\.\d+\.\d+\n", fashret("--version").stdout)
