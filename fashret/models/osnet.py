@@ -7,6 +7,8 @@ checkpoints; the two papers' codes name the same streams differently.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -92,7 +94,7 @@ class OmniScaleBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         narrow = self.conv1(features)
-        gated = torch.stack([self.gate(stream(narrow)) for stream in self.streams()]).sum(dim=0)
+        gated = reduce(torch.add, (self.gate(stream(narrow)) for stream in self.streams()))
         return F.relu(self.IN(self.conv3(gated)) + self.downsample(features))
 
 
