@@ -32,7 +32,7 @@ class TrainingLog:
 
     def append(self, values: Mapping[str, Any]) -> None:
         """Write one line; it is on its way to the disk when this returns."""
-        cells = [f"{value:.6g}" if isinstance(value, float) else str(value) for value in
+        cells = [f"{value:.8g}" if isinstance(value, float) else str(value) for value in
                  (values.get(name, "") for name in self.columns)]  # fmt: skip
         with output_errors(self.path), self.path.open("a", encoding="utf-8") as stream:
             stream.write(",".join(cells) + "\n")

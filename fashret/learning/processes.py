@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, distributed
 
 from fashret.console import log
+from fashret.errors import FashretError
 
 PATIENCE = timedelta(hours=2)  # how long a process waits for the others, for example while rank 0 joins files
 
@@ -43,19 +44,32 @@ def place() -> Place:
 
 @contextmanager
 def together(device: torch.device) -> Iterator[Place]:
-    """Join the other processes for the time of the block; alone, nothing happens."""
+    """Join the other processes for the time of the block, and leave it together; alone, nothing happens.
+
+    Raises
+    ------
+    FashretError
+        If another process died.
+    """
     here = place()
-    if here.world == 1 or distributed.is_initialized():
+    if here.world == 1:
         yield here
         return
     if not here.first:
         log.setLevel(logging.WARNING)
-    backend = "nccl" if device.type == "cuda" else "gloo"
-    distributed.init_process_group(backend, timeout=PATIENCE)
+    join = not distributed.is_initialized()
+    if join:
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield here
+        wait(here.world)
+    except RuntimeError as error:
+        if "gloo" not in str(error) and not isinstance(error, distributed.DistBackendError):
+            raise
+        raise FashretError("another process of this run died; start it again with --resume") from error
     finally:
-        distributed.destroy_process_group()
+        if join:
+            distributed.destroy_process_group()
 
 
 def gather(values: Tensor, world: int) -> Tensor:

@@ -1,0 +1,155 @@
+"""Model folders and checkpoints: whole or not at all, never code, one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from fashret.errors import FashretError
+from fashret.files import checkpoints
+from fashret.files.training_log import TrainingLog, read_log
+
+TENSORS = {"a.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3), "b": torch.tensor(7)}
+ABOUT = {"settings": {"backbone": "tiny"}}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def full_disk(bytes_left: int) -> Iterator[None]:
+    """Files cannot grow beyond a size, which the system reports as it reports a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_model_comes_back(tmp_path: Path) -> None:
+    written = checkpoints.write_model(tmp_path, TENSORS, ABOUT)
+    assert names(tmp_path) == ["model.json", "model.safetensors"]
+    for path in (tmp_path, tmp_path / "model.json"):
+        model = checkpoints.open_model(path)
+        weights = model.weights()
+        assert model.digest == written.digest and model.settings == {"backbone": "tiny"}
+        assert all(torch.equal(weights[name], tensor) for name, tensor in TENSORS.items())
+
+
+def test_the_digest_sees_names_shapes_types_and_values() -> None:
+    base = {"a": torch.zeros(2, 2)}
+    others = [{"b": torch.zeros(2, 2)}, {"a": torch.zeros(4)}, {"a": torch.zeros(2, 2, dtype=torch.int32)},
+              {"a": torch.eye(2) * 1e-40}, {"a": torch.zeros(2, 2), "b": torch.zeros(0)}]  # fmt: skip
+    digests = {checkpoints.weights_digest(tensors) for tensors in [base, *others]}
+    assert len(digests) == 6
+    assert checkpoints.weights_digest({"a": torch.zeros(2, 4)[:, ::2]}) == checkpoints.weights_digest(base)
+
+
+def broken_model(folder: Path, how: str) -> Path:
+    checkpoints.write_model(folder, TENSORS, ABOUT)
+    file, weights = folder / "model.json", folder / "model.safetensors"
+    if how == "no json":
+        file.unlink()
+    elif how == "unfinished":
+        file.unlink()
+        (folder / "checkpoints").mkdir()
+    elif how == "json cut off":
+        file.write_text(file.read_text()[:-20])
+    elif how == "another json":
+        file.write_text('{"name": "something"}')
+    elif how == "newer":
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"format_version": 99}))
+    elif how == "no weights":
+        weights.unlink()
+    elif how == "weights cut off":
+        weights.write_bytes(weights.read_bytes()[:-5])
+    elif how == "other weights":
+        checkpoints.write_tensors(weights, {**TENSORS, "b": torch.tensor(8)})
+    elif how == "no folder":
+        return folder / "nowhere"
+    elif how == "a file":
+        return weights
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("no json", "has no model.json; is it a folder that"),
+        ("unfinished", "has no model.json; its training has not ended"),
+        ("json cut off", "does not describe a model"),
+        ("another json", "does not describe a model"),
+        ("newer", "format version 99"),
+        ("no weights", "no such file"),
+        ("weights cut off", "is damaged"),
+        ("other weights", "is not the file that model.json"),
+        ("no folder", "no such model folder"),
+        ("a file", "is a file, not a model folder"),
+    ],
+)
+def test_a_bad_model_is_one_line(tmp_path: Path, how: str, words: str) -> None:
+    with pytest.raises(FashretError, match=words) as caught:
+        checkpoints.open_model(broken_model(tmp_path, how)).weights()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
+    state = {"tensor": torch.ones(3), "numbers": {"step": 4, "rate": 0.1}, "list": [1, (2.5, None)]}
+    checkpoints.write_checkpoint(tmp_path / "last.pt", state)
+    found = checkpoints.read_checkpoint(tmp_path / "last.pt")
+    assert torch.equal(found.pop("tensor"), state.pop("tensor")) and found == state
+    assert names(tmp_path) == ["last.pt"]
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "sprung",))
+
+    (tmp_path / "last.pt").write_bytes(pickle.dumps(Trap()))
+    torch.save({"x": Trap()}, tmp_path / "other.pt")
+    for name in ("last.pt", "other.pt"):
+        with pytest.raises(FashretError, match="damaged"):
+            checkpoints.read_checkpoint(tmp_path / name)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
+    checkpoints.write_checkpoint(tmp_path / "last.pt", {"step": 1})
+    for write in (checkpoints.write_checkpoint, checkpoints.write_tensors):
+        with full_disk(20_000), pytest.raises(FashretError, match="the disk is full"):
+            write(tmp_path / "last.pt", {"a": torch.zeros(100_000)})
+    assert names(tmp_path) == ["last.pt"]
+    assert checkpoints.read_checkpoint(tmp_path / "last.pt") == {"step": 1}
+
+
+def test_the_log_is_cut_to_the_step_of_the_checkpoint(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path / "log.csv", ["epoch", "step", "loss", "mAP"])
+    log.begin()
+    for epoch in range(3):
+        log.append({"epoch": epoch, "step": 10 * (epoch + 1), "loss": 0.5, "unknown": 3})
+    log.begin(step=20)
+    assert [line["step"] for line in read_log(log.path)] == ["10", "20"]
+    log.append({"epoch": 2, "step": 30, "loss": 0.25, "mAP": 0.125})
+    assert log.path.read_text().splitlines() == ["epoch,step,loss,mAP", "0,10,0.5,", "1,20,0.5,", "2,30,0.25,0.125"]
+    log.begin()
+    assert read_log(log.path) == []
+
+
+def test_a_log_of_something_else_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("a,b\n1,2\n")
+    for name in ("log.csv", "nowhere.csv"):
+        with pytest.raises(FashretError, match="no log of a training run"):
+            read_log(tmp_path / name)
