@@ -74,7 +74,7 @@ def normalise(images: NDArray[np.uint8] | torch.Tensor, settings: ModelSettings)
     >>> normalise(np.full((1, 1, 3), 255, np.uint8), ModelSettings(mean=(0.5,) * 3, std=(0.25,) * 3)).flatten()
     tensor([2., 2., 2.])
     """
-    pixels = torch.as_tensor(np.ascontiguousarray(images) if isinstance(images, np.ndarray) else images)
+    pixels = torch.as_tensor(np.require(images, requirements=["C", "W"]) if isinstance(images, np.ndarray) else images)
     pixels = pixels.movedim(-1, -3)  # ..., 3, H, W
     mean = torch.tensor(settings.mean, device=pixels.device).view(3, 1, 1)
     std = torch.tensor(settings.std, device=pixels.device).view(3, 1, 1)

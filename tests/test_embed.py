@@ -1,0 +1,466 @@
+"""`fashret embed`: vectors against a plain forward pass, bad photos, resume, append, joined models, centroids."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fashret.errors import FashretError
+from fashret.files import checkpoints, hdf5
+from fashret.files.crops import open_crops
+from fashret.files.embeddings import open_embeddings
+from fashret.files.photos import read_crop
+from fashret.files.rows import Role, text_array
+from fashret.models import embedder as embedders
+from fashret.models.centroids import product_centroids
+from fashret.models.network import RetrievalNetwork, build
+from fashret.models.preprocessing import preprocess
+from fashret.models.settings import ModelSettings
+from fashret.options import EmbedOptions
+from fashret.stages import embed
+from tests.conftest import jpeg, make_rows, write_crops
+from tests.test_checkpoints import full_disk
+from tests.training_case import SIDE, add_tiny_backbone, embed_in_process, in_fresh_process
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small networks on busy machines: threads would wait for each other."""
+    add_tiny_backbone()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def write_tiny_model(folder: Path, seed: int = 0, **settings: Any) -> Path:
+    """A model folder whose statistics are not those of a new network."""
+    chosen = ModelSettings(backbone="tiny", weights="none", height=SIDE, width=SIDE, seed=seed, **settings)
+    network = build(chosen)
+    generator = torch.Generator().manual_seed(seed)
+    for name, buffer in network.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.copy_(torch.rand(buffer.shape, generator=generator) + 0.1)
+    folder.mkdir()
+    about = {"settings": chosen.to_dict(), "trained_on": {"dataset": "test"}}
+    checkpoints.write_model(folder, network.state_dict(), about)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny_model(tmp_path / "model")
+
+
+@pytest.fixture
+def crops(tmp_path: Path) -> Path:
+    return write_crops(tmp_path / "a.crops.h5", make_rows(23), size=20)
+
+
+def options(trained: Path | None, **changes: Any) -> EmbedOptions:
+    values = {"batch_size": 5, "workers": 0, "device": "cpu", "precision": "float32"}
+    return EmbedOptions(**(values | {"model": (trained,) if trained else ()} | changes))
+
+
+def plain_vectors(model: Path, images: list[np.ndarray], normalised: bool = True) -> np.ndarray:
+    """One image after the other through the network, in evaluation mode."""
+    file = checkpoints.open_model(model)
+    network: RetrievalNetwork = build(ModelSettings.from_dict(file.settings))
+    network.load_state_dict(file.weights())
+    network.eval()
+    run = network.embed if normalised else network.describe
+    return np.concatenate([run(preprocess(np.array(image), network.settings)[None]).numpy() for image in images])
+
+
+def vectors_of(path: Path) -> np.ndarray:
+    with open_embeddings(path) as file:
+        return np.array(file.vectors)
+
+
+def test_vectors_are_those_of_a_plain_forward_pass(crops: Path, model: Path, tmp_path: Path) -> None:
+    for workers in (0, 2):
+        summary = embed.run(crops, tmp_path / "a.emb.h5", options(model, workers=workers))
+        assert summary is not None and (summary.rows, summary.embedded, summary.failed) == (23, 23, 0)
+        with open_crops(crops) as source, open_embeddings(tmp_path / "a.emb.h5") as file:
+            np.testing.assert_allclose(file.vectors, plain_vectors(model, source.images(0, 23)), atol=1e-6)
+            np.testing.assert_allclose(np.linalg.norm(file.vectors, axis=1), 1, atol=1e-6)
+            for name in ("crop_id", "source", "product", "role", "domain", "category"):
+                np.testing.assert_array_equal(getattr(file, name), getattr(source, name))
+            assert file.normalized and file.dataset == "test" and not file.centroids
+            assert hdf5.read_json(file.file, "inputs")[0]["digest"] == source.digest
+            assert file.vectors.dtype == np.float32 and isinstance(file.vectors, np.memmap)
+
+
+def test_the_file_names_its_model(crops: Path, model: Path, tmp_path: Path) -> None:
+    embed.run(crops, tmp_path / "a.emb.h5", options(model))
+    with open_embeddings(tmp_path / "a.emb.h5") as file:
+        record = file.model
+    assert record["digest"] == checkpoints.open_model(model).digest and record["path"] == "model"
+    assert record["trained_on"] == "test" and record["weights"] == "trained" and record["precision"] == "float32"
+    assert record["settings"] == checkpoints.open_model(model).settings and record["crop_size"] == 20
+
+
+def test_one_more_photo_is_embedded_the_same_way(crops: Path, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.emb.h5"
+    embed.run(crops, path, options(model))
+    with open_embeddings(path) as file, open_crops(crops) as source:
+        again = embedders.embedder_of(file.model, path, device="cpu").embed(source.images(3, 6))
+        np.testing.assert_allclose(again, file.vectors[3:6], atol=1e-6)
+        assert embedders.embedder_of(file.model, path, device="cpu").embed([]).shape == (0, 6)
+        record = file.model
+    model.rename(tmp_path / "moved")
+    with pytest.raises(FashretError, match="its model is no longer at .*--model"):
+        embedders.embedder_of(record, path, device="cpu")
+    embedders.embedder_of(record, path, [tmp_path / "moved"], device="cpu")
+    other = write_tiny_model(tmp_path / "other", seed=1)
+    with pytest.raises(FashretError, match="are not those that made"):
+        embedders.embedder_of(record, path, [other], device="cpu")
+    with pytest.raises(FashretError, match="needs 1 models"):
+        embedders.embedder_of(record, path, [other, other], device="cpu")
+    with pytest.raises(FashretError, match="does not say which model"):
+        embedders.embedder_of({}, path)
+
+
+def test_folders_that_move_together_find_each_other(crops: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    write_tiny_model(tmp_path / "one" / "model")
+    embed.run(crops, tmp_path / "one" / "a.emb.h5", options(tmp_path / "one" / "model"))
+    (tmp_path / "one").rename(tmp_path / "two")
+    with open_embeddings(tmp_path / "two" / "a.emb.h5") as file:
+        found = embedders.embedder_of(file.model, file.path, device="cpu")
+    assert found.parts[0].folder == tmp_path / "two" / "model"
+
+
+def test_a_backbone_with_random_weights_says_so(crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "a.emb.h5"
+    random_weights = options(None, backbone="tiny", weights="none", input="16x16", seed=3)
+    embed.run(crops, path, random_weights)
+    assert "RANDOM WEIGHTS" in caplog.text
+    with open_embeddings(path) as file, open_crops(crops) as source:
+        assert file.model["weights"] == "random" and file.model["trained_on"] == ""
+        again = embedders.embedder_of(file.model, path, device="cpu").embed(source.images(0, 2))
+        np.testing.assert_allclose(again, file.vectors[:2], atol=1e-6)
+    embed.run(crops, tmp_path / "b.emb.h5", dataclasses.replace(random_weights, seed=4))
+    assert not np.allclose(vectors_of(path), vectors_of(tmp_path / "b.emb.h5"))
+
+
+def make_photos(folder: Path, count: int = 12, broken: tuple[int, ...] = ()) -> Path:
+    folder.mkdir()
+    generator = np.random.default_rng(5)
+    for i in range(count):
+        data = jpeg(generator.integers(0, 255, (40, 30, 3), np.uint8))
+        (folder / f"{i:02}.jpg").write_bytes(b"<html>gone</html>" if i in broken else data)
+    return folder
+
+
+def test_a_bare_folder(model: Path, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos")
+    embed.run(photos, tmp_path / "a.emb.h5", options(model, size=24, workers=1))
+    images = [read_crop(photos / f"{i:02}.jpg", None, 24) for i in range(12)]
+    with open_embeddings(tmp_path / "a.emb.h5") as file:
+        assert file.source.tolist() == [f"{i:02}.jpg" for i in range(12)]
+        np.testing.assert_allclose(file.vectors, plain_vectors(model, images), atol=1e-6)
+        assert file.model["crop_size"] == 24
+
+
+def test_a_table_with_boxes(model: Path, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 2)
+    (photos / "rows.csv").write_text("image,product,x1,y1,x2,y2\n00.jpg,a,2,3,20,30\n00.jpg,b,,,,\n01.jpg,a,0,0,9,9\n")
+    embed.run(photos / "rows.csv", tmp_path / "a.emb.h5", options(model))
+    boxes = [np.array([2, 3, 20, 30]), None, np.array([0, 0, 9, 9])]
+    files = ["00.jpg", "00.jpg", "01.jpg"]
+    images = [read_crop(photos / name, box, 320) for name, box in zip(files, boxes, strict=True)]
+    np.testing.assert_allclose(vectors_of(tmp_path / "a.emb.h5"), plain_vectors(model, images), atol=1e-6)
+
+
+def test_bad_photos_are_named_and_counted(model: Path, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", broken=(4, 9))
+    path = tmp_path / "a.emb.h5"
+    summary = embed.run(photos, path, options(model, max_errors=0.2))
+    assert summary is not None and (summary.rows, summary.failed) == (10, 2)
+    lines = [json.loads(line) for line in (tmp_path / "a.emb.h5.errors.jsonl").read_text().splitlines()]
+    assert [line["source"] for line in lines] == ["04.jpg", "09.jpg"] and "not an image" in lines[0]["reason"]
+    good = [i for i in range(12) if i not in (4, 9)]
+    images = [read_crop(photos / f"{i:02}.jpg", None, 320) for i in good]
+    np.testing.assert_allclose(vectors_of(path), plain_vectors(model, images), atol=1e-6)
+    (photos / "04.jpg").write_bytes((photos / "03.jpg").read_bytes())
+    (photos / "09.jpg").unlink()
+    embed.run(photos, path, options(model, max_errors=0.2))
+    assert len(vectors_of(path)) == 11 and not (tmp_path / "a.emb.h5.errors.jsonl").exists()
+
+
+def test_too_many_bad_photos_stop(model: Path, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", broken=(4, 9))
+    path = tmp_path / "a.emb.h5"
+    with pytest.raises(FashretError, match=r"of 12 photos cannot be used, more than --max-errors 0.01; the first: 04"):
+        embed.run(photos, path, options(model))
+    assert not path.exists() and (tmp_path / "a.emb.h5.errors.jsonl").exists()
+    for i in (4, 9):
+        (photos / f"{i:02}.jpg").write_bytes((photos / "03.jpg").read_bytes())
+    summary = embed.run(photos, path, options(model, resume=True))  # mended, and gone on
+    assert summary is not None and summary.rows == 12 and summary.kept > 0
+    assert not (tmp_path / "a.emb.h5.errors.jsonl").exists() and not list(tmp_path.glob("*.spool"))
+
+
+def test_nothing_but_bad_photos(model: Path, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 2, broken=(0, 1))
+    with pytest.raises(FashretError, match="none of its 2 photos could be read"):
+        embed.run(photos, tmp_path / "a.emb.h5", options(model, max_errors=1.0))
+    assert not (tmp_path / "a.emb.h5").exists()
+
+
+def killed_embed(source: Path, output: Path, kill_at: int, **changes: Any) -> None:
+    """Die by SIGKILL when the `kill_at`-th block is written to the spool, a part of it on the disk."""
+    import os
+    import signal
+
+    from fashret.files import spool
+
+    real, count = spool.Spool._write, 0
+
+    def write(self: Any, data: bytes) -> None:
+        nonlocal count
+        count += 1
+        if count == kill_at:
+            real(self, data[: len(data) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(self, data)
+
+    spool.Spool._write = write  # type: ignore[method-assign]
+    embed_in_process(source, output, batch_size=5, **changes)
+
+
+def test_kills_lose_nothing(crops: Path, model: Path, tmp_path: Path) -> None:
+    how = {"model": (model,), "resume": True}
+    embed.run(crops, tmp_path / "whole.emb.h5", options(model))
+    path = tmp_path / "a.emb.h5"
+    for kill_at in (1, 3, 2):
+        assert in_fresh_process(killed_embed, crops, path, kill_at, **how) == -9
+        assert not path.exists()
+    summary = embed.run(crops, path, options(model, resume=True))
+    assert summary is not None and summary.kept == 10 and summary.embedded == 13
+    np.testing.assert_array_equal(vectors_of(path), vectors_of(tmp_path / "whole.emb.h5"))
+
+
+class Stop(BaseException):
+    """Stands in for Ctrl-C."""
+
+
+def interrupted(source: Path, output: Path, how: EmbedOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = embed._records, []
+
+    def records(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise Stop
+        return real(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(embed, "_records", records)
+        embed.run(source, output, how)
+    assert not output.exists()
+
+
+def test_an_interrupted_run_is_not_thrown_away(
+    crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.emb.h5"
+    interrupted(crops, path, options(model), monkeypatch)
+    with pytest.raises(FashretError, match="go on with --resume, or start anew with --restart"):
+        embed.run(crops, path, options(model))
+    with pytest.raises(FashretError, match=r"--batch-size 5 → 7"):
+        embed.run(crops, path, options(model, resume=True, batch_size=7))
+    other = write_tiny_model(tmp_path / "other", seed=1)
+    with pytest.raises(FashretError, match="model sha256:"):
+        embed.run(crops, path, options(other, resume=True))
+    summary = embed.run(crops, path, options(other, restart=True))
+    assert summary is not None and summary.kept == 0
+
+
+def test_append_embeds_new_rows_only(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = make_photos(tmp_path / "photos")
+    whole, path = tmp_path / "whole.emb.h5", tmp_path / "a.emb.h5"
+    embed.run(photos, whole, options(model))
+    hidden = [photos / "03.jpg", photos / "11.jpg"]
+    data = [file.read_bytes() for file in hidden]
+    for file in hidden:
+        file.unlink()
+    first = embed.run(photos, path, options(model, append=True))  # nothing to append to yet
+    assert first is not None and (first.rows, first.kept) == (10, 0)
+    for file, content in zip(hidden, data, strict=True):
+        file.write_bytes(content)
+    summary = embed.run(photos, path, options(model, append=True))
+    assert summary is not None and (summary.rows, summary.embedded, summary.kept) == (12, 2, 10)
+    with open_embeddings(whole) as expected, open_embeddings(path) as found:
+        assert found.source.tolist()[-2:] == ["03.jpg", "11.jpg"]
+        order = [found.source.tolist().index(name) for name in expected.source]
+        np.testing.assert_allclose(found.vectors[order], expected.vectors, atol=1e-6)
+    with pytest.raises(FashretError, match="was made by the model model, not by other"):
+        embed.run(photos, path, options(write_tiny_model(tmp_path / "other", seed=2), append=True))
+
+
+def test_append_joins_categories(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.emb.h5"
+    first = make_rows(4, category=np.array([0, 1, -1, 0], np.int16), categories=("bags", "tops"))
+    second = make_rows(8, category=np.array([0, 1, 1, -1] * 2, np.int16), categories=("tops", "belts"))
+    embed.run(write_crops(tmp_path / "a.crops.h5", first), path, options(model))
+    embed.run(write_crops(tmp_path / "b.crops.h5", second), path, options(model, append=True))
+    with open_embeddings(path) as file:
+        names = [file.categories[c] if c >= 0 else "" for c in file.category]
+    assert names == ["bags", "tops", "", "bags", "tops", "belts", "belts", ""]
+
+
+def test_models_are_joined(crops: Path, model: Path, tmp_path: Path) -> None:
+    """The cosine of two rows is the weighted mean of the models' cosines."""
+    other = write_tiny_model(tmp_path / "other", seed=1, dim=4)
+    how = options(None, model=(model, other), model_weight=(3.0, 1.0))
+    path = tmp_path / "both.emb.h5"
+    embed.run(crops, path, how)
+    with open_crops(crops) as source:
+        one, two = (plain_vectors(each, source.images(0, 23)) for each in (model, other))
+    with open_embeddings(path) as file, open_crops(crops) as source:
+        assert file.width == 10 and file.model["name"] == "model + other"
+        np.testing.assert_allclose(file.vectors @ file.vectors.T, 0.75 * one @ one.T + 0.25 * two @ two.T, atol=1e-5)
+        again = embedders.embedder_of(file.model, path, device="cpu").embed(source.images(0, 2))
+        np.testing.assert_allclose(again, file.vectors[:2], atol=1e-6)
+    with pytest.raises(FashretError, match="2 models and 1 weights"):
+        embed.run(crops, path, dataclasses.replace(how, model_weight=(1.0,)))
+    with pytest.raises(FashretError, match="above zero"):
+        embed.run(crops, path, dataclasses.replace(how, model_weight=(1.0, 0.0)))
+
+
+def test_centroids(model: Path, tmp_path: Path) -> None:
+    """One row a product: the mean over its gallery images before normalisation, then length 1."""
+    product = text_array(["b", "a", "b", "", "a", "c", "b"])
+    both = int(Role.TRAIN | Role.GALLERY)
+    role = np.array([4, both, 4, 4, 4, int(Role.QUERY), int(Role.QUERY)], np.uint8)
+    crops = write_crops(tmp_path / "a.crops.h5", make_rows(7, product=product, role=role))
+    embed.run(crops, tmp_path / "c.emb.h5", options(model, centroids=True))
+    with open_crops(crops) as source, open_embeddings(tmp_path / "c.emb.h5") as file:
+        raw = plain_vectors(model, source.images(0, 7), normalised=False)
+        means = np.stack([raw[[0, 2]].mean(axis=0), raw[[1, 4]].mean(axis=0)])
+        expected = means / np.linalg.norm(means, axis=1, keepdims=True)
+        np.testing.assert_allclose(file.vectors, expected, atol=1e-6)
+        assert file.product.tolist() == ["b", "a"] and file.role.tolist() == [4, 4] and file.centroids
+        assert file.source.tolist() == source.source[[0, 1]].tolist()
+    with pytest.raises(FashretError, match="exclude each other"):
+        embed.run(crops, tmp_path / "c.emb.h5", options(model, centroids=True, append=True))
+
+
+def test_centroids_do_not_depend_on_the_pieces() -> None:
+    generator = np.random.default_rng(0)
+    rows = make_rows(40, product=text_array(generator.choice(["", "x", "y", "z"], 40)), role=np.full(40, 4, np.uint8))
+    vectors = generator.normal(size=(40, 3)).astype(np.float32)
+    whole = product_centroids([(rows, vectors)])
+    cuts = [0, 1, 17, 39, 40]
+    pieces = [(rows.take(slice(a, b)), vectors[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = product_centroids(pieces)
+    np.testing.assert_array_equal(parts[1], whole[1])
+    assert parts[0].crop_id.tolist() == whole[0].crop_id.tolist() and len(parts[0]) == 3
+    with pytest.raises(FashretError, match="no row has a product"):
+        product_centroids([(make_rows(2, role=np.full(2, 2, np.uint8)), vectors[:2])])
+
+
+def test_bf16_is_used_where_it_is_close(
+    crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "fashret")
+    path = tmp_path / "a.emb.h5"
+    summary = embed.run(crops, path, options(model, precision="bf16"))
+    assert summary is not None and summary.precision == "bf16"
+    cosine = re.search(r"bf16: cosine to float32 at least (\S+) on the first 5 crops", caplog.text)
+    assert cosine is not None and 0.999 < float(cosine[1]) <= 1.000001
+    embed.run(crops, tmp_path / "b.emb.h5", options(model))
+    difference = np.abs(vectors_of(path) - vectors_of(tmp_path / "b.emb.h5")).max()
+    assert 1e-6 < difference < 0.02
+    monkeypatch.setattr(embedders, "COSINE_KEPT", 1.1)
+    summary = embed.run(crops, path, options(model, precision="bf16"))
+    assert summary is not None and summary.precision == "float32" and "using float32" in caplog.text
+    with open_embeddings(path) as file:
+        assert file.model["precision"] == "float32"
+
+
+def test_half_of_the_bytes(crops: Path, model: Path, tmp_path: Path) -> None:
+    embed.run(crops, tmp_path / "a.emb.h5", options(model))
+    embed.run(crops, tmp_path / "b.emb.h5", options(model, dtype="float16"))
+    half = vectors_of(tmp_path / "b.emb.h5")
+    assert half.dtype == np.float16
+    np.testing.assert_allclose(half, vectors_of(tmp_path / "a.emb.h5"), atol=1e-3)
+
+
+def test_vectors_do_not_depend_on_the_batch(crops: Path, model: Path, tmp_path: Path) -> None:
+    embed.run(crops, tmp_path / "a.emb.h5", options(model))
+    for size in (1, 23, 1000):
+        embed.run(crops, tmp_path / "b.emb.h5", options(model, batch_size=size))
+        np.testing.assert_allclose(vectors_of(tmp_path / "b.emb.h5"), vectors_of(tmp_path / "a.emb.h5"), atol=1e-6)
+
+
+def test_a_full_disk_keeps_what_was_embedded(crops: Path, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.emb.h5"
+    with full_disk(800), pytest.raises(FashretError, match="the disk is full"):
+        embed.run(crops, path, options(model))
+    assert not path.exists() and not list(tmp_path.glob("*.partial"))
+    summary = embed.run(crops, path, options(model, resume=True))
+    assert summary is not None and summary.rows == 23
+
+
+def test_memory_that_does_not_suffice(
+    crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*arguments: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(RetrievalNetwork, "describe", exhausted)
+    with pytest.raises(FashretError, match="out of memory on cpu with 5 crops a batch; lower --batch-size"):
+        embed.run(crops, tmp_path / "a.emb.h5", options(model))
+
+
+def test_crops_that_change_under_way(crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = embed._check_errors
+
+    def check_errors(*arguments: Any) -> None:
+        write_crops(crops, make_rows(30))
+        real(*arguments)
+
+    monkeypatch.setattr(embed, "_check_errors", check_errors)
+    with pytest.raises(FashretError, match="changed while it was in use"):
+        embed.run(crops, tmp_path / "a.emb.h5", options(model))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"batch_size": 0}, "--batch-size 0"),
+        ({"max_errors": 2.0}, "--max-errors 2.0"),
+        ({"size": 0}, "--size 0"),
+        ({"workers": -3}, "--workers -3"),
+        ({"device": "cuda:9"}, "no GPU|counted from cuda:0"),
+        ({"precision": "fp16"}, "slow on a CPU"),
+        ({"resume": True, "restart": True}, "exclude each other"),
+        ({"model": (Path("nowhere"),)}, "no such model folder"),
+        ({"model": (), "backbone": "resnet1"}, "no backbone 'resnet1'"),
+    ],
+)
+def test_nonsense_is_one_line(crops: Path, model: Path, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(FashretError, match=words) as caught:
+        embed.run(crops, tmp_path / "a.emb.h5", options(model, **changes))
+    assert "\n" not in str(caught.value) and not (tmp_path / "a.emb.h5").exists()
+
+
+def test_sources_and_outputs_that_are_none(crops: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(FashretError, match="has no rows"):
+        embed.run(write_crops(tmp_path / "b.crops.h5", make_rows(0)), tmp_path / "a.emb.h5", options(model))
+    with pytest.raises(FashretError, match="no such file or folder"):
+        embed.run(tmp_path / "nowhere", tmp_path / "a.emb.h5", options(model))
+    with pytest.raises(FashretError, match="not a fashret.crops file"):
+        embed.run(crops, tmp_path / "a.emb.h5", options(model))
+        embed.run(tmp_path / "a.emb.h5", tmp_path / "b.emb.h5", options(model))
+    with pytest.raises(FashretError, match="the folder .* does not exist"):
+        embed.run(crops, tmp_path / "no" / "a.emb.h5", options(model))
