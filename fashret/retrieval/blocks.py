@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.retrieval.approximation import Arithmetic, Form
 from fashret.retrieval.distances import frozen, squares_of_rows
-from fashret.retrieval.selection import SHORT, Stored, Terms
+from fashret.retrieval.selection import SHORT, Stored
 from fashret.retrieval.threads import over_rows
 
 LONGEST = 1e36  # square of the greatest length that float32 terms can hold (euclidean)
 NAMED_ROWS = 5  # bad rows named in a message
 SPARE = 4 << 20  # bytes for threads and small arrays
 
-# Rows × columns of a tile, the preferred one first: its products should stay in the processor's cache
-TILES = ((2048, 4096), (1024, 2048), (512, 1024), (256, 512), (128, 256), (64, 128), (32, 64), (16, 32))
+TILE = 2048  # rows and columns of a tile where memory allows
+PANEL_BYTES = 8 << 20  # of the columns' vectors: within the processor's cache, pairs are settled three times faster
+LEAST = 32  # rows and columns of the smallest tile
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,7 @@ class Block:
         return self.forms[arithmetic.name]
 
     def form_of(self, arithmetic: Arithmetic, which: NDArray[np.int64]) -> Form:
-        """Some of its rows made ready: a part of the whole block's form if they adjoin, else made for the occasion."""
-        if which[-1] - which[0] + 1 == len(which):
-            part, whole = slice(which[0], which[-1] + 1), self.form(arithmetic)
-            return Form(whole.numbers[part], Terms._make(term[part] for term in whole.terms))
+        """Some of its rows made ready, for the occasion."""
         return arithmetic.form(Stored._make(column[which] for column in self.stored), self.cosine)
 
 
@@ -113,12 +111,11 @@ def load_blocks(side: Side, size: int, cosine: bool) -> Iterator[Block]:
 
 
 def load_all(sides: Sequence[Side], size: int, cosine: bool, first: int = 0) -> Iterator[Block]:
-    """The rows of all sides, numbered through, in blocks of ``size``, from the block that begins with ``first`` on."""
+    """The rows of all sides, numbered through, in blocks of ``size``, from row ``first`` on."""
     number = 0
     for side in sides:
-        for start in range(0, len(side), size):
-            if number + start >= first:
-                yield load_block(side, start, min(start + size, len(side)), cosine, number)
+        for start in range(max(0, first - number), len(side), size):
+            yield load_block(side, start, min(start + size, len(side)), cosine, number)
         number += len(side)
 
 
@@ -162,8 +159,8 @@ def plan(queries: int, gallery: int, width: int, k: int, memory: int, results: i
         If the budget is too small for the smallest blocks; says what would do.
     """
     a_query = _block_bytes(1, width) + 16 * k
-    for tile in TILES:
-        rows, columns = max(1, min(tile[0], queries)), max(1, min(tile[1], gallery))
+    for size in _tile_sizes():
+        rows, columns = min(size, queries), min(size, gallery, max(PANEL_BYTES // (4 * width), TILE // 2))
         fixed = results + SPARE + _block_bytes(columns, width) + _tile_bytes(rows, columns, width)
         held = min(queries, (memory - fixed) // a_query)
         if held >= rows:
@@ -173,12 +170,19 @@ def plan(queries: int, gallery: int, width: int, k: int, memory: int, results: i
 
 def square_plan(total: int, width: int, memory: int, results: int) -> int:
     """Rows of a block when all rows are compared with all, two blocks and their tile (either way up) at a time."""
-    for _, size in TILES:
+    for size in _tile_sizes():
         rows = max(1, min(size, total))
         needed = results + SPARE + 2 * _block_bytes(rows, width) + 2 * _tile_bytes(rows, rows, width)
         if needed <= memory:
             return rows
     raise _too_small(memory, needed)
+
+
+def _tile_sizes() -> Iterator[int]:
+    size = TILE
+    while size >= LEAST:
+        yield size
+        size //= 2
 
 
 def _too_small(memory: int, least: int) -> FashretError:

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.retrieval.blocks import Side, plan, square_plan
 from fashret.retrieval.distances import Metric, check_metric
+from fashret.retrieval.keeping import Keeping, Kept
 from fashret.retrieval.positives import ordered_positives
-from fashret.retrieval.scan import Effort, Job, Scanner, counting_job, farthest_job, levels, nearest_job
+from fashret.retrieval.scan import Effort, Job, counting_job, farthest_job, nearest_job, scanner
 from fashret.retrieval.selection import Counts, Nearest
 
 __all__ = [
@@ -209,8 +210,8 @@ class _How:
         if not len(queries) or not len(gallery):
             return
         sizes = plan(len(queries), len(gallery), queries.width, k, self.memory, results)
-        scanner = Scanner(levels(self.arithmetic, len(queries) * len(gallery) * queries.width), self.effort)
-        scanner.scan(queries, gallery, jobs, sizes, self.metric == "cosine")
+        scan = scanner(self.arithmetic, len(queries) * len(gallery) * queries.width, self.effort)
+        scan.scan(queries, gallery, jobs, sizes, self.metric == "cosine")
 
 
 def _check(queries: Side, gallery: Side, metric: str) -> None:
@@ -307,6 +308,7 @@ def all_neighbours(
     device: str = "cpu",
     arithmetic: str = "auto",
     effort: Effort | None = None,
+    keep: tuple[Keeping, str] | None = None,
 ) -> AllNeighbours:
     """Neighbours of all N rows of all ``sides`` among each other; each block of approximate distances is computed once.
 
@@ -318,6 +320,8 @@ def all_neighbours(
         Entries of a list, the row itself included.
     metric, memory, device, arithmetic, effort
         As in :func:`search`.
+    keep
+        Where to keep, under a name, what is finished, and to take up what an interrupted run has kept there.
 
     Raises
     ------
@@ -331,8 +335,10 @@ def all_neighbours(
     nearest = _no_neighbours(total, max(0, min(k, total) - 1), True, False)
     farthest = np.zeros(total)
     size = square_plan(total, width, memory, total * (32 * k + 8))
-    scanner = Scanner(levels(arithmetic, total * total * width // 2), effort or Effort())
-    scanner.scan_square(sides, size, [*_jobs(nearest), farthest_job(farthest)], metric == "cosine")
+    scan = scanner(arithmetic, total * total * width // 2, effort or Effort())
+    state = {"distances": nearest.distances, "numbers": nearest.numbers, "farthest": farthest}
+    kept = Kept(*keep, state) if keep else None
+    scan.scan_square(sides, size, [*_jobs(nearest), farthest_job(farthest)], metric == "cosine", kept)
     others = _sorted_neighbours(nearest, k - 1)
     rows = np.hstack([np.arange(total)[:, None], others.rows])
     return AllNeighbours(rows, np.hstack([np.zeros((total, 1)), others.distances]), farthest)

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.console import progress
-from fashret.retrieval.approximation import ARITHMETIC, Arithmetic, faster
+from fashret.retrieval.approximation import LEVELS, Arithmetic, Form, faster
 from fashret.retrieval.blocks import Block, Plan, Side, load_all, load_block, load_blocks
+from fashret.retrieval.keeping import Kept
 from fashret.retrieval.selection import Counts, Nearest, Tile, Verdict, add_before, keep_farthest, keep_nearest
 from fashret.retrieval.threads import over_rows
 
 State = tuple[Callable[..., None], Any]  # a job's kernel and its state for a block of rows
 
+FINER_ROWS = 512  # rows seen again at a time
 SMALL = 10**9  # multiplications below which measuring the arithmetic would not pay
 
 
@@ -70,18 +72,12 @@ def farthest_job(farthest: NDArray[np.float64]) -> Job:
     return Job(keep_farthest, lambda start, stop: farthest[start:stop])
 
 
-def levels(arithmetic: str, multiplications: int) -> list[Arithmetic]:
-    """What to compute tiles with, the coarse one first."""
-    if arithmetic == "auto":
-        arithmetic = "float32" if multiplications < SMALL else faster()
-    return [ARITHMETIC[name]() for name in ("int8", "float32") if arithmetic == "int8" or name == "float32"]
-
-
 @dataclass(frozen=True)
 class Scanner:
-    """Shows tiles to jobs, in the first arithmetic and, what that leaves undecided, in the next."""
+    """Shows tiles to jobs in coarse arithmetic, and the rows which that leaves undecided in finer arithmetic."""
 
-    levels: Sequence[Arithmetic]
+    coarse: Arithmetic
+    finer: Arithmetic | None
     effort: Effort = field(default_factory=Effort)
 
     def scan(self, queries: Side, gallery: Side, jobs: Sequence[Job], sizes: Plan, cosine: bool) -> None:
@@ -93,53 +89,68 @@ class Scanner:
                 states = [job.state(rows) for job in jobs]
                 for columns in load_blocks(gallery, sizes.tile_columns, cosine):
                     for start in range(0, len(rows), sizes.tile_rows):
-                        which = np.arange(start, min(start + sizes.tile_rows, len(rows)))
-                        self.show(rows, columns, which, states)
+                        part = slice(start, min(start + sizes.tile_rows, len(rows)))
+                        self.show(rows, columns, part, states)
                     advance(len(columns))
 
-    def scan_square(self, sides: Sequence[Side], size: int, jobs: Sequence[Job], cosine: bool) -> None:
-        """Show every pair of rows of all sides to the jobs, either way round; each tile is computed once."""
+    def scan_square(
+        self, sides: Sequence[Side], size: int, jobs: Sequence[Job], cosine: bool, kept: Kept | None = None
+    ) -> None:
+        """Show every pair of rows of all sides to the jobs, either way round; each tile is computed once.
+
+        With ``kept``, pairs with a row that was done before are left out, and the jobs' state is kept block by block.
+        """
         total = sum(len(side) for side in sides)
-        with progress(total * (total + 1) // 2, "neighbours of all rows", "pairs") as advance:
-            for rows in load_all(sides, size, cosine):
+        done = kept.load() if kept else 0
+        pairs, left = total * (total + 1) // 2, (total - done) * (total - done + 1) // 2
+        with progress(pairs, "neighbours of all rows", "pairs", done=pairs - left) as advance:
+            for rows in load_all(sides, size, cosine, done):
                 for columns in load_all(sides, size, cosine, rows.start):
-                    products = self.levels[0].products(rows.form(self.levels[0]), columns.form(self.levels[0]))
+                    products = self.coarse.products(rows.form(self.coarse), columns.form(self.coarse))
                     self._show_whole(rows, columns, jobs, products)
                     if columns.start == rows.start:
                         advance(len(rows) * (len(rows) + 1) // 2)
                         continue
                     self._show_whole(columns, rows, jobs, np.ascontiguousarray(products.T))
                     advance(len(rows) * len(columns))
+                if kept:
+                    kept.offer(rows.start + len(rows))
 
     def _show_whole(self, rows: Block, columns: Block, jobs: Sequence[Job], products: NDArray) -> None:
-        self.show(rows, columns, np.arange(len(rows)), [job.state(rows) for job in jobs], products)
+        self.show(rows, columns, slice(0, len(rows)), [job.state(rows) for job in jobs], products)
 
     def show(
-        self,
-        rows: Block,
-        columns: Block,
-        which: NDArray[np.int64],
-        states: Sequence[State],
-        products: NDArray | None = None,
+        self, rows: Block, columns: Block, part: slice, states: Sequence[State], products: NDArray | None = None
     ) -> None:
-        """Show the tile of the rows ``which`` and all columns; ``products`` of the first arithmetic if there."""
+        """Show the tile of a ``part`` of the rows and all columns; ``products``: the coarse ones if at hand."""
+        form, columns_form = rows.form(self.coarse).part(part), columns.form(self.coarse)
+        if products is None:
+            products = self.coarse.products(form, columns_form)
+        which = np.arange(part.start, part.stop)
         waiting = np.zeros((len(states), len(rows)), np.bool_)
-        waiting[:, which] = True
+        waiting[:, part] = True
         settled = np.zeros(len(rows), np.int64)
-        for level in self.levels:
-            which = np.flatnonzero(waiting.any(axis=0))
-            if not len(which):
-                break
-            tile = _tile(level, rows, columns, which, products)
+
+        def look(products: NDArray, which: NDArray, form: Form, columns_form: Form, last: bool) -> None:
+            tile = Tile(products, which, rows.stored, columns.stored, form.terms, columns_form.terms, rows.cosine)
             for (kernel, state), mask in zip(states, waiting, strict=True):
-                over_rows(kernel, len(which), tile, state, Verdict(level is self.levels[-1], mask, settled))
-            self.effort.add(level.name, len(which) * len(columns))
-            products = None
+                over_rows(kernel, len(which), tile, state, Verdict(last, mask, settled))
+
+        look(products, which, form, columns_form, self.finer is None)
+        self.effort.add(self.coarse.name, products.size)
+        if self.finer is not None:
+            left = np.flatnonzero(waiting.any(axis=0))
+            for start in range(0, len(left), FINER_ROWS):
+                some = left[start : start + FINER_ROWS]
+                form, columns_form = rows.form_of(self.finer, some), columns.form(self.finer)
+                again = self.finer.products(form, columns_form, products[some - part.start])
+                look(again, some, form, columns_form, True)
+            self.effort.add(self.finer.name, len(left) * len(columns))
         self.effort.add("definition", int(settled.sum()))
 
 
-def _tile(level: Arithmetic, rows: Block, columns: Block, which: NDArray[np.int64], products: NDArray | None) -> Tile:
-    row_form, column_form = rows.form_of(level, which), columns.form(level)
-    if products is None:
-        products = level.products(row_form, column_form)
-    return Tile(products, which, rows.stored, columns.stored, row_form.terms, column_form.terms, rows.cosine)
+def scanner(arithmetic: str, multiplications: int, effort: Effort) -> Scanner:
+    """A scanner in the arithmetic named, or ("auto") in the faster one for so much work."""
+    if arithmetic == "auto":
+        arithmetic = "float32" if multiplications < SMALL else faster()
+    return Scanner(*LEVELS[arithmetic], effort)

@@ -14,7 +14,7 @@ within
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -25,7 +25,7 @@ from fashret.retrieval.distances import defined_distance
 WIDENING = 2.0**-20  # relative; more than all float32 roundings of a score
 SHORT = 1e-36  # square of the length below which σ is 1 (euclidean)
 CHUNK = 64  # columns tested at once before any is looked at
-DEFER_ABOVE = 0.05  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
+DEFER_ABOVE = 1 / 64  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
 
 
 class Stored(NamedTuple):
@@ -145,7 +145,7 @@ def _settle(tile: Tile, i: int, j: int) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _at_least(values: NDArray, least: np.float32, found: NDArray) -> int:
+def _at_least(values: NDArray, least: Any, found: NDArray) -> int:
     """Write the places of the values ≥ ``least`` into ``found``; returns their number."""
     count = 0
     for first in range(0, values.shape[0], CHUNK):
@@ -215,6 +215,22 @@ def _tighten(found: NDArray, count: int, k: int, lower: NDArray, upper: NDArray,
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _settle_nearest(tile: Tile, i: int, nearest: Nearest, found: NDArray, upper: NDArray) -> int:
+    """Settle the columns ``found`` for row ``i``, the most promising first; returns how many had to be."""
+    distances, numbers = nearest.distances[i], nearest.numbers[i]
+    least = _score_below(tile, i, distances[0])
+    promise = upper[found]
+    for settled, place in enumerate(np.argsort(-promise)):
+        if promise[place] < least:
+            return settled
+        distance, number = _settle(tile, i, found[place]), tile.columns.numbers[found[place]]
+        if _comes_before(distance, number, distances[0], numbers[0]):
+            _replace_worst(distances, numbers, distance, number)
+            least = _score_below(tile, i, distances[0])
+    return len(found)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: Verdict) -> None:
     """Let the columns of a tile into the heaps of its rows ``start`` … ``stop``."""
     size, k = tile.products.shape[1], nearest.distances.shape[1]
@@ -224,20 +240,15 @@ def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: V
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
-        distances, numbers = nearest.distances[i], nearest.numbers[i]
         _bound(tile, t, lower, upper)
-        count = _at_least(upper, _score_below(tile, i, distances[0]), found)
+        count = _at_least(upper, _score_below(tile, i, nearest.distances[i, 0]), found)
         count = _drop_forbidden(tile, i, nearest, found, count)
         if count > k:
             count = _tighten(found, count, k, lower, upper, _rounding(tile, i))
-        verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + k
+        verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 2 * k
         if verdict.waiting[i]:
             continue
-        verdict.settled[i] += count
-        for place in range(count):
-            distance, number = _settle(tile, i, found[place]), tile.columns.numbers[found[place]]
-            if _comes_before(distance, number, distances[0], numbers[0]):
-                _replace_worst(distances, numbers, distance, number)
+        verdict.settled[i] += _settle_nearest(tile, i, nearest, found[:count], upper)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -312,7 +323,8 @@ def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdi
     """Add the columns of a tile that come before the thresholds of its rows ``start`` … ``stop``."""
     size = tile.products.shape[1]
     lower, upper = np.empty(size, np.float32), np.empty(size, np.float32)
-    category, undecided = tile.columns.category.astype(np.int32), np.empty(size, np.uint8)
+    category = tile.columns.category.astype(np.int32)
+    undecided, found = np.empty(size, np.uint8), np.empty(size, np.int64)
     for t in range(start, stop):
         i = tile.which[t]
         first, thresholds = counts.offsets[i], counts.offsets[i + 1] - counts.offsets[i]
@@ -323,7 +335,7 @@ def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdi
         _bound(tile, t, lower, upper)
         if counts.same_matrix:
             _hide_itself(tile, i, lower, upper)
-        undecided[:] = 0
+        undecided[:], count = 0, 0
         enter, sure = np.empty(thresholds, np.float32), np.empty(thresholds, np.float32)
         certain, in_category = np.empty(thresholds, np.int64), np.empty(thresholds, np.int64)
         for p in range(thresholds):
@@ -334,11 +346,13 @@ def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdi
             )
             if possible > certain[p]:
                 _mark_undecided(lower, upper, enter[p], sure[p], undecided)
-        found = np.flatnonzero(undecided)
-        verdict.waiting[i] = not verdict.last and len(found) > DEFER_ABOVE * size + thresholds
+                count = size
+        if count:
+            count = _at_least(undecided, 1, found)
+        verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + thresholds
         if verdict.waiting[i]:
             continue
-        verdict.settled[i] += len(found)
+        verdict.settled[i] += count
         counts.before[first : first + thresholds] += certain
         counts.before_in_category[first : first + thresholds] += in_category
-        _settle_undecided(tile, i, found, counts, enter, sure, lower, upper)
+        _settle_undecided(tile, i, found[:count], counts, enter, sure, lower, upper)
