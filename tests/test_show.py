@@ -4,12 +4,12 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from fashret.errors import FashretError
 from fashret.options import ShowOptions
 from fashret.report.gallery import GalleryRow, Line, Picture
-from fashret.report.row_picture import CELL, GAP, GREEN, HEADING, MARGIN, QUERY, ArrayPictures, draw_row, save_row
+from fashret.report.row_picture import CELL, GAP, GREEN, HEADING, MARGIN, QUERY, ArrayPictures, _cut, draw_row, save_row
 from fashret.stages import show
 from tests.report_case import HOSTILE, write_case
 
@@ -56,6 +56,20 @@ def test_two_rankings_are_two_lines_of_the_same_width():
 def test_any_name_can_be_drawn(name):
     image = draw_row(row_of([True, None], name), PICTURES)
     assert image.size == draw_row(row_of([True, None], "p"), PICTURES).size
+
+
+def test_names_end_where_their_picture_ends():
+    """Between two pictures and below the last there is no ink, however long the name."""
+    image = draw_row(row_of([False, False], "W" * 300), PICTURES)
+    x, y = result_corner(0)
+    gap = image.crop((x + CELL[0] + 1, y, x + CELL[0] + GAP - 1, image.height))
+    assert gap.getextrema() == ((255, 255),) * 3
+
+
+def test_a_name_that_fits_is_drawn_in_full():
+    pen = ImageDraw.Draw(Image.new("RGB", (9, 9)))
+    assert _cut(pen, "bags/286", 132) == "bags/286"
+    assert _cut(pen, "outerwear/1234567890-abc", 132).startswith("outer")
 
 
 def test_no_results_at_all():
