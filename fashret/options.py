@@ -63,7 +63,7 @@ def parse_memory(text: str) -> int:
 class DemoOptions:
     """`fashret demo`: draw garments."""
 
-    products: int = option(480, "number of products to draw, train, validation and test together")
+    products: int = option(624, "number of products to draw, train, validation and test together")
     seed: int = option(0, "the same seed and options give the same photos")
     layout: str = option(
         "", "a public dataset's layout in place of manifest.csv", choices=("", "street2shop", "deepfashion")
@@ -204,6 +204,8 @@ class RerankOptions:
     neighbours: int = option(10, "aqe, alpha-qe: gallery rows that a query is averaged with")
     alpha: float = option(3.0, "alpha-qe: power of the similarity that a neighbour counts with")
     embeddings: tuple[Path, ...] = option((), "embeddings.h5 if moved; give it twice for queries and gallery")
+    resume: bool = option(False, "go on where an interrupted run stopped")
+    restart: bool = option(False, "throw away what an interrupted run left")
     memory: str = option("2GB", "memory budget")
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
 

@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 
 from fashret.errors import FashretError
+from fashret.files import hdf5, unfinished
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.files.rows import text_array
+from fashret.files.unfinished import Unfinished
 from fashret.options import RerankOptions, SearchOptions
+from fashret.ranking import rerank as ranking_rerank
 from fashret.ranking.search import write_search
 from fashret.ranking.sides import sides_of
+from fashret.retrieval import blocks
 from fashret.retrieval.neighbours import Neighbours, Positives
 from fashret.retrieval.request import Request
 from fashret.retrieval.reranking import Reciprocal
@@ -184,7 +188,6 @@ def test_embeddings_that_changed(catalogue: Path, tmp_path: Path, given: bool) -
         ({"method": "magic"}, "expected k-reciprocal, aqe or alpha-qe"),
         ({"method": "aqe", "neighbours": 0}, "at least 1 neighbour"),
         ({"k": 0}, "at least 1 result"),
-        ({"memory": "1KB"}, "the least is"),
         ({"embeddings": (Path("a"), Path("b"), Path("c"))}, "3 times"),
     ],
 )
@@ -222,3 +225,74 @@ def test_the_command(fashret: Callable, catalogue: Path, tmp_path: Path) -> None
     held_to_dense(tmp_path / "again.h5", catalogue)
     again = fashret("rerank", ranking, "-o", tmp_path / "no.h5", "--lambda", 2)
     assert again.returncode == 1 and "lambda" in again.stderr and again.stderr.count("\n") == 1
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def interrupt_after(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep finished work at once, in small blocks, and stop after some of them."""
+    left = [times]
+    save = Unfinished._save
+
+    def stopping(self: Unfinished, name: str, arrays: dict) -> None:
+        save(self, name, arrays)
+        left[0] -= 1
+        if left[0] == 0:
+            raise Interrupted
+
+    monkeypatch.setattr(Unfinished, "_save", stopping)
+    monkeypatch.setattr(unfinished, "SECONDS_BETWEEN", -1.0)
+    monkeypatch.setattr(blocks, "LEAST", 1)
+    monkeypatch.setattr(blocks, "TILE", 8)
+
+
+@pytest.mark.parametrize("per_query", [False, True])
+@pytest.mark.parametrize("times", [2, 9])  # in the whole gallery, in a category
+def test_resume(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, per_query: bool) -> None:
+    ranking, output = searched(catalogue), tmp_path / "again.h5"
+    options = replace(NUMBERS, per_query=per_query)
+    rerank.run(ranking, tmp_path / "expected.h5", options)
+    interrupt_after(times, monkeypatch)
+    with pytest.raises(Interrupted):
+        rerank.run(ranking, output, options)
+    assert not output.exists() and hdf5.kind_of(hdf5.partial_path(output)) == unfinished.KIND
+    with pytest.raises(FashretError, match="go on with --resume"):
+        rerank.run(ranking, output, options)
+    with pytest.raises(FashretError, match="--k1 6 → 7"):
+        rerank.run(ranking, output, replace(options, k1=7, resume=True))
+    rerank.run(ranking, output, replace(options, resume=True))
+    for found, expected in zip(read(output), read(tmp_path / "expected.h5"), strict=True):
+        for name, array in vars(expected).items():
+            np.testing.assert_array_equal(getattr(found, name), array)
+    assert not hdf5.partial_path(output).exists()
+
+
+def test_restart(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranking, output = searched(catalogue), tmp_path / "again.h5"
+    interrupt_after(1, monkeypatch)
+    with pytest.raises(Interrupted):
+        rerank.run(ranking, output, NUMBERS)
+    rerank.run(ranking, output, replace(NUMBERS, k1=7, restart=True))
+    assert open_ranking(output).reranking["k1"] == 7
+
+
+def test_says_how_long_and_how_much(
+    catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ranking_rerank, "LONG", 1)
+    monkeypatch.setattr(ranking_rerank.log, "propagate", True)
+    caplog.set_level("INFO")
+    rerank.run(searched(catalogue), tmp_path / "again.h5", NUMBERS)
+    assert [text for text in caplog.messages if text.startswith("re-ranking ") and "of memory" in text]
+
+
+def test_refuses_what_does_not_fit(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranking = searched(catalogue)
+    with pytest.raises(FashretError, match=r"needs 1MB of memory at least and 1MB are allowed; give a larger --memory"):
+        rerank.run(ranking, tmp_path / "again.h5", replace(NUMBERS, memory="1KB"))
+    monkeypatch.setattr(ranking_rerank, "free_memory", lambda: 1000)
+    with pytest.raises(FashretError, match="1MB are free; stop other programs or give a smaller --memory"):
+        rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
+    assert not (tmp_path / "again.h5").exists()

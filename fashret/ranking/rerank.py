@@ -7,8 +7,10 @@ that comes in are not used: re-ranking looks at the whole gallery.
 
 from __future__ import annotations
 
+import hashlib
+import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,20 +18,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import duration, log
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.rankings import Ranking, RankingOrigin, open_ranking, write_ranking
+from fashret.files.unfinished import open_unfinished
 from fashret.models.devices import choose_device
 from fashret.options import RerankOptions, parse_memory
 from fashret.ranking.search import inputs_of, ranking_arrays
 from fashret.ranking.sides import Sides, sides_of
 from fashret.retrieval.alone import rerank_alone
 from fashret.retrieval.categories import rerank_all
+from fashret.retrieval.cost import cost_of, seconds_for
 from fashret.retrieval.expansion import Expansion, rerank_expanded
 from fashret.retrieval.parts import Method, join
 from fashret.retrieval.request import Request
 from fashret.retrieval.reranking import Reciprocal, rerank
+
+LONG = 10**13  # pairs of rows times their width above which the time is estimated: about a minute
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,13 @@ class RerankSummary:
     seconds: float
 
 
-def write_rerank(ranking: Path, output: Path, options: RerankOptions) -> RerankSummary:
+def write_rerank(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | None = None) -> RerankSummary:
     """Re-rank the gallery for the queries of a ranking and write ranking.h5.
+
+    Parameters
+    ----------
+    unfinished
+        Where finished work is kept while the run lasts; by default the output's partial file.
 
     Raises
     ------
@@ -63,24 +75,38 @@ def write_rerank(ranking: Path, output: Path, options: RerankOptions) -> RerankS
     with open_embeddings(paths[0]) as asked, open_embeddings(paths[1]) as searched:
         sides, order = _sides(source, asked, searched)
         request = _request(source, sides, options)
-        reranked = rerank_all(method, sides.queries, sides.gallery, request)
+        if options.method == "k-reciprocal":
+            announce(sides, request, Reciprocal(options.k1, options.k2).list_length)
+        inputs = [hdf5.input_record(ranking), *inputs_of(asked, searched)]
+        task = {
+            "queries": asked.digest,
+            "gallery": searched.digest,
+            "rows of the queries": hashlib.sha256(source.query_row.tobytes()).hexdigest(),
+            "within": source.attribute("within"),
+            "options": {"top": request.k, **settings},
+        }
+        kept = open_unfinished(
+            unfinished or hdf5.partial_path(output), task, resume=options.resume, restart=options.restart
+        )
+        reranked = rerank_all(method, sides.queries, sides.gallery, replace(request, keeping=kept))
         found, positives = join(len(order), request, [(order, reranked)])
         origin = RankingOrigin(
             query=paths[0],
             gallery=paths[1],
-            metric="cosine" if "neighbours" in settings else "euclidean",
+            metric="euclidean" if options.method == "k-reciprocal" else "cosine",
             within=source.attribute("within"),
             gallery_size=len(sides.gallery),
             reranking=settings,
             options=asdict(options),
-            inputs=[hdf5.input_record(ranking), *inputs_of(asked, searched)],
+            inputs=inputs,
         )
         write_ranking(output, origin, ranking_arrays(found, positives, source.query_row))
     source.close()
+    kept.path.unlink(missing_ok=True)
     counts = np.diff(positives.offsets) if positives else np.zeros(len(order), np.int64)
     return RerankSummary(
         output,
-        str(settings["method"]),
+        options.method,
         len(order),
         len(sides.gallery),
         request.k,
@@ -88,6 +114,50 @@ def write_rerank(ranking: Path, output: Path, options: RerankOptions) -> RerankS
         int(np.count_nonzero(counts == 0)),
         time.monotonic() - started,
     )
+
+
+def announce(sides: Sides, request: Request, list_length: int) -> None:
+    """Say how long k-reciprocal re-ranking will take, if it is long, and with how much memory.
+
+    Raises
+    ------
+    FashretError
+        If the memory that it needs is not allowed, or not free.
+    """
+    cost = cost_of(sides.queries, sides.gallery, request, list_length)
+    what = f"re-ranking {cost.rows:,} rows with lists of {list_length}"
+    if cost.least > request.memory:
+        raise FashretError(
+            f"{what} needs {in_words(cost.least)} of memory at least and {in_words(request.memory)} are allowed; "
+            "give a larger --memory"
+        )
+    free = free_memory()
+    if free is not None and cost.memory > free:
+        raise FashretError(
+            f"{what} needs about {in_words(cost.memory)} of memory and {in_words(free)} are free; "
+            "stop other programs or give a smaller --memory"
+        )
+    if cost.pairs * sides.gallery.width >= LONG:
+        seconds = seconds_for(cost, sides.gallery, request)
+        log.info("%s: about %s and %s of memory", what, duration(seconds), in_words(cost.memory))
+
+
+def in_words(memory: int) -> str:
+    """An amount of memory as people and `--memory` write it.
+
+    >>> in_words(1_630_000_000), in_words(45_300_000)
+    ('1.7GB', '46MB')
+    """
+    return f"{math.ceil(memory / 1e8) / 10:g}GB" if memory >= 1e9 else f"{math.ceil(memory / 1e6)}MB"
+
+
+def free_memory() -> int | None:
+    """Memory that programs can still get, in bytes; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
 
 
 def method_of(options: RerankOptions) -> tuple[dict[str, Any], Method]:

@@ -83,7 +83,12 @@ def _rerank_guests(queries: Side, gallery: Side, request: Request, how: Reciproc
 def _world(pool: Pool, gallery: Side, request: Request, how: Reciprocal) -> World:
     """The gallery among itself."""
     everyone = all_neighbours(
-        [gallery], how.list_length, metric="euclidean", memory=request.memory, device=request.device
+        [gallery],
+        how.list_length,
+        metric="euclidean",
+        memory=request.memory,
+        device=request.device,
+        keep=request.keep,
     )
     lists = everyone.rows.astype(np.int32)
     sets = expanded_sets(lists, how.k1)

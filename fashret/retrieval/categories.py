@@ -42,7 +42,8 @@ def rerank_categories(method: Method, queries: Side, gallery: Side, request: Req
     held = replace(request, within=None)
     parts = []
     for asked, of_gallery in categories_of(queries, gallery):
-        found, positives = method(queries.take(asked), gallery.take(of_gallery), held)
+        name = f"{request.run}, category {queries.category[asked[0]]}"
+        found, positives = method(queries.take(asked), gallery.take(of_gallery), replace(held, run=name))
         if positives is not None:
             positives = replace(positives, ranks_in_category=positives.ranks)
         parts.append((asked, (found, positives)))

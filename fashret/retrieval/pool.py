@@ -64,7 +64,7 @@ class Pool:
     def sparse_distances(
         self, first: NDArray[np.int64], offsets: NDArray[np.int64], second: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """The same for the entries of sparse rows, E float64: of query ``first[i]`` and gallery rows ``second[offsets[i]:]``.
+        """The same for the entries of sparse rows, E float64: row i is query ``first[i]`` with some gallery rows.
 
         Parameters
         ----------

@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fashret.retrieval.keeping import Keeping
 from fashret.retrieval.neighbours import MEMORY
 
 
 @dataclass(frozen=True)
 class Request:
-    """``k`` results a query; the other fields are the parameters of the same name of the plain search."""
+    """As the parameters of the plain search; and what finished work is kept in, under the name ``run``."""
 
     k: int = 50
     within: Literal["category"] | None = None
@@ -22,3 +23,10 @@ class Request:
     positives: bool = False
     memory: int = MEMORY
     device: str = "cpu"
+    keeping: Keeping | None = None
+    run: str = "gallery"
+
+    @property
+    def keep(self) -> tuple[Keeping, str] | None:
+        """As :func:`fashret.retrieval.neighbours.all_neighbours` takes it."""
+        return (self.keeping, self.run) if self.keeping else None

@@ -94,7 +94,12 @@ def rerank(queries: Side, gallery: Side, request: Request, how: Reciprocal) -> t
     plain, positives = plain_search(queries, gallery, request)
     pool = pool_of(queries, gallery, request.same_matrix)
     everyone = all_neighbours(
-        pool.sides, how.list_length, metric="euclidean", memory=request.memory, device=request.device
+        pool.sides,
+        how.list_length,
+        metric="euclidean",
+        memory=request.memory,
+        device=request.device,
+        keep=request.keep,
     )
     encoding = encode(everyone, how, pool.distances)
     del everyone

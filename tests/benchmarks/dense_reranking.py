@@ -1,7 +1,8 @@
 """k-reciprocal re-ranking as it is usually written: N×N float32 matrices, the benchmark's peer of the sparse form.
 
-Distances by one matrix product, neighbour lists by argpartition (block by block, so that no N×N matrix of indices is made), sets with
-numpy one row at a time, weights and their averages as N×N matrices, the Jaccard part one query at a time.
+Distances by one matrix product, neighbour lists by argpartition (block by block, so that no N×N matrix of indices
+is made), sets with numpy one row at a time, weights and their averages as N×N matrices, the Jaccard part one query
+at a time.
 
 In: vectors of queries and gallery. Out: final distances, Q×G float32.
 """

@@ -1,0 +1,72 @@
+"""How long a re-ranking will take and how much memory, before it begins.
+
+In: both sides and the request. Out: a :class:`Cost`: memory is counted, time is measured on samples of the rows.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from fashret.retrieval.categories import categories_of
+from fashret.retrieval.neighbours import Side, all_neighbours
+from fashret.retrieval.pool import pool_of
+from fashret.retrieval.request import Request
+
+SAMPLES = (2048, 4096)  # rows compared with each other to measure the time
+BLOCK = 4096  # rows of the largest block that is compared with another
+BYTES_PER_ENTRY = 48  # of one entry of a neighbour list while the lists are sorted and put together
+BYTES_PER_MEMBER = 28  # of one member of an expanded set while the weights are made
+MEMBERS = 1.5  # members of an expanded set for each entry of a list; embeddings of products have fewer
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a re-ranking takes.
+
+    ``rows``: N of the largest run. ``pairs``: ordered pairs of rows compared, in all runs. ``memory``: the likely
+    peak, bytes. ``least``: the smallest budget that would do, bytes.
+    """
+
+    rows: int
+    pairs: int
+    memory: int
+    least: int
+
+
+def cost_of(queries: Side, gallery: Side, request: Request, list_length: int) -> Cost:
+    """Count the work and the memory of k-reciprocal re-ranking with neighbour lists of a length, the row included."""
+    runs = [pool_of(queries, gallery, request.same_matrix).size] if request.within is None else []
+    if request.within == "category" or request.positives:
+        for asked, of_gallery in categories_of(queries, gallery):
+            runs.append(pool_of(queries.take(asked), gallery.take(of_gallery), request.same_matrix).size)
+    rows = max(runs, default=0)
+    entries = rows * min(list_length, rows)
+    lists, sets = entries * BYTES_PER_ENTRY, int(entries * (20 + MEMBERS * BYTES_PER_MEMBER))
+    tile = min(rows, BLOCK)
+    blocks = 2 * tile * (9 * queries.width + 8 * tile)
+    searched = len(queries) * (9 * queries.width + 32 * request.k) + blocks
+    memory = min(request.memory, max(lists + blocks, sets + request.memory // 4, searched))
+    return Cost(rows, sum(size * size for size in runs), max(memory, lists, sets), max(lists, sets))
+
+
+def seconds_for(cost: Cost, side: Side, request: Request) -> float:
+    """Time that the comparison of all pairs will take, from two samples of a side.
+
+    Fits t = a·n² + b·n, b·n being what n lists take to fill.
+    """
+    _measured(side, 64, request)  # compiles, or loads what was compiled
+    small, large = SAMPLES
+    few, many = _measured(side, small, request), _measured(side, large, request)
+    a = max((many - few * large / small) / (large * (large - small)), 0.3 * many / large**2)
+    b = max(0.0, many / large - a * large)
+    return a * cost.pairs + b * cost.pairs**0.5
+
+
+def _measured(side: Side, rows: int, request: Request) -> float:
+    chosen = side.take(np.unique(np.linspace(0, len(side) - 1, rows).astype(np.int64)))
+    started = time.perf_counter()
+    all_neighbours([chosen], 21, memory=request.memory, device=request.device)
+    return time.perf_counter() - started

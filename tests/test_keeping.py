@@ -1,0 +1,58 @@
+"""A comparison of all rows that was interrupted goes on to the same result, with any block size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fashret.retrieval import blocks
+from fashret.retrieval.keeping import Arrays
+from fashret.retrieval.neighbours import Side, all_neighbours
+from fashret.retrieval.scan import Effort
+
+
+class Interrupted(BaseException):
+    pass
+
+
+class InMemory:
+    """Keeps copies; interrupts after some of them."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience, self.kept = patience, dict[str, Arrays]()
+
+    def load(self, name: str) -> Arrays:
+        return self.kept.get(name, {})
+
+    def offer(self, name: str, arrays: Arrays) -> None:
+        self.kept[name] = {key: array.copy() for key, array in arrays.items()}
+        self.patience -= 1
+        if self.patience == 0:
+            raise Interrupted
+
+
+@pytest.mark.parametrize("arithmetic", ["float32", "int8"])
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_goes_on_to_the_same_result(patience: int, arithmetic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(patience)
+    vectors = rng.integers(-3, 4, (130, 9)).astype(np.float32)  # with ties
+    none = np.full(130, -1)
+    sides = [Side(vectors, rows, none[rows], none[rows]) for rows in np.split(np.arange(130), [41])]
+    expected = all_neighbours(sides, 6, arithmetic=arithmetic)
+    where = InMemory(patience)
+    monkeypatch.setattr(blocks, "LEAST", 1)
+    monkeypatch.setattr(blocks, "TILE", 16)
+    with pytest.raises(Interrupted):
+        all_neighbours(sides, 6, arithmetic=arithmetic, keep=(where, "all"))
+    done = int(where.kept["all"]["done"])
+    assert 0 < done < 130
+    where.kept["other"] = {}
+    monkeypatch.setattr(blocks, "TILE", 24)
+    effort = Effort()
+    found = all_neighbours(sides, 6, arithmetic=arithmetic, keep=(where, "all"), effort=effort)
+    for name in ("rows", "distances", "farthest"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert effort.pairs[arithmetic] == (130 - done) ** 2  # nothing is compared twice
+    assert int(where.kept["all"]["done"]) == 130
+    again = all_neighbours(sides, 6, arithmetic=arithmetic, keep=(where, "all"))
+    np.testing.assert_array_equal(again.rows, expected.rows)
