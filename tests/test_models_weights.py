@@ -185,6 +185,20 @@ def test_published_transformer_at_another_input_size(tmp_path):
     torch.testing.assert_close(network.backbone.model.blocks[0].attn.qkv.weight, theirs.blocks[0].attn.qkv.weight)
 
 
+@pytest.mark.parametrize("name", ["eva02_tiny_patch14_224", "convnext_atto", "deit_tiny_distilled_patch16_224"])
+def test_published_timm_files_with_other_heads(name, tmp_path):
+    """A norm behind the pooling, a norm inside the head, two heads."""
+    import timm
+
+    size = {"img_size": 28} if name.startswith("eva") else {"img_size": 32} if name.startswith("deit") else {}
+    theirs = timm.create_model(name, **size)
+    torch.save(theirs.state_dict(), tmp_path / "timm.pth")
+    network = start(settings_for(f"timm:{name}", "28" if "14" in name else "32", weights=str(tmp_path / "timm.pth")))
+    loaded = network.backbone.model.state_dict()
+    assert len(loaded) > 100
+    assert all(torch.equal(tensor, theirs.state_dict()[key]) for key, tensor in loaded.items())
+
+
 def without_one(tensors):
     del tensors["conv1.conv.weight"]
 

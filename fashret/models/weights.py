@@ -19,6 +19,7 @@ from fashret.models.checkpoints import Checkpoint, read_checkpoint
 from fashret.models.network import RetrievalNetwork, build
 from fashret.models.settings import ModelSettings
 
+TIMM_CLASSIFIERS = ("head", "head.fc", "head_dist", "fc", "classifier")
 KEYS_SHOWN = 6  # of each kind in a message; the log has all at --verbose
 
 
@@ -80,10 +81,9 @@ COUNTER = "num_batches_tracked"  # of batch normalisation: older checkpoints lac
 def _through_timm(network: RetrievalNetwork, checkpoint: Checkpoint) -> Checkpoint:
     """A published timm checkpoint, made to fit: timm resizes position embeddings and knows older names."""
     settings = network.settings
-    classifiers = tuple(f"{name}.{kind}" for name in ("head.fc", *TimmBackbone.HEADS) for kind in ("weight", "bias"))
-    tensors = {name.removeprefix("backbone."): tensor for name, tensor in checkpoint.tensors.items()}
-    tensors = {name: tensor for name, tensor in tensors.items() if name not in classifiers}
     # a classifier that timm has to drop would make it forgive all other differences as well
+    tensors = {name.removeprefix("backbone."): tensor for name, tensor in checkpoint.tensors.items()}
+    tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in TIMM_CLASSIFIERS}
     overlay = {"state_dict": tensors, "classifier": None}
     try:
         model = create_timm(timm_name(settings.backbone), settings, pretrained=True, pretrained_cfg_overlay=overlay)
