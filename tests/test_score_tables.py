@@ -9,9 +9,7 @@ from fashret.report.score_tables import (
     UNCONSTRAINED,
     Run,
     Searches,
-    difference,
     score_tables,
-    summarise,
 )
 from fashret.report.tables import Score
 
@@ -95,8 +93,8 @@ def test_the_interval_of_a_difference_is_paired():
     run = make_run()
     moved = Searches(run.plain.unconstrained + 0.125, run.plain.in_category + 0.125)
     run = Run("a", MEASURES, run.category, CATEGORIES, 9, run.plain, moved)
-    change = summarise(difference(run).unconstrained, np.zeros(40, int), 1)
-    np.testing.assert_allclose(change.ends.mean, 0.125)
+    np.testing.assert_allclose(run.means(UNCONSTRAINED, "difference").ends.mean, 0.125)
+    np.testing.assert_allclose(run.means(AVERAGE, "difference").ends.mean, 0.125)
 
 
 def test_several_runs_are_rows_and_the_best_is_marked():

@@ -35,8 +35,6 @@ from fashret.report.score_tables import (
     HEADLINE,
     UNCONSTRAINED,
     Run,
-    average_over_categories,
-    unconstrained,
 )
 from fashret.report.tables import Score, Table
 
@@ -123,7 +121,7 @@ def plot_sizes(path: Path, rankings: Sequence[Mapping[str, Path]], runs: Sequenc
         if not settings.get("height") or not settings.get("width"):
             raise FashretError(f"{run.name}: its embeddings do not say the input size of their model")
         sizes.append((int(settings["height"]), int(settings["width"])))
-        means = unconstrained(run.plain) or average_over_categories(run, run.plain)
+        means = run.means(UNCONSTRAINED, "plain") or run.means(AVERAGE, "plain")
         assert means is not None
         for name, values in scores.items():
             values.append(means.mean_cells()[run.measures.index(name)])
@@ -161,10 +159,7 @@ def make_report(found: Found, run: Run, tables: Sequence[Table], shown: Shown) -
 def _cards(run: Run) -> Iterator[Card]:
     """mAP, Acc@1 and Acc@20 of both overall scores."""
     for label in (AVERAGE, UNCONSTRAINED):
-        kinds = [
-            average_over_categories(run, searches) if label == AVERAGE else unconstrained(searches)
-            for searches in run.rankings.values()
-        ]
+        kinds = [run.means(label, kind) for kind in run.rankings]
         means = [kind.mean_cells() for kind in kinds if kind]
         if len(means) < len(kinds):
             continue
@@ -185,7 +180,7 @@ def _plots(found: Found, run: Run, seed: int) -> Iterator[Plot]:
             "wrong pairs": wrong_pairs(found, ranking, seed),
         }
         yield distance_histogram(pairs, str(ranking.attribute("metric")))
-    means = {name: average_over_categories(run, searches) for name, searches in run.rankings.items()}
+    means = {name: run.means(AVERAGE, name) for name in run.rankings}
     scores = {name: mean.groups[:, 0] for name, mean in means.items() if mean}
     bars = bars_per_category(run.names, scores, run.measures[0]) if scores and len(run.names) > 1 else None
     if bars:

@@ -16,7 +16,7 @@ from typing import Any
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import Embeddings
-from fashret.report.score_tables import DEFINITIONS, HEADLINE, UNCONSTRAINED, Means, Run, counts, unconstrained
+from fashret.report.score_tables import DEFINITIONS, HEADLINE, UNCONSTRAINED, Means, Run, counts
 from fashret.report.tables import Cell, Score, Table
 
 UNTRAINED = "no dataset"
@@ -150,8 +150,7 @@ def _rankings(matrix: Matrix, digest: str) -> list[str]:
 
 def _means(matrix: Matrix, digest: str, test: str, ranking: str) -> tuple[Run, Means] | None:
     found = matrix.cells.get((digest, test))
-    searches = found[1].rankings.get(ranking) if found else None
-    means = unconstrained(searches) if searches else None
+    means = found[1].means(UNCONSTRAINED, ranking) if found and ranking in found[1].rankings else None
     return (found[1], means) if found and means else None
 
 

@@ -45,6 +45,21 @@ class Searches:
 
 
 @dataclass(frozen=True)
+class Means:
+    """Means of one kind of search: `groups` G×M and `mean` M with their ends; `scored` G queries that count."""
+
+    groups: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    ends: Intervals
+    scored: NDArray[np.int64]
+
+    def mean_cells(self, change: bool = False) -> list[Score]:
+        """The overall means as cells, with intervals."""
+        pairs = zip(self.mean, self.ends.mean, strict=True)
+        return [Score(float(m), float(low), float(high), change) for m, (low, high) in pairs]
+
+
+@dataclass(frozen=True)
 class Run:
     """One evaluated ranking, plain and perhaps re-ranked.
 
@@ -90,20 +105,28 @@ class Run:
         """By name: "plain", and "re-ranked" if there is one."""
         return {"plain": self.plain} | ({"re-ranked": self.reranked} if self.reranked else {})
 
+    @property
+    def kinds(self) -> dict[str, Searches]:
+        """`rankings`, and with re-ranking their "difference", query by query: the intervals of its means are paired."""
+        if self.reranked is None:
+            return self.rankings
+        pairs = [(getattr(self.reranked, n), getattr(self.plain, n)) for n in ("unconstrained", "in_category")]
+        change = Searches(*(None if after is None or before is None else after - before for after, before in pairs))
+        return self.rankings | {"difference": change}
 
-@dataclass(frozen=True)
-class Means:
-    """Means of one kind of search: `groups` G×M and `mean` M with their ends; `scored` G queries that count."""
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], Means | None]:
+        return {}
 
-    groups: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    ends: Intervals
-    scored: NDArray[np.int64]
-
-    def mean_cells(self, change: bool = False) -> list[Score]:
-        """The overall means as cells, with intervals."""
-        pairs = zip(self.mean, self.ends.mean, strict=True)
-        return [Score(float(m), float(low), float(high), change) for m, (low, high) in pairs]
+    def means(self, label: str, kind: str) -> Means | None:
+        """Means of one of `kinds` under `AVERAGE` or `UNCONSTRAINED`, computed once; None if they are not known."""
+        if (label, kind) not in self._known:
+            searches = self.kinds[kind]
+            values = searches.in_category if label == AVERAGE else searches.unconstrained
+            group = self.group if label == AVERAGE else np.zeros(len(self.group), np.int64)
+            groups = len(self.names) if label == AVERAGE else 1
+            self._known[label, kind] = None if values is None else summarise(values, group, groups)
+        return self._known[label, kind]
 
 
 def short_names(paths: Sequence[str]) -> list[str]:
@@ -139,27 +162,6 @@ def summarise(values: NDArray[np.float64], group: NDArray[np.int64], groups: int
     return Means(means, overall, bootstrap(values, group, groups, seed=seed), scored)
 
 
-def average_over_categories(run: Run, searches: Searches) -> Means | None:
-    """Means of the searches held to categories; None if they are not known."""
-    if searches.in_category is None:
-        return None
-    return summarise(searches.in_category, run.group, len(run.names))
-
-
-def unconstrained(searches: Searches) -> Means | None:
-    """Means of the searches over the whole gallery; None if they are not known."""
-    if searches.unconstrained is None:
-        return None
-    return summarise(searches.unconstrained, np.zeros(len(searches.unconstrained), np.int64), 1)
-
-
-def difference(run: Run) -> Searches:
-    """Re-ranked minus plain, query by query: the intervals of its means are paired."""
-    assert run.reranked is not None
-    pairs = [(getattr(run.reranked, n), getattr(run.plain, n)) for n in ("unconstrained", "in_category")]
-    return Searches(*(None if after is None or before is None else after - before for after, before in pairs))
-
-
 def score_tables(runs: Sequence[Run]) -> list[Table]:
     """The tables that `fashret evaluate` prints for one run, or for several side by side.
 
@@ -175,7 +177,7 @@ def score_tables(runs: Sequence[Run]) -> list[Table]:
 
 def category_table(run: Run) -> Table:
     """One run: a row for every category, then the two overall scores."""
-    held, free = average_over_categories(run, run.plain), unconstrained(run.plain)
+    held, free = run.means(AVERAGE, "plain"), run.means(UNCONSTRAINED, "plain")
     rows: list[tuple[Cell, ...]] = []
     for g, name in enumerate(run.names if held else ()):
         assert held is not None
@@ -191,14 +193,13 @@ def rerank_table(run: Run) -> Table:
     """One run: plain, re-ranked and their difference, for both overall scores and every measure."""
     rows: list[tuple[Cell, ...]] = []
     sections = []
-    kinds = {**run.rankings, "difference": difference(run)}
     for label in (AVERAGE, UNCONSTRAINED):
         sections.append(len(rows))
-        for kind, searches in kinds.items():
-            means = average_over_categories(run, searches) if label == AVERAGE else unconstrained(searches)
+        for kind in run.kinds:
+            means = run.means(label, kind)
             if means:
                 rows.append((label, kind, int(means.scored.sum()), *means.mean_cells(change=kind == "difference")))
-    held, free = average_over_categories(run, run.plain), unconstrained(run.plain)
+    held, free = run.means(AVERAGE, "plain"), run.means(UNCONSTRAINED, "plain")
     return Table("reranking", f"Scores of {run.name}, plain and re-ranked", ("Search", "Ranking", "Queries",
                  *run.measures), tuple(rows), tuple(s for s in sections[1:] if 0 < s < len(rows)),
                  notes(run, held, free))  # fmt: skip
@@ -211,8 +212,7 @@ def rerank_category_table(run: Run) -> Table:
     """One run: mAP, Acc@1 and Acc@20 of every category, plain, re-ranked, and the difference."""
     measures = [i for i, name in enumerate(run.measures) if name in HEADLINE] or [0]
     columns = [name for i in measures for name in _triple(run.measures[i])]
-    kinds = [*run.rankings.values(), difference(run)]
-    held = [average_over_categories(run, searches) for searches in kinds]
+    held = [run.means(AVERAGE, kind) for kind in run.kinds]
     if held[2] is None:
         note = "The search held to categories was not re-ranked: no scores per category."
         return Table("categories", "Scores per category", ("Category", "Queries", *columns), (), (), (note,))
@@ -235,8 +235,8 @@ def compare_runs(runs: Sequence[Run]) -> list[Table]:
     for label, name in ((AVERAGE, "average"), (UNCONSTRAINED, "unconstrained")):
         rows: list[tuple[Cell, ...]] = []
         for run in runs:
-            for kind, searches in run.rankings.items():
-                means = average_over_categories(run, searches) if label == AVERAGE else unconstrained(searches)
+            for kind in run.rankings:
+                means = run.means(label, kind)
                 if means:
                     title = run.name if kind == "plain" else f"{run.name}, {kind}"
                     rows.append((title, int(means.scored.sum()), *_by_measure(runs, run, means.mean_cells())))
@@ -259,7 +259,7 @@ def _by_measure(runs: Sequence[Run], run: Run, cells: Sequence[Score]) -> list[S
 
 def categories_of_runs(runs: Sequence[Run]) -> Iterator[Table]:
     """mAP of every category, one column a run, best of each row in bold; nothing if no run tells."""
-    held = {run.name: (run, average_over_categories(run, run.plain)) for run in runs}
+    held = {run.name: (run, run.means(AVERAGE, "plain")) for run in runs}
     known = {name: (run, means) for name, (run, means) in held.items() if means}
     if not known:
         return
