@@ -64,6 +64,8 @@ def run(directory: Path, options: DemoOptions) -> DemoSummary:
         raise FashretError(
             f"--products {options.products}: a demo has at least {FEWEST}, some to train on, some to find"
         )
+    if options.workers < 0:
+        raise FashretError(f"--workers {options.workers}: must not be below zero")
     if options.seed < 0:
         raise FashretError(f"--seed {options.seed}: must not be below zero")
     catalogue = products(options.products, options.seed)
