@@ -13,6 +13,7 @@ import inspect
 import json
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -55,6 +56,7 @@ class Terminated(BaseException):
 def main() -> None:
     """Run the command line; the entry point of `fashret` and `python -m fashret`."""
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.filterwarnings("ignore", module="PIL")  # about odd metadata of photos that can be read all the same
     try:
         app()
     except FashretError as error:

@@ -158,6 +158,33 @@ def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
     assert abs(int(crop[4, 32, 0]) - 128) < 4
 
 
+def test_an_mpo_is_read_like_a_jpeg(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    scene(700, 500).save(path, "MPO", save_all=True, append_images=[scene(100, 80)], quality=95)
+    assert Image.open(path).format == "MPO"
+    assert psnr(read_crop(path, None, 100), plain_way(path, None, 100)) > 33
+
+
+def test_only_a_colour_jpeg_without_metadata_is_plain() -> None:
+    if jpeg.simplejpeg is None:
+        pytest.skip("simplejpeg is not installed")
+    image = scene(60, 40)
+    exif = image.getexif()
+    exif[0x0112] = 6
+
+    def encoded(picture: Image.Image, **settings: object) -> bytes:
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", **settings)  # type: ignore[arg-type]
+        return stream.getvalue()
+
+    assert jpeg.plain_size(encoded(image)) == (60, 40)
+    assert jpeg.plain_size(encoded(image, exif=exif)) is None
+    assert jpeg.plain_size(encoded(image, xmp=b'<x tiff:Orientation="6"/>')) is None
+    assert jpeg.plain_size(encoded(image.convert("L"))) is None
+    assert jpeg.plain_size(encoded(image.convert("CMYK"))) is None
+    assert jpeg.plain_size(encoded(image)[:100]) is None
+
+
 # bad photos
 
 
@@ -252,7 +279,7 @@ def test_a_reduced_photo_has_the_size_that_both_decoders_agree_on(
     data = save(tmp_path / "a.jpg", scene(width, 333)).read_bytes()
     expected = (math.ceil(333 / divisor), math.ceil(width / divisor), 3)
     if jpeg.simplejpeg is not None:
-        fast = jpeg.decode(data, Image.open(io.BytesIO(data)), divisor)
+        fast = jpeg.decode(data, (width, 333), divisor)
         assert fast is not None and fast.shape == expected
     monkeypatch.setattr(jpeg, "simplejpeg", None)
     assert photos._decode(Image.open(io.BytesIO(data)), data, divisor).shape == expected

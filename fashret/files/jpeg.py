@@ -27,27 +27,38 @@ def encode(image: NDArray[np.uint8], quality: int) -> bytes:
     return stream.getvalue()
 
 
-def decode(data: bytes, photo: Image.Image, reduction: int) -> NDArray[np.uint8] | None:
-    """Decode at 1/reduction of the stored size (1, 2, 4 or 8), reading only the DCT coefficients this needs.
+def plain_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a plain colour JPEG, without Pillow; None where Pillow has to look.
+
+    Plain is what `decode` takes and nobody has to turn: YCbCr, and no metadata that could hold an orientation.
+    """
+    if simplejpeg is None or data[:2] != b"\xff\xd8" or b"Exif\0" in data or b"Orientation" in data:
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return (width, height) if colours == "YCbCr" else None
+
+
+def decode(data: bytes, size: tuple[int, int], divisor: int) -> NDArray[np.uint8] | None:
+    """Decode a colour JPEG at 1/divisor of its size (1, 2, 4 or 8), reading only the DCT coefficients this needs.
 
     Parameters
     ----------
-    data
-        The whole file.
-    photo
-        The same, opened by Pillow and not yet loaded.
+    data, size
+        The whole file; its width and height.
 
     Returns
     -------
-    A ceil(H/reduction)×ceil(W/reduction)×3 uint8 RGB array, or None where Pillow should decide: without simplejpeg, for
-    other than plain colour JPEGs, and for damaged ones, so that both judge alike what is readable.
+    A ceil(H/divisor)×ceil(W/divisor)×3 uint8 RGB array, or None where Pillow should decide: without simplejpeg, and for
+    damaged files, so that both judge alike what is readable.
     """
-    if simplejpeg is None or photo.format != "JPEG" or photo.mode != "RGB":
+    if simplejpeg is None:
         return None
-    width, height = photo.size
-    size = -(-height // reduction), -(-width // reduction)
+    height, width = -(-size[1] // divisor), -(-size[0] // divisor)
     try:
-        pixels = simplejpeg.decode_jpeg(data, min_height=size[0], min_width=size[1], min_factor=reduction)
+        pixels = simplejpeg.decode_jpeg(data, min_height=height, min_width=width, min_factor=divisor)
     except ValueError:
         return None
-    return pixels if pixels.shape[:2] == size else None
+    return pixels if pixels.shape[:2] == (height, width) else None

@@ -5,6 +5,7 @@ In: rows and where their photos are. Out: for each row its crop, or why there is
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -15,6 +16,9 @@ from fashret.errors import FashretError
 from fashret.files.photo_folders import PhotoError, PhotoSource
 from fashret.files.photos import Pixels, cut_crops, same_photo
 from fashret.files.rows import Rows
+
+TASK = 8  # photos that a worker takes at a time; one by one the threads wake each other too often
+TASKS = 4  # a worker
 
 T = TypeVar("T")
 
@@ -52,24 +56,28 @@ def stream_crops(
 
     Yields
     ------
-    Position of the row, and what `then` made of its crop, or why there is none. Memory is bounded: no more than four
-    photos a worker are under way or waiting.
+    Position of the row, and what `then` made of its crop, or why there is none. Memory is bounded: no more than
+    `TASK` × `TASKS` photos a worker are under way or waiting.
     """
 
-    def read(indices: list[int]) -> list[tuple[int, T | PhotoError]]:
-        try:
-            crops = cut_crops(photos.read(rows.source[indices[0]]), [rows.box[i] for i in indices], size)
-        except PhotoError as error:
-            crops = [error] * len(indices)
-        return [(i, c if isinstance(c, PhotoError) else then(c)) for i, c in zip(indices, crops, strict=True)]
+    def read(task: list[list[int]]) -> list[tuple[int, T | PhotoError]]:
+        done: list[tuple[int, T | PhotoError]] = []
+        for indices in task:
+            try:
+                crops = cut_crops(photos.read(rows.source[indices[0]]), [rows.box[i] for i in indices], size)
+            except PhotoError as error:
+                crops = [error] * len(indices)
+            done += [(i, c if isinstance(c, PhotoError) else then(c)) for i, c in zip(indices, crops, strict=True)]
+        return done
 
     count = worker_count(workers)
     waiting: deque[Future[list[tuple[int, T | PhotoError]]]] = deque()
     pool = ThreadPoolExecutor(count, thread_name_prefix="photo")
+    runs = same_photo(rows, range(len(rows)) if order is None else order)
     try:
-        for photo in same_photo(rows, range(len(rows)) if order is None else order):
-            waiting.append(pool.submit(read, photo))
-            if len(waiting) >= 4 * count:
+        while task := list(itertools.islice(runs, TASK)):
+            waiting.append(pool.submit(read, task))
+            if len(waiting) >= TASKS * count:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()

@@ -4,7 +4,8 @@ In: a public dataset's name, a table, or a folder. Out: crops.h5 with one row pe
 could be read, in the manifest's order, and `<output>.errors.jsonl` with a line for each row that could not.
 
 Crops go to a spool beside the output as they are made (`fashret.files.spool`); when the last is there the output is
-written from it in one go. So a run that is killed at any moment goes on with --resume, and its file is the same.
+written from it in one go. So a run that is killed at any moment goes on with --resume, and its file is the same. At the
+end there must be room for the crops twice.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,23 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
         spool = stack.enter_context(
             open_spool(spool_path(output), len(kept), task, resume=options.resume, restart=options.restart)
         )
-        made = _make_crops(spool, output, listing, kept, options)
-        _write_output(output, spool, listing, kept, old, options)
+        with _said_if_interrupted(spool):
+            made = _make_crops(spool, output, listing, kept, options)
+            _write_output(output, spool, listing, kept, old, options)
         summary = _summary(output, spool, listing, kept, old, made, time.monotonic() - started)
     spool.path.unlink()
     return summary
+
+
+@contextlib.contextmanager
+def _said_if_interrupted(spool: Spool) -> Iterator[None]:
+    """Whatever ends the run early, say what the next one can go on with."""
+    try:
+        yield
+    except BaseException:
+        if count := spool.count(Status.DONE):
+            log.warning("%s crops are kept in %s; --resume goes on with them", f"{count:,}", spool.path)
+        raise
 
 
 def _check_options(options: CropOptions) -> None:
@@ -176,10 +189,6 @@ def _make_crops(spool: Spool, output: Path, listing: Listing, kept: NDArray[np.i
                 spool.append(block)
                 advance(len(block))
                 _check_errors(spool, output, listing, options)
-    except BaseException:
-        if count := spool.count(Status.DONE):
-            log.warning("%s crops are kept in %s; --resume goes on with them", f"{count:,}", spool.path)
-        raise
     finally:
         results.close()  # ends the threads
         _write_errors(output, spool, rows)
