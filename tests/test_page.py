@@ -247,7 +247,8 @@ def contrast(tab, selector: str) -> float:
 def test_every_thumbnail_loads(browser, page):
     tab, wrong = open_page(browser, page)
     tab.evaluate("document.querySelectorAll('img').forEach((image) => { image.loading = 'eager'; })")
-    tab.wait_for_function("Array.from(document.images).every((image) => image.complete)")
+    tab.wait_for_load_state("networkidle")  # not wait_for_function: the page's policy forbids eval
+    tab.evaluate("Promise.all(Array.from(document.images).map((image) => image.decode().catch(() => 0)))")
     assert tab.evaluate("Array.from(document.images).filter((image) => image.naturalWidth === 0).length") == 0
     assert tab.evaluate("document.images.length") == 504 and wrong == []
     tab.context.close()

@@ -132,16 +132,24 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_tensors` wrote: the tensors, on the CPU, and the metadata."""
+    tensors, metadata = read_safetensors(path)
+    try:
+        return tensors, {name: json.loads(text) for name, text in metadata.items()}
+    except ValueError as error:
+        raise FashretError(f"{path}: its metadata are not fashret's ({error})") from error
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file of any origin: the tensors, on the CPU, and the metadata as text."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt", device="cpu") as file:
-            metadata = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
         raise FashretError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise FashretError(f"{path}: is damaged or no safetensors file ({str(error).splitlines()[0]})") from error
+        raise FashretError(f"{path}: is damaged or not a safetensors file ({str(error).splitlines()[0]})") from error
 
 
 def weights_digest(tensors: Mapping[str, Tensor]) -> str:

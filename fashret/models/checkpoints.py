@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fashret.errors import FashretError
+from fashret.files.checkpoints import read_safetensors
 
 # where training codes keep the parameters beside other things
 PARAMETERS_UNDER = ("state_dict", "model", "model_state_dict", "net")
@@ -59,7 +60,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise FashretError(f"--weights {path}: no such file; imagenet, none or the path of a checkpoint")
-    tensors = _safetensors(path) if path.suffix == ".safetensors" else _named_tensors(path, _torch_file(path))
+    tensors = read_safetensors(path)[0] if path.suffix == ".safetensors" else _named_tensors(path, _torch_file(path))
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     for layout in LAYOUTS:
         backbone = next(prefix for prefix, part in layout.prefixes.items() if part == "backbone.")
@@ -76,16 +77,6 @@ def _renamed(tensors: dict[str, Tensor], layout: Layout) -> dict[str, Tensor]:
         prefix = next((p for p in layout.prefixes if name.startswith(p)), None)
         renamed[name if prefix is None else layout.prefixes[prefix] + name[len(prefix) :]] = tensor
     return renamed
-
-
-def _safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise FashretError(f"--weights {path}: not a safetensors file ({_one_line(error)})") from error
 
 
 def _torch_file(path: Path) -> Any:
