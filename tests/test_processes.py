@@ -17,9 +17,12 @@ import torch
 from fashret.files import checkpoints
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
+from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching
+from fashret.learning.loading import CropsFile
 from fashret.learning.processes import Place
-from fashret.learning.training_rows import TrainingRows, requests
+from fashret.learning.training_rows import Request, TrainingImages, TrainingRows, requests
+from fashret.models.settings import ModelSettings
 from tests.training_case import embed_in_process, in_fresh_process, in_processes, train_in_process, write_training_crops
 
 # augmentation and dropout off, batch-norm statistics frozen: what is left must be the same up to rounding
@@ -83,6 +86,25 @@ def test_the_processes_together_load_the_batch_of_one(crops: Path) -> None:
             assert placed == dict(zip(request.positions.tolist(), request.rows.tolist(), strict=True))
         positions = [p for request in whole if request.epoch == 0 for p in request.positions.tolist()]
         assert positions == list(range(len(positions)))
+
+
+def test_augmentation_goes_by_the_place_in_the_epoch(crops: Path) -> None:
+    """Whoever loads an image, and in whichever batch it lies among others."""
+    with open_crops(crops) as file:
+        rows, settings = TrainingRows.of(file), ModelSettings(height=16, width=16)
+        images = TrainingImages(CropsFile.of(crops), settings, Augmentation(pad=3), seed=5)
+        whole = {}
+        for request in requests(rows, Batching(4, 2), 1, Place()):
+            whole |= dict(zip(request.positions.tolist(), images[request].images, strict=True))
+        for rank in range(2):
+            for request in requests(rows, Batching(4, 2), 1, Place(rank, 2)):
+                for position, image in zip(request.positions.tolist(), images[request].images, strict=True):
+                    assert image.equal(whole[position])
+        one_row = np.full(len(whole), rows.row[0])
+        request = Request(0, 0, True, one_row, np.zeros(len(whole), np.int64), np.array(list(whole)))
+        different = len({image.numpy().tobytes() for image in images[request].images})
+        assert different > 0.7 * len(whole)  # the same image, changed in another way at most places
+        images.close()
 
 
 def kill_one_rank(crops: Path, output: Path, **options: Any) -> None:
