@@ -126,18 +126,21 @@ $(OUT)/other/best-on-other/emb.h5: $(OUT)/other/best/emb.h5 $(call crops,best)
 tiny_out := $(OUT)-tiny
 tiny_train := --weights none --epochs 1 --batch-products 8 --batch-images 2 --validate-every 0 --workers 0
 
-tiny: $(tiny_out)/drawn $(tiny_out)/drawn-other
-	+OMP_NUM_THREADS=1 $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j2) --no-print-directory -f $(this) all \
+tiny_make = OMP_NUM_THREADS=1 $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j2) --no-print-directory -f $(this)
+
+tiny:
+	+$(tiny_make) OUT=$(OUT) $(tiny_out)/drawn $(tiny_out)/drawn-other
+	+$(tiny_make) all \
 	    ROOT=$(tiny_out)/photos OUT=$(tiny_out)/made OTHER_ROOT=$(tiny_out)/photos-other STAND_IN=small \
 	    SMALL=64x32 MEDIUM=64x64 LARGE=96x96 TRAIN='$(tiny_train)' EMBED='--workers 0' \
 	    PUBLISHED='nothing to compare with: a drawn miniature, the network `small` in place of every backbone.'
 
 $(tiny_out)/drawn:
 	@mkdir -p $(@D)
-	$(FASHRET) demo $(tiny_out)/photos --layout $(LAYOUT) --products $(TINY_PRODUCTS)
+	$(FASHRET) demo $(tiny_out)/photos --layout $(LAYOUT) --products $(TINY_PRODUCTS) --workers 1
 	@touch $@
 
 $(tiny_out)/drawn-other:
 	@mkdir -p $(@D)
-	$(FASHRET) demo $(tiny_out)/photos-other --layout $(OTHER) --products $(TINY_PRODUCTS) --seed 1
+	$(FASHRET) demo $(tiny_out)/photos-other --layout $(OTHER) --products $(TINY_PRODUCTS) --seed 1 --workers 1
 	@touch $@
