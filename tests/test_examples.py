@@ -161,5 +161,5 @@ def test_the_whole_miniature(tmp_path):
     assert "difference" in (made / "table5.txt").read_text()
     assert "Average over categories" in (made / "table6.txt").read_text()
     eighth = (made / "table8.txt").read_text()
-    assert "street2shop" in eighth and "on deepfashion" in eighth and "missing" not in eighth
+    assert "street2shop" in eighth and "deepfashion" in eighth and "missing" not in eighth
     assert not list(made.rglob("*.partial"))
