@@ -142,7 +142,7 @@ def published(backbone: str) -> Published:
             file = configuration.hf_hub_filename or "model.safetensors"
             address = f"https://huggingface.co/{configuration.hf_hub_id}/resolve/main/{file}"
             return Published(f"{configuration.hf_hub_id.split('/')[-1]}{Path(file).suffix}", address)
-        if configuration is not None and configuration.url:
+        if configuration is not None and isinstance(configuration.url, str) and configuration.url:
             return Published(Path(configuration.url).name, configuration.url)
     raise FashretError(f"no published weights of {backbone}: give --weights none, or the path of a checkpoint")
 
