@@ -7,6 +7,7 @@ maxima of overlapping regions (R-MAC).
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
@@ -45,8 +46,8 @@ def rmac_regions(height: int, width: int, levels: int = 3) -> list[tuple[int, in
     """Square regions of R-MAC as (top, left, side), in cells of the feature map.
 
     Level l has squares of side ⌊2·min(h, w)/(l + 1)⌋; along the shorter side l of them, along the longer side
-    l + m − 1, evenly spread, where m is the number (2 to 7) whose squares at l = 1 overlap by nearest to 40 %
-    (Tolias et al., arXiv 1511.05879, section 3.2). A square map has m = 1.
+    l + m − 1, evenly spread, where m is the number (2 to 7) whose squares at l = 1 overlap by nearest to 40 %; of two
+    equally near, the smaller (Tolias et al., arXiv 1511.05879, section 3.2). A square map has m = 1.
 
     >>> rmac_regions(2, 2, levels=2)
     [(0, 0, 2), (0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 1)]
@@ -56,9 +57,9 @@ def rmac_regions(height: int, width: int, levels: int = 3) -> list[tuple[int, in
     short, long = min(height, width), max(height, width)
     extra = 0
     if long > short:  # overlap of m squares of side `short` spread over `long`: 1 − step / short
-        steps = [(long - short) / (m - 1) for m in range(2, 8)]
-        overlaps = [abs(1 - step / short - 0.4) for step in steps]
-        extra = 1 + overlaps.index(min(overlaps))
+        steps = [Fraction(long - short, m - 1) for m in range(2, 8)]
+        distances = [abs(1 - step / short - Fraction(4, 10)) for step in steps]  # in fractions: equal ones are common
+        extra = 1 + distances.index(min(distances))
     regions = []
     for level in range(1, levels + 1):
         side = max(1, 2 * short // (level + 1))
