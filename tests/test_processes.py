@@ -15,14 +15,7 @@ import pytest
 import torch
 
 from fashret.files import checkpoints
-from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
-from fashret.learning.augmentation import Augmentation
-from fashret.learning.batches import Batching
-from fashret.learning.loading import CropsFile
-from fashret.learning.processes import Place
-from fashret.learning.training_rows import Request, TrainingImages, TrainingRows, requests
-from fashret.models.settings import ModelSettings
 from tests.training_case import embed_in_process, in_fresh_process, in_processes, train_in_process, write_training_crops
 
 # augmentation and dropout off, batch-norm statistics frozen: what is left must be the same up to rounding
@@ -73,40 +66,6 @@ def test_two_processes_train_as_one(crops: Path, tmp_path: Path, changes: dict[s
     assert scores[0] == pytest.approx(scores[1]) and bool(scores[0]) == ("validate_every" in changes)
 
 
-def test_the_processes_together_load_the_batch_of_one(crops: Path) -> None:
-    with open_crops(crops) as file:
-        rows = TrainingRows.of(file)
-    for batching in (Batching(4, 2), Batching(0, 8), Batching(2, 3, "mask")):
-        whole = list(requests(rows, batching, 2, Place()))
-        parts = [list(requests(rows, batching, 2, Place(rank, 2))) for rank in range(2)]
-        for request, *shares in zip(whole, *parts, strict=True):
-            placed = {
-                p: r for share in shares for p, r in zip(share.positions.tolist(), share.rows.tolist(), strict=True)
-            }
-            assert placed == dict(zip(request.positions.tolist(), request.rows.tolist(), strict=True))
-        positions = [p for request in whole if request.epoch == 0 for p in request.positions.tolist()]
-        assert positions == list(range(len(positions)))
-
-
-def test_augmentation_goes_by_the_place_in_the_epoch(crops: Path) -> None:
-    """Whoever loads an image, and in whichever batch it lies among others."""
-    with open_crops(crops) as file:
-        rows, settings = TrainingRows.of(file), ModelSettings(height=16, width=16)
-        images = TrainingImages(CropsFile.of(crops), settings, Augmentation(pad=3), seed=5)
-        whole = {}
-        for request in requests(rows, Batching(4, 2), 1, Place()):
-            whole |= dict(zip(request.positions.tolist(), images[request].images, strict=True))
-        for rank in range(2):
-            for request in requests(rows, Batching(4, 2), 1, Place(rank, 2)):
-                for position, image in zip(request.positions.tolist(), images[request].images, strict=True):
-                    assert image.equal(whole[position])
-        one_row = np.full(len(whole), rows.row[0])
-        request = Request(0, 0, True, one_row, np.zeros(len(whole), np.int64), np.array(list(whole)))
-        different = len({image.numpy().tobytes() for image in images[request].images})
-        assert different > 0.7 * len(whole)  # the same image, changed in another way at most places
-        images.close()
-
-
 def kill_one_rank(crops: Path, output: Path, **options: Any) -> None:
     """Rank 1 dies after its third step."""
     from fashret.learning import recorder
@@ -135,15 +94,16 @@ def test_a_dead_process_stops_the_others_and_the_run_goes_on(crops: Path, tmp_pa
 
 
 DRIVER = """
-import os, pathlib, signal, sys
-from torch import distributed
+import os, pathlib, sys
+import torch
+from fashret.learning.processes import together
 from tests.test_processes import kill_one_rank
 from tests.training_case import train_in_process, embed_in_process
 crops, folder = map(pathlib.Path, sys.argv[1:])
-distributed.init_process_group("gloo")  # once for both stages
 first = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
-(kill_one_rank if first else train_in_process)(crops, folder / "m", resume=True, batch_products=4)
-embed_in_process(crops, folder / "two.emb.h5", model=(folder / "m",), batch_size=5)
+with together(torch.device("cpu")):  # once for both stages
+    (kill_one_rank if first else train_in_process)(crops, folder / "m", resume=True, batch_products=4)
+    embed_in_process(crops, folder / "two.emb.h5", model=(folder / "m",), batch_size=5)
 """
 
 

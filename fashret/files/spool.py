@@ -13,6 +13,7 @@ index and its data are written at different moments.)
 from __future__ import annotations
 
 import json
+import mmap
 import struct
 import zlib
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ class Spool:
         self.status = np.zeros(rows, np.uint8)
         self.offset = np.zeros(rows, np.int64)
         self.length = np.zeros(rows, np.int64)
+        self.mapped: mmap.mmap | None = None
         with hdf5.output_errors(path):
             self.file = path.open("r+b" if path.exists() else "x+b", buffering=0)
             _lock(self.file, path)
@@ -92,6 +94,11 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and let go of its lock."""
+        self._unmap()
         self.file.close()
 
     def append(self, records: list[Record]) -> None:
@@ -113,8 +120,15 @@ class Spool:
 
     def read(self, row: int) -> bytes:
         """The data of one row."""
-        self.file.seek(int(self.offset[row]))
-        return self.file.read(int(self.length[row]))
+        offset, length = int(self.offset[row]), int(self.length[row])
+        if self.mapped is None or len(self.mapped) < offset + length:  # the file has grown since
+            self._unmap()
+            self.mapped = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self.mapped[offset : offset + length]
+
+    def _unmap(self) -> None:
+        if self.mapped is not None:
+            self.mapped.close()  # it holds the file, and with it the lock
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

@@ -57,9 +57,11 @@ def together(device: torch.device) -> Iterator[Place]:
         return
     if not here.first:
         log.setLevel(logging.WARNING)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # collectives without tensors (barrier) take the current one
     join = not distributed.is_initialized()
     if join:
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        _join("nccl" if device.type == "cuda" else "gloo")
     try:
         yield here
         wait(here.world)
@@ -70,6 +72,17 @@ def together(device: torch.device) -> Iterator[Place]:
     finally:
         if join:
             distributed.destroy_process_group()
+
+
+def _join(backend: str) -> None:
+    """Meet the other processes at the address that torchrun gives.
+
+    torchrun keeps its store when it starts processes again, and in it the addresses of those that died. Each attempt
+    therefore has its own keys.
+    """
+    store, rank, world = next(distributed.rendezvous("env://", timeout=PATIENCE))
+    own = distributed.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    distributed.init_process_group(backend, store=own, rank=rank, world_size=world, timeout=PATIENCE)
 
 
 def gather(values: Tensor, world: int) -> Tensor:

@@ -127,6 +127,8 @@ def run(source: Path, output: Path, options: EmbedOptions) -> EmbedSummary | Non
         job = Job(taken, embedder, output, options, here, old, todo)
         spool = stack.enter_context(job.open_spool(here.rank))
         kept, seconds = spool.kept, _embed(job, spool)
+        if not here.first:
+            spool.close()  # before the first process opens it
         wait(here.world)
         if not here.first:
             return None
