@@ -28,6 +28,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def signals_act() -> None:
+    """A shell makes its background jobs, and all that they start, ignore Ctrl-C; here it is tested."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Tiny networks on one thread: waiting for each other costs threads more than they gain, many times more on busy
     machines."""
