@@ -5,7 +5,9 @@ In: a crops file. Out: `TrainingRows`, from them the requests for the batches of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import mmap
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +24,8 @@ from fashret.learning.loading import CropReader, CropsFile
 from fashret.learning.processes import Place
 from fashret.models.preprocessing import fit_image
 from fashret.models.settings import ModelSettings
+
+MOST_KEPT = 512 << 20  # bytes of fitted images kept in memory; larger training sets are decoded anew in each epoch
 
 
 @dataclass(frozen=True)
@@ -99,19 +103,65 @@ class Batch(NamedTuple):
     valid: Tensor  # B bool
 
 
-class TrainingImages(CropReader):
-    """Augmented images for training."""
+class KeptImages:
+    """Fitted images that are decoded once and then kept, shared by the processes that are forked after it was made.
 
-    def __init__(self, file: CropsFile, settings: ModelSettings, augmentation: Augmentation, seed: int) -> None:
+    The memory is an anonymous mapping: it needs no room in /dev/shm and is gone with the last process. A process that
+    was not forked begins with nothing kept.
+    """
+
+    def __init__(self, shape: tuple[int, int, int, int]) -> None:
+        self.shape = shape
+        memory = mmap.mmap(-1, math.prod(shape) + shape[0])
+        self.images = np.frombuffer(memory, np.uint8, math.prod(shape)).reshape(shape)
+        self.there = np.frombuffer(memory, np.uint8, shape[0], math.prod(shape))
+
+    def get(self, place: int, make: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """The image of a place; made if it is the first time."""
+        if not self.there[place]:
+            self.images[place] = make()
+            self.there[place] = 1  # after the pixels; two processes at once write the same
+        return self.images[place]
+
+    def __reduce__(self) -> tuple[type[KeptImages], tuple[tuple[int, int, int, int]]]:
+        return type(self), (self.shape,)
+
+
+class TrainingImages(CropReader):
+    """Augmented images for training.
+
+    Parameters
+    ----------
+    kept_rows
+        Rows of the crops file whose images are decoded once and kept, if they take at most `MOST_KEPT` bytes.
+    """
+
+    def __init__(
+        self,
+        file: CropsFile,
+        settings: ModelSettings,
+        augmentation: Augmentation,
+        seed: int,
+        kept_rows: NDArray[np.int64] | None = None,
+    ) -> None:
         super().__init__(file)
         self.settings, self.augmentation, self.seed = settings, augmentation, seed
+        self.kept: KeptImages | None = None
+        if kept_rows is not None and len(kept_rows) * settings.height * settings.width * 3 <= MOST_KEPT:
+            self.kept = KeptImages((len(kept_rows), settings.height, settings.width, 3))
+            self.place = {row: place for place, row in enumerate(kept_rows.tolist())}
 
     def __getitem__(self, request: Request) -> Batch:
         images = torch.zeros(len(request.rows), 3, self.settings.height, self.settings.width)
-        for i, (row, position) in enumerate(zip(request.rows, request.positions, strict=True)):
+        for i, (row, position) in enumerate(zip(request.rows.tolist(), request.positions.tolist(), strict=True)):
             if row >= 0:
-                fitted = fit_image(self.crops.image(int(row)), self.settings)
-                generator = generator_for(self.seed, request.epoch, int(position))
-                images[i] = augment(fitted, self.settings, self.augmentation, generator)
-        labels = torch.from_numpy(np.where(request.rows >= 0, request.labels, 0))
-        return Batch(request.epoch, request.number, request.last, images, labels, torch.from_numpy(request.rows >= 0))
+                generator = generator_for(self.seed, request.epoch, position)
+                images[i] = augment(self._fitted(row), self.settings, self.augmentation, generator)
+        valid = request.rows >= 0
+        labels = torch.from_numpy(np.where(valid, request.labels, 0))
+        return Batch(request.epoch, request.number, request.last, images, labels, torch.from_numpy(valid))
+
+    def _fitted(self, row: int) -> NDArray[np.uint8]:
+        if self.kept is None:
+            return fit_image(self.crops.image(row), self.settings)
+        return self.kept.get(self.place[row], lambda: fit_image(self.crops.image(row), self.settings))

@@ -104,11 +104,12 @@ def _train(task: Task, run: Run, validation: Validation | None) -> None:
     validate: Validate | None = None
     if validation is not None:
         validate = lambda run: _scores(task, run, validation, workers)  # noqa: E731
-    images = TrainingImages(task.crops, run.network.settings, task.augmentation, options.seed)
+    images = TrainingImages(task.crops, run.network.settings, task.augmentation, options.seed, task.rows.row)
     wanted = requests(task.rows, task.batching, options.epochs, machine.place, run.epoch, run.batch)
     with (
         progress(total, "train", "images", run.step * images_a_batch) as advance,
         Held("this step and its checkpoint", active=machine.place.world == 1) as held,
+        torch.backends.cudnn.flags(enabled=True, benchmark=True),  # the shapes stay the same
     ):
         recorder = Recorder(task, run, advance, held, validate, SCORES)
         batches = load(images, wanted, workers, machine.device)
