@@ -28,6 +28,8 @@ ORIENTATION = 0x0112  # EXIF tag
 JPEGS = ("JPEG", "MPO")  # MPO: what phones write, a JPEG with further pictures behind it
 REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can divide both sides by
 
+WHOLE = (math.nan,) * 4  # the box of a whole photo
+
 Image.MAX_IMAGE_PIXELS = None  # MOST_PIXELS is checked here, as an error of the photo instead of a warning
 
 Pixels = NDArray[np.uint8]
@@ -216,10 +218,11 @@ def clamp(box: NDArray[np.float32] | None, width: int, height: int) -> Box:
     PhotoError
         If nothing of it lies inside.
     """
-    if box is None or np.isnan(box).all():
+    x1, y1, x2, y2 = WHOLE if box is None else box.tolist()  # Python's numbers: numpy's are slow one by one
+    numbers = sum(map(math.isfinite, (x1, y1, x2, y2)))
+    if numbers == 0 and x1 != x1:  # all NaN
         return 0, 0, width, height
-    x1, y1, x2, y2 = (float(v) for v in box)
-    if not all(map(math.isfinite, (x1, y1, x2, y2))):
+    if numbers < 4:
         raise PhotoError(f"box {x1:g},{y1:g},{x2:g},{y2:g} is not four numbers")
     left, top, right, bottom = max(0, round(x1)), max(0, round(y1)), min(width, round(x2)), min(height, round(y2))
     if left >= right or top >= bottom:
