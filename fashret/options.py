@@ -229,6 +229,9 @@ class EvaluateOptions:
     k1: int = option(20, "re-ranking: size of the reciprocal neighbour lists")
     k2: int = option(6, "re-ranking: neighbours averaged in the query expansion")
     lam: float = option(0.3, "re-ranking: weight of the original distance", flag="--lambda")
+    per_query: bool = option(False, "re-ranking: each query as if it were alone")
+    resume: bool = option(False, "re-ranking: go on where an interrupted run stopped")
+    restart: bool = option(False, "re-ranking: throw away what an interrupted run left")
     memory: str = option("2GB", "memory budget")
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
 

@@ -8,7 +8,7 @@ import pytest
 from fashret.retrieval import blocks
 from fashret.retrieval.keeping import Arrays
 from fashret.retrieval.neighbours import Side, all_neighbours
-from fashret.retrieval.scan import Effort
+from fashret.retrieval.tiles import CpuTiles, Effort
 
 
 class Interrupted(BaseException):
@@ -41,13 +41,13 @@ def test_goes_on_to_the_same_result(patience: int, arithmetic: str, monkeypatch:
     expected = all_neighbours(sides, 6, arithmetic=arithmetic)
     where = InMemory(patience)
     monkeypatch.setattr(blocks, "LEAST", 1)
-    monkeypatch.setattr(blocks, "TILE", 16)
+    monkeypatch.setattr(CpuTiles, "largest", 16)
     with pytest.raises(Interrupted):
         all_neighbours(sides, 6, arithmetic=arithmetic, keep=(where, "all"))
     done = int(where.kept["all"]["done"])
     assert 0 < done < 130
     where.kept["other"] = {}
-    monkeypatch.setattr(blocks, "TILE", 24)
+    monkeypatch.setattr(CpuTiles, "largest", 24)
     effort = Effort()
     found = all_neighbours(sides, 6, arithmetic=arithmetic, keep=(where, "all"), effort=effort)
     for name in ("rows", "distances", "farthest"):

@@ -14,11 +14,11 @@ from fashret.retrieval import selection
 from fashret.retrieval.approximation import Arithmetic, Float32, Int8, Int8Twice
 from fashret.retrieval.blocks import load_block
 from fashret.retrieval.neighbours import Side, Thresholds, all_neighbours, count_before, search
-from fashret.retrieval.scan import Effort
 from fashret.retrieval.selection import Tile
+from fashret.retrieval.tiles import Effort
 from tests import brute
 
-ARITHMETICS = ("float32", "int8")
+ARITHMETICS = ("float32", "int8", "torch")
 METRICS = ("cosine", "euclidean")
 LITTLE = 6_000_000  # bytes: many small tiles
 
@@ -204,7 +204,7 @@ def test_bounds_hold_for_every_pair(metric: str, arithmetic: Arithmetic, width: 
     distances = brute.distance_matrix(vectors[:100], vectors, metric)
     lower, upper = np.empty(400, np.float32), np.empty(400, np.float32)
     for i in range(100):
-        selection._bound(tile, i, lower, upper)
+        selection.bound_scores(tile, i, lower, upper)
         length = 1.0 if cosine else np.linalg.norm(vectors[i].astype(float))
         square = float(length**2)
         score = 1 - distances[i] if cosine else (square - distances[i]) / (2 * length)

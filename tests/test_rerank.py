@@ -16,7 +16,7 @@ from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.files.rows import text_array
 from fashret.files.unfinished import Unfinished
-from fashret.options import RerankOptions, SearchOptions
+from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
 from fashret.ranking import rerank as ranking_rerank
 from fashret.ranking.search import write_search
 from fashret.ranking.sides import sides_of
@@ -24,7 +24,8 @@ from fashret.retrieval import blocks
 from fashret.retrieval.neighbours import Neighbours, Positives
 from fashret.retrieval.request import Request
 from fashret.retrieval.reranking import Reciprocal
-from fashret.stages import rerank
+from fashret.retrieval.tiles import CpuTiles
+from fashret.stages import evaluate, rerank
 from tests.conftest import make_rows, write_embeddings
 from tests.test_reranking import check
 
@@ -245,7 +246,7 @@ def interrupt_after(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Unfinished, "_save", stopping)
     monkeypatch.setattr(unfinished, "SECONDS_BETWEEN", -1.0)
     monkeypatch.setattr(blocks, "LEAST", 1)
-    monkeypatch.setattr(blocks, "TILE", 8)
+    monkeypatch.setattr(CpuTiles, "largest", 8)
 
 
 @pytest.mark.parametrize("per_query", [False, True])
@@ -296,3 +297,17 @@ def test_refuses_what_does_not_fit(catalogue: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(FashretError, match="1MB are free; stop other programs or give a smaller --memory"):
         rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
     assert not (tmp_path / "again.h5").exists()
+
+
+def test_evaluate_resumes(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = EvaluateOptions(rerank=True, k1=6, k2=3, device="cpu")
+    expected = evaluate.run([catalogue], options).as_json()
+    interrupt_after(2, monkeypatch)
+    with pytest.raises(Interrupted):
+        evaluate.run([catalogue], options)
+    kept = catalogue.with_name("all.emb.h5.reranking.partial")
+    assert hdf5.kind_of(kept) == unfinished.KIND
+    with pytest.raises(FashretError, match="go on with --resume"):
+        evaluate.run([catalogue], options)
+    assert evaluate.run([catalogue], replace(options, resume=True)).as_json() == expected
+    assert not kept.exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,6 @@ LONGEST = 1e36  # square of the greatest length that float32 terms can hold (euc
 NAMED_ROWS = 5  # bad rows named in a message
 SPARE = 4 << 20  # bytes for threads and small arrays
 
-TILE = 2048  # rows and columns of a tile where memory allows
-PANEL_BYTES = 8 << 20  # of the columns' vectors: within the processor's cache, pairs are settled three times faster
 LEAST = 32  # rows and columns of the smallest tile
 
 
@@ -63,7 +62,7 @@ class Block:
     stop: int
     stored: Stored
     cosine: bool
-    forms: dict[str, Form] = field(default_factory=dict)
+    forms: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -91,8 +90,7 @@ def load_block(side: Side, start: int, stop: int, cosine: bool, first_number: in
         If a vector has NaN or infinite values, or (cosine) no length; names the rows.
     """
     rows = side.rows[start:stop]
-    adjoining = len(rows) and rows[-1] - rows[0] + 1 == len(rows)
-    vectors = frozen(side.vectors[rows[0] : rows[-1] + 1] if adjoining else side.vectors[rows])
+    vectors = frozen(side.vectors[rows[0] : rows[-1] + 1] if _adjoin(rows) else side.vectors[rows])
     squares = np.empty(len(rows))
     over_rows(squares_of_rows, len(rows), vectors, squares)
     _check(side.name, rows, squares, cosine)
@@ -134,6 +132,24 @@ def _check(name: str, rows: NDArray[np.int64], squares: NDArray[np.float64], cos
             )
 
 
+class TileSizes(Protocol):
+    """What makes tiles, and what it needs."""
+
+    @property
+    def largest(self) -> int:
+        """Rows and columns of a tile where memory allows."""
+
+    @property
+    def panel(self) -> int:
+        """Bytes of its columns' vectors where memory allows."""
+
+    def row_bytes(self, width: int) -> int:
+        """Memory for a row of a block, besides its vector as stored."""
+
+    def has_room(self, rows: int, width: int) -> bool:
+        """Whether the blocks of so many rows can be held on the device at once."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Block sizes: queries held at a time, rows and columns of a tile."""
@@ -143,43 +159,56 @@ class Plan:
     tile_columns: int
 
 
-def plan(queries: int, gallery: int, width: int, k: int, memory: int, results: int) -> Plan:
+@dataclass(frozen=True)
+class SquarePlan:
+    """Rows of a block when all rows are compared with all, and whether all blocks are held at once."""
+
+    size: int
+    hold: bool
+
+
+def plan(queries: Side, gallery: Side, k: int, memory: int, results: int, tiles: TileSizes) -> Plan:
     """The largest block sizes that keep within the budget.
 
     Parameters
     ----------
-    queries, gallery, width, k
-        Q, G, D and the number of results kept.
+    k
+        Number of neighbours kept for each query.
     memory, results
         The budget and what the results take of it, bytes.
+    tiles
+        What makes the tiles.
 
     Raises
     ------
     FashretError
         If the budget is too small for the smallest blocks; says what would do.
     """
-    a_query = _block_bytes(1, width) + 16 * k
-    for size in _tile_sizes():
-        rows, columns = min(size, queries), min(size, gallery, max(PANEL_BYTES // (4 * width), TILE // 2))
-        fixed = results + SPARE + _block_bytes(columns, width) + _tile_bytes(rows, columns, width)
-        held = min(queries, (memory - fixed) // a_query)
+    width = queries.width
+    a_query = _row_bytes(queries, tiles) + 16 * k
+    for size in _tile_sizes(tiles.largest):
+        rows = min(size, len(queries))
+        columns = min(size, len(gallery), max(tiles.panel // (4 * width), tiles.largest // 2))
+        fixed = results + SPARE + columns * _row_bytes(gallery, tiles) + _tile_bytes(rows, columns, width)
+        held = min(len(queries), (memory - fixed) // a_query)
         if held >= rows:
             return Plan(max(1, held), rows, columns)
     raise _too_small(memory, fixed + rows * a_query)
 
 
-def square_plan(total: int, width: int, memory: int, results: int) -> int:
-    """Rows of a block when all rows are compared with all, two blocks and their tile (either way up) at a time."""
-    for size in _tile_sizes():
+def square_plan(sides: Sequence[Side], memory: int, results: int, tiles: TileSizes) -> SquarePlan:
+    """The largest blocks, two at a time with their tile either way up, or all if they can be, within the budget."""
+    total, a_row = sum(len(side) for side in sides), max(_row_bytes(side, tiles) for side in sides)
+    for size in _tile_sizes(tiles.largest):
         rows = max(1, min(size, total))
-        needed = results + SPARE + 2 * _block_bytes(rows, width) + 2 * _tile_bytes(rows, rows, width)
-        if needed <= memory:
-            return rows
-    raise _too_small(memory, needed)
+        fixed = results + SPARE + 2 * _tile_bytes(rows, rows, sides[0].width)
+        if fixed + 2 * rows * a_row <= memory:
+            all_fit = fixed + total * a_row <= memory and tiles.has_room(total, sides[0].width)
+            return SquarePlan(rows, all_fit)
+    raise _too_small(memory, fixed + 2 * rows * a_row)
 
 
-def _tile_sizes() -> Iterator[int]:
-    size = TILE
+def _tile_sizes(size: int) -> Iterator[int]:
     while size >= LEAST:
         yield size
         size //= 2
@@ -189,9 +218,14 @@ def _too_small(memory: int, least: int) -> FashretError:
     return FashretError(f"a memory budget of {memory:,} bytes is too small for this; the least is {least:,} bytes")
 
 
-def _block_bytes(rows: int, width: int) -> int:
-    """A block's vectors as stored and in both arithmetics, and its columns."""
-    return rows * (9 * width + 100)
+def _row_bytes(side: Side, tiles: TileSizes) -> int:
+    """A row of a block: its vector, if it has to be copied, its columns, and what tiles need of it."""
+    mapped = side.vectors.dtype == np.float32 and side.vectors.flags.c_contiguous and _adjoin(side.rows)
+    return (0 if mapped else 4 * side.width) + 100 + tiles.row_bytes(side.width)
+
+
+def _adjoin(rows: NDArray[np.int64]) -> bool:
+    return bool(len(rows)) and bool(rows[-1] - rows[0] + 1 == len(rows))
 
 
 def _tile_bytes(rows: int, columns: int, width: int) -> int:

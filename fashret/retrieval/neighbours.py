@@ -23,8 +23,9 @@ from fashret.retrieval.blocks import Side, plan, square_plan
 from fashret.retrieval.distances import Metric, check_metric
 from fashret.retrieval.keeping import Keeping, Kept
 from fashret.retrieval.positives import ordered_positives
-from fashret.retrieval.scan import Effort, Job, counting_job, farthest_job, nearest_job, scanner
+from fashret.retrieval.scan import Job, Scanner, counting_job, farthest_job, nearest_job, tiles_for
 from fashret.retrieval.selection import Counts, Nearest
+from fashret.retrieval.tiles import Effort
 
 __all__ = [
     "AllNeighbours",
@@ -209,9 +210,9 @@ class _How:
         """Show every pair of rows to the jobs; ``results``: bytes that these fill."""
         if not len(queries) or not len(gallery):
             return
-        sizes = plan(len(queries), len(gallery), queries.width, k, self.memory, results)
-        scan = scanner(self.arithmetic, len(queries) * len(gallery) * queries.width, self.effort)
-        scan.scan(queries, gallery, jobs, sizes, self.metric == "cosine")
+        tiles = tiles_for(self.device, self.arithmetic, len(queries) * len(gallery) * queries.width, self.effort)
+        sizes = plan(queries, gallery, k, self.memory, results, tiles)
+        Scanner(tiles).scan(queries, gallery, jobs, sizes, self.metric == "cosine")
 
 
 def _check(queries: Side, gallery: Side, metric: str) -> None:
@@ -331,14 +332,13 @@ def all_neighbours(
     for side in sides:
         _check(sides[0], side, metric)
     total = sum(len(side) for side in sides)
-    width = sides[0].width
     nearest = _no_neighbours(total, max(0, min(k, total) - 1), True, False)
     farthest = np.zeros(total)
-    size = square_plan(total, width, memory, total * (32 * k + 8))
-    scan = scanner(arithmetic, total * total * width // 2, effort or Effort())
+    tiles = tiles_for(device, arithmetic, total * total * sides[0].width // 2, effort or Effort())
+    sizes = square_plan(sides, memory, total * (32 * k + 8), tiles)
     state = {"distances": nearest.distances, "numbers": nearest.numbers, "farthest": farthest}
     kept = Kept(*keep, state) if keep else None
-    scan.scan_square(sides, size, [*_jobs(nearest), farthest_job(farthest)], metric == "cosine", kept)
+    Scanner(tiles).scan_square(sides, sizes, [*_jobs(nearest), farthest_job(farthest)], metric == "cosine", kept)
     others = _sorted_neighbours(nearest, k - 1)
     rows = np.hstack([np.arange(total)[:, None], others.rows])
     return AllNeighbours(rows, np.hstack([np.zeros((total, 1)), others.distances]), farthest)

@@ -1,40 +1,24 @@
 """The scan: every query against every gallery row, tile by tile.
 
-In: two sides, jobs (what to find out about each query), block sizes. Out: the jobs' results. A tile of approximate
-products is shown to every job; rows that a job cannot decide cheaply are shown again in finer arithmetic.
+In: sides, jobs (what to find out about each row), block sizes, something that makes tiles. Out: the jobs' results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fashret.console import progress
-from fashret.retrieval.approximation import LEVELS, Arithmetic, Form, faster
-from fashret.retrieval.blocks import Block, Plan, Side, load_all, load_block, load_blocks
+from fashret.retrieval.blocks import Block, Plan, Side, SquarePlan, load_all, load_block, load_blocks
 from fashret.retrieval.keeping import Kept
-from fashret.retrieval.selection import Counts, Nearest, Tile, Verdict, add_before, keep_farthest, keep_nearest
-from fashret.retrieval.threads import over_rows
-
-State = tuple[Callable[..., None], Any]  # a job's kernel and its state for a block of rows
-
-FINER_ROWS = 512  # rows seen again at a time
-SMALL = 10**9  # multiplications below which measuring the arithmetic would not pay
-
-
-@dataclass
-class Effort:
-    """Pairs computed, by arithmetic ("int8", "float32", "definition")."""
-
-    pairs: dict[str, int] = field(default_factory=dict)
-
-    def add(self, arithmetic: str, pairs: int) -> None:
-        """Count pairs."""
-        self.pairs[arithmetic] = self.pairs.get(arithmetic, 0) + pairs
+from fashret.retrieval.selection import Counts, Nearest, add_before, keep_farthest, keep_nearest
+from fashret.retrieval.tiles import CpuTiles, Effort, State, cpu_tiles
+from fashret.retrieval.torch_tiles import TorchTiles
 
 
 @dataclass(frozen=True)
@@ -74,11 +58,9 @@ def farthest_job(farthest: NDArray[np.float64]) -> Job:
 
 @dataclass(frozen=True)
 class Scanner:
-    """Shows tiles to jobs in coarse arithmetic, and the rows which that leaves undecided in finer arithmetic."""
+    """Shows the tiles of whole sides to jobs."""
 
-    coarse: Arithmetic
-    finer: Arithmetic | None
-    effort: Effort = field(default_factory=Effort)
+    tiles: CpuTiles | TorchTiles
 
     def scan(self, queries: Side, gallery: Side, jobs: Sequence[Job], sizes: Plan, cosine: bool) -> None:
         """Show every pair of query and gallery row to the jobs, once."""
@@ -90,11 +72,11 @@ class Scanner:
                 for columns in load_blocks(gallery, sizes.tile_columns, cosine):
                     for start in range(0, len(rows), sizes.tile_rows):
                         part = slice(start, min(start + sizes.tile_rows, len(rows)))
-                        self.show(rows, columns, part, states)
+                        self.tiles.show(rows, columns, part, states)
                     advance(len(columns))
 
     def scan_square(
-        self, sides: Sequence[Side], size: int, jobs: Sequence[Job], cosine: bool, kept: Kept | None = None
+        self, sides: Sequence[Side], sizes: SquarePlan, jobs: Sequence[Job], cosine: bool, kept: Kept | None = None
     ) -> None:
         """Show every pair of rows of all sides to the jobs, either way round; each tile is computed once.
 
@@ -104,53 +86,26 @@ class Scanner:
         done = kept.load() if kept else 0
         pairs, left = total * (total + 1) // 2, (total - done) * (total - done + 1) // 2
         with progress(pairs, "neighbours of all rows", "pairs", done=pairs - left) as advance:
-            for rows in load_all(sides, size, cosine, done):
-                for columns in load_all(sides, size, cosine, rows.start):
-                    products = self.coarse.products(rows.form(self.coarse), columns.form(self.coarse))
+            held = list(load_all(sides, sizes.size, cosine, done)) if sizes.hold else []
+            for rows in held or load_all(sides, sizes.size, cosine, done):
+                later = [block for block in held if block.start >= rows.start]
+                for columns in later or load_all(sides, sizes.size, cosine, rows.start):
+                    products = self.tiles.products(rows, columns)
                     self._show_whole(rows, columns, jobs, products)
                     if columns.start == rows.start:
                         advance(len(rows) * (len(rows) + 1) // 2)
                         continue
-                    self._show_whole(columns, rows, jobs, np.ascontiguousarray(products.T))
+                    self._show_whole(columns, rows, jobs, self.tiles.turned(products))
                     advance(len(rows) * len(columns))
                 if kept:
                     kept.offer(rows.start + len(rows))
 
-    def _show_whole(self, rows: Block, columns: Block, jobs: Sequence[Job], products: NDArray) -> None:
-        self.show(rows, columns, slice(0, len(rows)), [job.state(rows) for job in jobs], products)
-
-    def show(
-        self, rows: Block, columns: Block, part: slice, states: Sequence[State], products: NDArray | None = None
-    ) -> None:
-        """Show the tile of a ``part`` of the rows and all columns; ``products``: the coarse ones if at hand."""
-        form, columns_form = rows.form(self.coarse).part(part), columns.form(self.coarse)
-        if products is None:
-            products = self.coarse.products(form, columns_form)
-        which = np.arange(part.start, part.stop)
-        waiting = np.zeros((len(states), len(rows)), np.bool_)
-        waiting[:, part] = True
-        settled = np.zeros(len(rows), np.int64)
-
-        def look(products: NDArray, which: NDArray, form: Form, columns_form: Form, last: bool) -> None:
-            tile = Tile(products, which, rows.stored, columns.stored, form.terms, columns_form.terms, rows.cosine)
-            for (kernel, state), mask in zip(states, waiting, strict=True):
-                over_rows(kernel, len(which), tile, state, Verdict(last, mask, settled))
-
-        look(products, which, form, columns_form, self.finer is None)
-        self.effort.add(self.coarse.name, products.size)
-        if self.finer is not None:
-            left = np.flatnonzero(waiting.any(axis=0))
-            for start in range(0, len(left), FINER_ROWS):
-                some = left[start : start + FINER_ROWS]
-                form, columns_form = rows.form_of(self.finer, some), columns.form(self.finer)
-                again = self.finer.products(form, columns_form, products[some - part.start])
-                look(again, some, form, columns_form, True)
-            self.effort.add(self.finer.name, len(left) * len(columns))
-        self.effort.add("definition", int(settled.sum()))
+    def _show_whole(self, rows: Block, columns: Block, jobs: Sequence[Job], products: Any) -> None:
+        self.tiles.show(rows, columns, slice(0, len(rows)), [job.state(rows) for job in jobs], products)
 
 
-def scanner(arithmetic: str, multiplications: int, effort: Effort) -> Scanner:
-    """A scanner in the arithmetic named, or ("auto") in the faster one for so much work."""
-    if arithmetic == "auto":
-        arithmetic = "float32" if multiplications < SMALL else faster()
-    return Scanner(*LEVELS[arithmetic], effort)
+def tiles_for(device: str, arithmetic: str, multiplications: int, effort: Effort) -> CpuTiles | TorchTiles:
+    """What makes tiles on a device; "torch" as arithmetic takes the GPU's way wherever it is."""
+    if arithmetic == "torch" or device.startswith("cuda"):
+        return TorchTiles(torch.device(device), effort)
+    return cpu_tiles(arithmetic, multiplications, effort)

@@ -98,7 +98,7 @@ def length_of(cosine: bool, square: float) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _rounding(tile: Tile, i: int) -> float:
+def rounding_of(tile: Tile, i: int) -> float:
     """More than the float64 rounding of a score of row ``i`` computed from a defined distance."""
     unit = 1.0 if tile.cosine else length_of(False, tile.rows.squares[i])
     return (tile.rows.vectors.shape[1] + 16) * 2.0**-51 * unit
@@ -111,21 +111,21 @@ def _score(tile: Tile, i: int, distance: float) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _score_below(tile: Tile, i: int, distance: float) -> np.float32:
+def score_below(tile: Tile, i: int, distance: float) -> np.float32:
     """A float32 no greater than the score of any pair of row ``i`` at ``distance`` or nearer."""
     score = _score(tile, i, distance)
-    return np.float32(score - abs(score) * WIDENING - _rounding(tile, i))
+    return np.float32(score - abs(score) * WIDENING - rounding_of(tile, i))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _score_above(tile: Tile, i: int, distance: float) -> np.float32:
+def score_above(tile: Tile, i: int, distance: float) -> np.float32:
     """A float32 no less than the score of any pair of row ``i`` at ``distance`` or farther."""
     score = _score(tile, i, distance)
-    return np.float32(score + abs(score) * WIDENING + _rounding(tile, i))
+    return np.float32(score + abs(score) * WIDENING + rounding_of(tile, i))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _bound(tile: Tile, t: int, lower: NDArray, upper: NDArray) -> None:
+def bound_scores(tile: Tile, t: int, lower: NDArray, upper: NDArray) -> None:
     """Fill ``lower`` and ``upper`` (float32, one a column) with bounds of the scores of the tile's row ``t``."""
     rows, columns = tile.row_terms, tile.column_terms
     scale, half, loose = rows.scale[t], rows.half[t], rows.loose[t]
@@ -139,7 +139,7 @@ def _bound(tile: Tile, t: int, lower: NDArray, upper: NDArray) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _settle(tile: Tile, i: int, j: int) -> float:
+def settle_pair(tile: Tile, i: int, j: int) -> float:
     rows, columns = tile.rows, tile.columns
     return defined_distance(tile.cosine, rows.vectors[i], columns.vectors[j], rows.squares[i], columns.squares[j])
 
@@ -215,18 +215,17 @@ def _tighten(found: NDArray, count: int, k: int, lower: NDArray, upper: NDArray,
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _settle_nearest(tile: Tile, i: int, nearest: Nearest, found: NDArray, upper: NDArray) -> int:
-    """Settle the columns ``found`` for row ``i``, the most promising first; returns how many had to be."""
+def settle_found(tile: Tile, i: int, nearest: Nearest, found: NDArray, promise: NDArray) -> int:
+    """Settle the columns ``found``, with upper bounds ``promise``, for row ``i``; returns how many had to be."""
     distances, numbers = nearest.distances[i], nearest.numbers[i]
-    least = _score_below(tile, i, distances[0])
-    promise = upper[found]
+    least = score_below(tile, i, distances[0])
     for settled, place in enumerate(np.argsort(-promise)):
         if promise[place] < least:
             return settled
-        distance, number = _settle(tile, i, found[place]), tile.columns.numbers[found[place]]
+        distance, number = settle_pair(tile, i, found[place]), tile.columns.numbers[found[place]]
         if _comes_before(distance, number, distances[0], numbers[0]):
             _replace_worst(distances, numbers, distance, number)
-            least = _score_below(tile, i, distances[0])
+            least = score_below(tile, i, distances[0])
     return len(found)
 
 
@@ -240,15 +239,15 @@ def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: V
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
-        _bound(tile, t, lower, upper)
-        count = _at_least(upper, _score_below(tile, i, nearest.distances[i, 0]), found)
+        bound_scores(tile, t, lower, upper)
+        count = _at_least(upper, score_below(tile, i, nearest.distances[i, 0]), found)
         count = _drop_forbidden(tile, i, nearest, found, count)
         if count > k:
-            count = _tighten(found, count, k, lower, upper, _rounding(tile, i))
+            count = _tighten(found, count, k, lower, upper, rounding_of(tile, i))
         verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 2 * k
         if verdict.waiting[i]:
             continue
-        verdict.settled[i] += _settle_nearest(tile, i, nearest, found[:count], upper)
+        verdict.settled[i] += settle_found(tile, i, nearest, found[:count], upper[found[:count]])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -261,16 +260,16 @@ def keep_farthest(start: int, stop: int, tile: Tile, farthest: NDArray, verdict:
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
-        _bound(tile, t, lower, upper)
-        most = np.float32(upper.min() + 2 * _rounding(tile, i))  # the farthest column scores no more
-        most = min(most, _score_above(tile, i, farthest[i]))
+        bound_scores(tile, t, lower, upper)
+        most = np.float32(upper.min() + 2 * rounding_of(tile, i))  # the farthest column scores no more
+        most = min(most, score_above(tile, i, farthest[i]))
         count = _at_least(-lower, -most, found)
         verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 1
         if verdict.waiting[i]:
             continue
         verdict.settled[i] += count
         for place in range(count):
-            farthest[i] = max(farthest[i], _settle(tile, i, found[place]))
+            farthest[i] = max(farthest[i], settle_pair(tile, i, found[place]))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -309,7 +308,7 @@ def _settle_undecided(
     """Add the columns of ``found`` to the thresholds of row ``i`` that they were undecided for and do come before."""
     columns, first = tile.columns, counts.offsets[i]
     for j in found:
-        distance = _settle(tile, i, j)
+        distance = settle_pair(tile, i, j)
         for p in range(enter.shape[0]):
             low, high, number = counts.low[first + p], counts.high[first + p], counts.numbers[first + p]
             before = distance < low or (distance <= high and columns.numbers[j] < number)
@@ -332,15 +331,15 @@ def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdi
             verdict.waiting[i] = False
         if not verdict.waiting[i]:
             continue
-        _bound(tile, t, lower, upper)
+        bound_scores(tile, t, lower, upper)
         if counts.same_matrix:
             _hide_itself(tile, i, lower, upper)
         undecided[:], count = 0, 0
         enter, sure = np.empty(thresholds, np.float32), np.empty(thresholds, np.float32)
         certain, in_category = np.empty(thresholds, np.int64), np.empty(thresholds, np.int64)
         for p in range(thresholds):
-            enter[p] = _score_below(tile, i, counts.high[first + p])
-            sure[p] = _score_above(tile, i, counts.low[first + p])
+            enter[p] = score_below(tile, i, counts.high[first + p])
+            sure[p] = score_above(tile, i, counts.low[first + p])
             possible, certain[p], in_category[p] = _count_sides(
                 lower, upper, enter[p], sure[p], category, tile.rows.category[i]
             )

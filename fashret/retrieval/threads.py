@@ -27,17 +27,16 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
-def over_rows(kernel: Callable[..., None], rows: int, *arguments: Any) -> None:
+def over_rows(kernel: Callable[..., Any], rows: int, *arguments: Any) -> list[Any]:
     """Call ``kernel(start, stop, *arguments)`` on ranges that cover ``0 … rows`` once, in threads.
 
-    The kernel must write only to the entries of its own rows.
+    The kernel must write only to the entries of its own rows; what it returns comes back in the order of the ranges.
     """
     count = min(rows, cores() * RANGES_A_THREAD)
     edges = [rows * part // max(count, 1) for part in range(count + 1)]
     pool = _pool(os.getpid())
     running = [pool.submit(kernel, start, stop, *arguments) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
-    for one in running:
-        one.result()
+    return [one.result() for one in running]
 
 
 @cache

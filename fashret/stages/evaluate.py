@@ -150,9 +150,17 @@ def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOpt
     from fashret.ranking.rerank import write_rerank
 
     again = RerankOptions(
-        k=k, k1=options.k1, k2=options.k2, lam=options.lam, memory=options.memory, device=options.device
+        k=k,
+        k1=options.k1,
+        k2=options.k2,
+        lam=options.lam,
+        per_query=options.per_query,
+        resume=options.resume,
+        restart=options.restart,
+        memory=options.memory,
+        device=options.device,
     )
-    write_rerank(plain, reranked, again)
+    write_rerank(plain, reranked, again, unfinished=path.with_name(path.name + ".reranking.partial"))
     return _of_rankings(name, plain, reranked, options=options)
 
 
