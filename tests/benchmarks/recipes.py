@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.recipes demo/crops.h5 -o runs/ [--epochs N] [--only NAME …]
 
-Every run shows the network the same number of images at the same input size; all but OSNet-AIN train the demo's small
-backbone with the demo recipe's optimiser and schedule. Three seeds for those in `SEVERAL_SEEDS`, one for the others.
+Every run goes through the training images equally often at the same input size; all but OSNet-AIN train the demo's
+small backbone with the demo recipe's optimiser and schedule. Three seeds for those in `SEVERAL_SEEDS`, else one.
 Finished runs in the folder are taken as they are, so that a stopped comparison goes on.
 
 In: crops.h5 of the demo. Out: a Markdown table of mAP and Acc@1 (mean over seeds, with their range), unconstrained and
@@ -84,12 +84,13 @@ def embed(crops: Path, output: Path, *flags: object) -> Path:
     return output
 
 
-def compare(crops: Path, folder: Path, common: list[str], shape: list[str], only: list[str]) -> dict[str, list[Result]]:
+def compare(
+    crops: Path, folder: Path, common: list[str], untrained: list[str], only: list[str]
+) -> dict[str, list[Result]]:
     """All runs; name → one result a seed."""
     results: dict[str, list[Result]] = {}
     if not only or "untrained" in only:
-        flags = ["--backbone", "small", "--weights", "none", *shape]
-        results["untrained"] = [score(embed(crops, folder / "untrained.emb.h5", *flags), 0.0)]
+        results["untrained"] = [score(embed(crops, folder / "untrained.emb.h5", *untrained), 0.0)]
     for name, flags in RUNS.items():
         if only and name not in only:
             continue
@@ -140,7 +141,8 @@ def main() -> None:
     shape = ["--input", demo["input"], "--fit", demo["fit"]]
     arguments.output.mkdir(parents=True, exist_ok=True)
     common = [*shape, "--epochs", str(epochs)]
-    results = compare(arguments.crops, arguments.output, common, shape, arguments.only)
+    untrained = ["--backbone", demo["backbone"], "--weights", "none", "--pooling", demo["pooling"], *shape]
+    results = compare(arguments.crops, arguments.output, common, untrained, arguments.only)
     print(f"{epochs} epochs of {demo['input']} images\n")
     print(markdown(results))
 

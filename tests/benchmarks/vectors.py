@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
+
+from fashret.files.embeddings import EmbeddingsOrigin, write_embeddings
+from fashret.files.rows import Role, Rows, text_array
 
 PRODUCTS_PER_BLOCK = 1024
 
@@ -75,6 +79,29 @@ def gallery_blocks(recipe: Recipe) -> Iterator[tuple[NDArray[np.float32], NDArra
         vectors = _images(recipe, _centres(recipe, block)[product], draw)
         yield vectors, product + block * PRODUCTS_PER_BLOCK
         left, block = left - len(product), block + 1
+
+
+def write(recipe: Recipe, path: Path) -> None:
+    """Write an embeddings file, the queries first."""
+    origin = EmbeddingsOrigin({"name": "drawn vectors"}, normalized=True, dataset="drawn vectors")
+    shape = (recipe.queries + recipe.gallery, recipe.width)
+    with write_embeddings(path, shape, ("drawn",), origin) as append:
+        for blocks, role in ((query_blocks, Role.QUERY), (gallery_blocks, Role.GALLERY)):
+            for vectors, product in blocks(recipe):
+                append(_rows(product, role), vectors)
+
+
+def _rows(product: NDArray[np.int64], role: Role) -> Rows:
+    count = len(product)
+    return Rows(
+        source=text_array(["drawn"] * count),
+        box=np.full((count, 4), np.nan, np.float32),
+        product=text_array([str(number) for number in product]),
+        role=np.full(count, role, np.uint8),
+        domain=np.ones(count, np.uint8),
+        category=np.zeros(count, np.int16),
+        categories=("drawn",),
+    )
 
 
 def calibrated(recipe: Recipe, target: float = 0.5, sample: int = 200) -> Recipe:
