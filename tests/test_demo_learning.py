@@ -17,7 +17,7 @@ from tests.baselines import colour_histogram, scores
 from tests.conftest import invoke
 
 UNTRAINED = "--backbone small --weights none --pooling gem --input 64x64 --fit pad --workers 0"
-TRAINING = "--recipe demo --input 64x64 --pad 5 --epochs 26 --validate-every 0 --workers 0"
+TRAINING = "--recipe demo --input 64x64 --pad 5 --epochs 20 --validate-every 0 --workers 0"
 
 
 def run(*words: object) -> None:

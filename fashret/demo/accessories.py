@@ -53,7 +53,7 @@ def bag(
         front=points((-half_top * 0.8, y0 + 0.026), (half_top * 0.8, y0 + 0.026)),
         edges=[points((-half_base * 0.94, y1 - 0.012), (half_base * 0.94, y1 - 0.012))],
         bow=(-loop, y0 + 0.012, 0.03),
-        print=(0.0, (clear + y1) / 2 + (0.012 if pocket else 0.0), min(0.036, (y1 - clear) * 0.36)),
+        print=(0.0, (clear + y1) / 2 + (0.003 if pocket else 0.0), min(0.036, (y1 - clear) * 0.36)),
     )
 
 

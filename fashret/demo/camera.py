@@ -98,6 +98,7 @@ def sunlight(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
 
 
 LUMA = np.array([0.299, 0.587, 0.114])
+DARKEST = 84  # mean level of a photo below which a camera exposes longer
 
 
 def cast(rng: np.random.Generator, picture: Image.Image, strength: float) -> Image.Image:
@@ -107,6 +108,8 @@ def cast(rng: np.random.Generator, picture: Image.Image, strength: float) -> Ima
         rng.normal(0, 0.07 * strength),
         rng.normal(0.1, 0.2 * strength),
     )
+    level = float(np.asarray(picture.resize((16, 16), Image.Resampling.BOX)).mean()) + 1
+    exposure = max(exposure, np.log(DARKEST / level))
     gains = np.exp(np.array([warm, -tint, -warm]) + exposure)
     saturation = rng.uniform(1 - 0.4 * strength, 1 + 0.2 * strength)
     mixed = (saturation * np.eye(3) + (1 - saturation) * LUMA) * gains[:, None]

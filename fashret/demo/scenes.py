@@ -24,7 +24,7 @@ from fashret.demo.shapes import ellipse, limb, points, rectangle
 Box = tuple[int, int, int, int]
 
 SHOP_SIZE = (256, 288)
-STREET_SIZES = ((264, 352), (296, 320), (320, 296))
+STREET_SIZES = ((240, 320), (272, 296), (296, 272))
 CLUTTER_EACH = 6  # other garments of each category that street photos draw on
 
 
