@@ -5,8 +5,8 @@
     python -m tests.benchmarks.search FOLDER --embeddings demo.emb.h5   # vectors that fashret embed made
 
 In: nothing (vectors are drawn into FOLDER, `tests.benchmarks.vectors`), or an embeddings file. Out: a Markdown table of
-medians. Every run is a process of its own, and the contenders take turns: fashret reads its vectors from HDF5, faiss has
-them in RAM. CPU seconds are of the process after its imports; memory is its peak anonymous memory (RssAnon) above
+medians. Every run is a process of its own, and the contenders take turns: fashret reads its vectors from HDF5, faiss
+has them in RAM. CPU seconds are of the process after its imports; memory is its peak anonymous memory (RssAnon) above
 what it was then, which for faiss holds the vectors too.
 """
 
@@ -103,9 +103,10 @@ def compare(title: str, path: Path, given: argparse.Namespace) -> None:
     def median(name: str, what: str) -> float:
         return statistics.median(run[what] for run in results[name])
 
+    expected = results["search"][0]["found"]
     for name, runs in results.items():
         ratio = statistics.median(a["wall"] / b["wall"] for a, b in zip(results["faiss.knn"], runs, strict=True))
-        same = np.mean([len(set(a) & set(b)) / K for a, b in zip(runs[0]["found"], results["search"][0]["found"])])
+        same = np.mean([len(set(a) & set(b)) / K for a, b in zip(runs[0]["found"], expected, strict=True)])
         shares = ", ".join(f"{share:.2%} {which}" for which, share in runs[0].get("shares", {}).items())
         precision = f"{runs[0]['mAP']:.3f}" if "mAP" in runs[0] else ""
         print(
@@ -136,10 +137,18 @@ def main() -> None:
     if given.width:
         cases = [(given.width, given.relu)]
     print(f"{os.cpu_count()} cores\n")
-    print(
-        "| vectors | what | wall s | × faster than faiss | CPU s | memory GB | same rows | mAP | pairs in each arithmetic |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    head = [
+        "vectors",
+        "what",
+        "wall s",
+        "× faster than faiss",
+        "CPU s",
+        "memory GB",
+        "same rows",
+        "mAP",
+        "pairs in each arithmetic",
+    ]
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     if given.embeddings:
         compare(given.embeddings.name, given.embeddings, given)
         return
