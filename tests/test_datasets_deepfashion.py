@@ -59,6 +59,24 @@ def test_rows_of_the_whole_layout(root: Path) -> None:
     ]
 
 
+def test_cells_are_parted_by_runs_of_blanks(root: Path) -> None:
+    before = rows(root)
+    write(root / "Anno/list_bbox_consumer2shop.txt", BOXES.replace("  ", " \t   "))
+    write(root / "Eval/list_eval_partition.txt", PARTITION.replace(" id_", "      id_"))
+    assert rows(root) == before
+
+
+def test_consumer_photos_are_spelled_comsumer(root: Path) -> None:
+    assert [row[0].rpartition("/")[2] for row in rows(root) if row[4] == "street"] == [
+        "comsumer_01.jpg", "comsumer_02.jpg", "comsumer_01.jpg", "comsumer_01.jpg",
+    ]  # fmt: skip
+
+
+def test_the_gallery_is_of_validation_and_test_unless_said_otherwise(root: Path) -> None:
+    assert {row[2] for row in rows(root) if "gallery" in row[3].split("+")} == {"id_00000001", "id_00000002"}
+    assert load("deepfashion", CropOptions(root=root)).options["gallery"] == "val+test"
+
+
 def test_corners_counted_from_one_and_inclusive_become_half_open(root: Path) -> None:
     assert rows(root)[0][1] == (49, 0, 200, 300)  # 050 001 200 300, zeros in front
 
@@ -197,6 +215,13 @@ def test_inshop_rows_of_the_whole_layout(inshop: Path) -> None:
         (f"{dress}/02_2_side.jpg", (0, 0, 256, 256), "id_00000002", "gallery", "shop", "full-body"),
         ("img/MEN/Shorts/id_00000007/01_1_front.jpg", (99, 9, 120, 200), "id_00000007", "train", "shop", "lower-body"),
     ]
+
+
+def test_inshop_numbers_may_be_zero_padded(inshop: Path) -> None:
+    path = inshop / "Anno/list_bbox_inshop.txt"
+    before = rows(inshop, "deepfashion-inshop")
+    write(path, path.read_text().replace("  050  049  208  221", " 50 49 208 221").replace(" 3  1 ", " 03  1 "))
+    assert rows(inshop, "deepfashion-inshop") == before
 
 
 def test_inshop_both_sides_are_shop_photos(inshop: Path) -> None:

@@ -61,6 +61,12 @@ def test_style_0_is_a_distractor_of_the_gallery_and_left_out_elsewhere(root: Pat
     assert listing.notes == {LEFT_OUT: 2}
 
 
+def test_another_style_of_the_same_pair_is_another_product(root: Path) -> None:
+    write(root / "validation/annos/000002.json", {"source": "shop", "pair_id": 7, "item1": {**TOP, "style": 3}})
+    street, _, shop = [row[2] for row in rows(root)[3:]]
+    assert (street, shop) == ("validation/7/1", "validation/7/3")
+
+
 def test_the_same_pair_and_style_in_another_part_is_another_product(root: Path) -> None:
     assert {row[2] for row in rows(root)} >= {"train/7/1", "validation/7/1"}
 

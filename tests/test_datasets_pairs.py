@@ -50,6 +50,12 @@ def test_mvc_rows(mvc: Path) -> None:
     ]
 
 
+def test_mvc_is_matched_by_product_id_and_has_no_split(mvc: Path) -> None:
+    assert [row[2:4] for row in rows("mvc", mvc)] == [
+        ("8341", "query+gallery"), ("8341", "query+gallery"), ("77", "query+gallery"),
+    ]  # fmt: skip
+
+
 def test_mvc_categories_lose_their_quotes(mvc: Path) -> None:
     assert load("mvc", CropOptions(root=mvc)).rows.categories == ("Coats", "Shirts & Tops")
 
@@ -131,6 +137,11 @@ def test_worn_flat_rows(worn_flat: Path) -> None:
         ("me.jpg", None, "test/coat.jpg", "query", "street", ""),
         ("coat.jpg", None, "test/coat.jpg", "gallery", "shop", ""),
     ]
+
+
+def test_worn_flat_cells_are_parted_by_any_white_space(worn_flat: Path) -> None:
+    write(worn_flat / "test_pairs.txt", "000010_0.jpg \t  000010_1.jpg  \r\n\n")
+    assert [row[0] for row in rows("worn-flat", worn_flat)][2:] == ["000010_0.jpg", "000010_1.jpg"]
 
 
 def test_worn_flat_lines_that_ask_for_a_try_on_are_no_pairs(worn_flat: Path) -> None:

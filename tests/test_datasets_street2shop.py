@@ -71,6 +71,37 @@ def test_rows_of_the_whole_layout(root: Path) -> None:
     ]
 
 
+def test_numbers_are_whole_or_broken(root: Path) -> None:
+    write(root / "meta/json/retrieval_bags.json", '[{"photo": 75161.0, "product": 1.0}]')
+    found = rows(root)
+    assert ("images/000075161.jpg", None, "bags/1", "gallery", "shop", "bags") in found
+    assert found[1][1] == (10.5, 0, 110.75, 80)
+
+
+def test_keys_stand_in_any_order(root: Path) -> None:
+    one = '{"photo": 3, "product": 2, "bbox": {"left": 1, "top": 2, "width": 3, "height": 4}}'
+    other = '{"bbox": {"height": 4, "width": 3, "top": 2, "left": 1}, "product": 2, "photo": 3}'
+    found = []
+    for entry in (one, other):
+        write(root / "meta/json/test_pairs_hats.json", f"[{entry}]")
+        found.append(rows(root))
+    assert found[0] == found[1]
+
+
+def test_shop_photos_have_no_box_and_are_whole(root: Path) -> None:
+    assert {row[1] for row in rows(root) if row[4] == "shop"} == {None}
+
+
+def test_addresses_are_cut_at_the_first_comma(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    note = "missing photos with an address in photos.txt"
+    write(root / "photos/photos.txt", "000000008,http://example.com/a,9,b.jpg\n000000003,http://example.com\n")
+    assert load("street2shop", CropOptions(root=root)).notes[note] == 1  # 8 is missing, and 9 and 11; 3 is there
+    assert not caplog.text
+    write(root / "photos/photos.txt", "000000008,http://example.com\nnothing\n9,\n" + "9" * 5000 + ",x\n")
+    assert load("street2shop", CropOptions(root=root)).notes[note] == 1
+    assert 'photos.txt: expected a photo\'s number, a comma, its address; found in line 2: "nothing"' in caplog.text
+
+
 def test_product_numbers_restart_in_each_category(root: Path) -> None:
     products = {row[2] for row in rows(root)}
     assert {"bags/1", "tops/1"} <= products

@@ -19,7 +19,7 @@ import numpy as np
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.photo_folders import EXTENSIONS, relative_source
-from fashret.files.rows import Domain, Role, Rows, text_array
+from fashret.files.rows import Domain, Role, Rows, storable, text_array
 
 Corners = tuple[float, float, float, float]
 WHOLE: Corners = (math.nan, math.nan, math.nan, math.nan)  # the box of a whole photo
@@ -45,9 +45,16 @@ class RowList:
         self.domain: list[int] = []
         self.category: list[int] = []
 
-    def add(self, source: str, box: Corners, product: str, role: Role, domain: Domain, category: str = "") -> None:
-        """Add one row; `source` is checked to stay inside the root."""
-        self.source.append(relative_source(source))
+    def add(
+        self, source: str, box: Corners, product: str, role: Role, domain: Domain, category: str = "", *, where: str
+    ) -> None:
+        """Add one row, said to stand at `where`, once its photo stays inside the root and its names can be stored."""
+        try:
+            self.source.append(relative_source(source))
+        except FashretError as error:
+            raise FashretError(f"{where}: {error}") from None
+        if not storable(product):
+            raise FashretError(f"{where}: product {product!r}; expected UTF-8 text without zero bytes")
         self.box.append(box)
         self.product.append(product)
         self.role.append(int(role))
@@ -150,6 +157,7 @@ def object_list(value: Any, where: str) -> list[dict[str, Any]]:
 def shown(value: Any) -> str:
     """A wrong value as a message shows it, cut short."""
     text = json.dumps(value, ensure_ascii=False, default=str)
+    text = text if storable(text) else json.dumps(value, default=str)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
@@ -179,15 +187,20 @@ def text(entry: dict[str, Any], key: str, where: str) -> str:
     value = _value(entry, key, where)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or not storable(value):
         raise FashretError(f"{where}: {key} is {shown(value)}; expected a text")
     return value.strip()
 
 
 def _value(entry: dict[str, Any], key: str, where: str) -> Any:
     if key not in entry:
-        raise FashretError(f"{where}: lacks {key}; it has {', '.join(map(str, entry)) or 'nothing'}")
+        raise FashretError(f"{where}: lacks {key}; it has {listed(map(_one_line, entry), 10) or 'nothing'}")
     return entry[key]
+
+
+def _one_line(name: str) -> str:
+    """A name from a file as a message may show it: without line ends and other control characters."""
+    return "".join(c if c.isprintable() else "?" for c in name[:SHOWN])
 
 
 def four_numbers(value: Any, where: str) -> Corners:
@@ -282,11 +295,11 @@ def _listings(folder: Path) -> Iterator[tuple[str, list[str]]]:
         yield f"{name}/", os.listdir(folder / name)
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str], most: int = 5) -> str:
     """Names in a sentence, the first few of many.
 
     >>> listed("abc"), listed(str(i) for i in range(9))
     ('a, b, c', '0, 1, 2, 3, 4 and 4 more')
     """
     names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

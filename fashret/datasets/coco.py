@@ -111,7 +111,7 @@ def _add_part(rows: RowList, root: Path, part: str, content: dict[str, Any], nam
         product = f"{'train' if part == 'train' else 'test'}/{whole_number(entry, 'pair_id', where)}"
         box = _corners(entry.get("bbox"), f"{where}, bbox")
         category = names[whole_number(entry, "category_id", where)]
-        rows.add(folder + file_names[image], box, product, PARTS[part], DOMAINS[source], category)
+        rows.add(folder + file_names[image], box, product, PARTS[part], DOMAINS[source], category, where=where)
 
 
 def _photo_folder(root: Path, part: str) -> str:

@@ -87,5 +87,5 @@ def _add_item(rows: RowList, item: Any, where: str, part: str, name: str, domain
     if style == 0 and role != Role.GALLERY:
         return True
     product = f"{part}/{pair}/{style}" if style else ""
-    rows.add(f"{part}/image/{Path(name).stem}.jpg", box, product, role, domain, CATEGORIES[category - 1])
+    rows.add(f"{part}/image/{Path(name).stem}.jpg", box, product, role, domain, CATEGORIES[category - 1], where=where)
     return False

@@ -68,8 +68,9 @@ def read(root: Path, options: CropOptions) -> Listing:
             seen.add((name, item, status))
             category, box = boxes.get(name, ("", WHOLE))
             notes["photos without a box, taken whole"] += name not in boxes
-            role = _role(status, domain, options.gallery, f"{partition_file}, line {line}")
-            collected.add(name, box, item, role, domain, category)
+            where = f"{partition_file}, line {line}"
+            role = _role(status, domain, options.gallery, where)
+            collected.add(name, box, item, role, domain, category, where=where)
     rows, repeats = drop_repeats(collected.rows())
     low, high = _photo_folders(root, options.resolution)
     if high and not options.check:  # a check reads no photo, so its boxes stay those of img

@@ -51,12 +51,12 @@ def read(root: Path, options: CropOptions) -> Listing:
     collected = RowList(tuple(CLOTHES_TYPE.values()))
     notes = {"photos without a box, taken whole": 0}
     for line, (name, item, status) in read_list(partition_file, PARTITION_COLUMNS):
+        where = f"{partition_file}, line {line}"
         if status not in ROLES:
-            where = f"{partition_file}, line {line}"
             raise FashretError(f"{where}: evaluation_status {status!r}; expected train, query or gallery")
         category, box = boxes.get(name, ("", WHOLE))
         notes["photos without a box, taken whole"] += name not in boxes
-        collected.add(above + name, box, item, ROLES[status], Domain.SHOP, category)
+        collected.add(above + name, box, item, ROLES[status], Domain.SHOP, category, where=where)
     rows, repeats = drop_repeats(collected.rows())
     return Listing(
         "deepfashion-inshop", root, rows, PhotoFolder(root), True, repeats, notes, files=(boxes_file, partition_file)

@@ -18,7 +18,7 @@ from fashret.datasets.annotations import WHOLE, RowList, listed
 from fashret.errors import FashretError
 from fashret.files.manifests import Listing
 from fashret.files.parquet import ParquetPhotos, parquet_names, read_columns, row_count
-from fashret.files.rows import Domain, Role, text_array
+from fashret.files.rows import Domain, Role, storable, text_array
 from fashret.options import CropOptions
 
 IDENTITY = "item_ID"
@@ -46,9 +46,10 @@ def read(root: Path, options: CropOptions) -> Listing:
     for (path, role, domain), of_table in zip(tables, columns, strict=True):
         source = path.relative_to(root).as_posix()
         for i, item in enumerate(of_table[IDENTITY]):
+            where = f"{path}, row {i}"
             if not item and role == Role.QUERY:
-                raise FashretError(f"{path}, row {i}: has no {IDENTITY}; a query needs one")
-            collected.add(f"{source}#{i}", WHOLE, item, role, domain, of_table["category"][i])
+                raise FashretError(f"{where}: has no {IDENTITY}; a query needs one")
+            collected.add(f"{source}#{i}", WHOLE, item, role, domain, of_table["category"][i], where=where)
     labels = {name: text_array(value for of_table in columns for value in of_table[name]) for name in LABELS}
     notes = {"distractors of the noise tables": sum(row_count(path) for path in noise)}
     return Listing(
@@ -84,6 +85,10 @@ def _columns(path: Path) -> dict[str, list[str]]:
     wanted = [name for name in KNOWN if name in names and name != "image"]
     columns = {name: [_text(value) for value in values] for name, values in read_columns(path, wanted).items()}
     blank = [""] * row_count(path)
+    for name, texts in columns.items():
+        for i, value in enumerate(texts):
+            if not storable(value):
+                raise FashretError(f"{path}, row {i}: {name} {value!r}; expected UTF-8 text without zero bytes")
     return {name: columns.get(name, blank) for name in KNOWN if name != "image"}
 
 

@@ -54,7 +54,8 @@ def read_mvc(root: Path, options: CropOptions) -> Listing:
         url = text(link, "image_url_4x", f"{files[0]}, entry {i}")
         source = photos.get(_stem(name)) or photos.get(_stem(url)) or f"image_data/{_stem(name)}.jpg"
         product = text(info, "productId", f"{files[2]}, entry {i}")
-        rows.add(source, WHOLE, product, Role.QUERY | Role.GALLERY, Domain.SHOP, categories[i])
+        where = f"{files[1]}, entry {i}"
+        rows.add(source, WHOLE, product, Role.QUERY | Role.GALLERY, Domain.SHOP, categories[i], where=where)
     return _listing("mvc", root, rows, files)
 
 
@@ -71,10 +72,11 @@ def read_mpv(root: Path, options: CropOptions) -> Listing:
     folder = _folder_of(root, [cells[2] for _, cells in lines], ("all", "MPV_192_256", "images", "image"))
     rows = RowList()
     for line, (*poses, cloth, split) in lines:
-        query, gallery = _roles(split, f"{path}, line {line}")
+        where = f"{path}, line {line}"
+        query, gallery = _roles(split, where)
         for pose in poses:
-            rows.add(folder + pose, WHOLE, cloth, query, Domain.STREET)
-        rows.add(folder + cloth, WHOLE, cloth, gallery, Domain.SHOP)
+            rows.add(folder + pose, WHOLE, cloth, query, Domain.STREET, where=where)
+        rows.add(folder + cloth, WHOLE, cloth, gallery, Domain.SHOP, where=where)
     return _listing("mpv", root, rows, [path])
 
 
@@ -102,9 +104,10 @@ def read_worn_flat(root: Path, options: CropOptions) -> Listing:
             if not _same_number(person, cloth):
                 notes["lines whose person and cloth are no pair, left out"] += 1
                 continue
-            query, gallery = _roles(split, f"{path}, line {line}")
-            rows.add(people + person, WHOLE, f"{split}/{cloth}", query, Domain.STREET)
-            rows.add(cloths + cloth, WHOLE, f"{split}/{cloth}", gallery, Domain.SHOP)
+            where = f"{path}, line {line}"
+            query, gallery = _roles(split, where)
+            rows.add(people + person, WHOLE, f"{split}/{cloth}", query, Domain.STREET, where=where)
+            rows.add(cloths + cloth, WHOLE, f"{split}/{cloth}", gallery, Domain.SHOP, where=where)
     return _listing("worn-flat", root, rows, files, notes)
 
 
@@ -123,10 +126,11 @@ def read_darn(root: Path, options: CropOptions) -> Listing:
     folder = _folder_of(root, [cells[0] for _, cells in lines], ("images", "photos"))
     rows = RowList()
     for line, (name, _) in lines:
+        where = f"{path}, line {line}"
         product, slash, photo = name.partition("/")
         if not (product and slash and photo):
-            raise FashretError(f"{path}, line {line}: {shown(name)}; expected id/name")
-        rows.add(folder + name, WHOLE, product, Role.QUERY | Role.GALLERY, Domain.SHOP)
+            raise FashretError(f"{where}: {shown(name)}; expected id/name")
+        rows.add(folder + name, WHOLE, product, Role.QUERY | Role.GALLERY, Domain.SHOP, where=where)
     return _listing("darn", root, rows, [path])
 
 

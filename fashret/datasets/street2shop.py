@@ -1,9 +1,11 @@
 """Street2Shop (Kiapour et al., ICCV 2015): 11 categories, street photos with boxes, shop photos whole.
 
-In: `meta/json/{train_pairs,test_pairs,retrieval}_{category}.json` and the photos `images/%09d.*`. Out: its `Listing`.
+In: `meta/json/{train_pairs,test_pairs,retrieval}_{category}.json`, the photos `images/%09d.*`, and where it is there
+`photos/photos.txt`. Out: its `Listing`.
 
     pair        {"photo": 14537, "product": 286, "bbox": {"width": 611, "top": 60, "height": 457, "left": 377}}
     retrieval   {"photo": 75161, "product": 1}
+    photos.txt  000000001,http://… (the address; only to say which missing photos have one)
 
 A product is its category and number ("bags/286"), since numbers begin anew in each category. Street photos of train
 pairs are train, those of test pairs queries; every shop photo of a retrieval file is in the gallery, and in train too
@@ -12,21 +14,26 @@ if its product has a train pair.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fashret.console import log
 from fashret.datasets.annotations import (
     WHOLE,
     Corners,
     RowList,
     existing_folder,
     index_photos,
+    listed,
     number,
     read_entries,
+    read_lines,
     require_files,
+    shown,
     whole_number,
 )
 from fashret.errors import FashretError
@@ -40,6 +47,7 @@ CATEGORIES = (
 )  # fmt: skip
 KINDS = ("train_pairs", "test_pairs", "retrieval")
 META = ("meta/json", "meta/meta/json", "json")
+ADDRESSES = ("photos/photos.txt", "photos.txt")
 IMAGES = ("images", "photos", "")  # the first that holds photos; "" = in any folder of the root
 PAIR = '{"photo": 14537, "product": 286, "bbox": {"left": 377, "top": 60, "width": 611, "height": 457}}'
 BOTH = Role.TRAIN | Role.GALLERY
@@ -67,6 +75,8 @@ def read(root: Path, options: CropOptions) -> Listing:
         notes["shop photos under two products"] += _add_shop(
             collected, photos, retrieval, category, train_products, only_train
         )
+    for path in [root / name for name in ADDRESSES if (root / name).is_file()][:1]:
+        notes[f"missing photos with an address in {path.name}"] = len(photos.missing & _addressed(path))
     rows, repeats = drop_repeats(collected.rows())
     shared = _shared_photos(rows)
     notes[SHARED] = len({rows.source[i] for i in shared})
@@ -84,6 +94,7 @@ class _Photos:
 
     def __init__(self, root: Path) -> None:
         self.paths: dict[int, str] = {}
+        self.missing: set[int] = set()  # photos that were asked for and are not there
         for name in IMAGES:
             if (root / name).is_dir():
                 found = index_photos(root / name)
@@ -94,7 +105,23 @@ class _Photos:
 
     def source(self, photo: int) -> str:
         """Path relative to the root; the name that it should have where there is none."""
-        return self.paths.get(photo) or f"{IMAGES[0]}/{photo:09d}.jpg"
+        if photo not in self.paths:
+            self.missing.add(photo)
+            return f"{IMAGES[0]}/{photo:09d}.jpg"
+        return self.paths[photo]
+
+
+def _addressed(path: Path) -> set[int]:
+    """Photos with an address: lines `000000001,http://…`, cut at the first comma since addresses hold commas too."""
+    known, wrong = set(), []
+    for i, line in enumerate(read_lines(path), start=1):
+        if match := re.match(r"\s*(\d{1,15}),.*\S", line):
+            known.add(int(match[1]))
+        elif line.strip():
+            wrong.append(f"line {i}: {shown(line)}")
+    if wrong:
+        log.warning("%s: expected a photo's number, a comma, its address; found in %s", path, listed(wrong))
+    return known
 
 
 def _add_pairs(rows: RowList, photos: _Photos, path: Path, category: str, role: Role) -> set[int]:
@@ -104,7 +131,7 @@ def _add_pairs(rows: RowList, photos: _Photos, path: Path, category: str, role: 
         where = f"{path}, entry {i}"
         photo, product = whole_number(entry, "photo", where), whole_number(entry, "product", where)
         box = _corners(entry.get("bbox"), where)
-        rows.add(photos.source(photo), box, f"{category}/{product}", role, Domain.STREET, category)
+        rows.add(photos.source(photo), box, f"{category}/{product}", role, Domain.STREET, category, where=where)
         products.add(product)
     return products
 
@@ -131,7 +158,7 @@ def _add_shop(
         products_of[photo].add(product)
         trained, searched = product in train_products, product not in outside
         role = BOTH if trained and searched else Role.TRAIN if trained else Role.GALLERY
-        rows.add(photos.source(photo), WHOLE, f"{category}/{product}", role, Domain.SHOP, category)
+        rows.add(photos.source(photo), WHOLE, f"{category}/{product}", role, Domain.SHOP, category, where=where)
     return sum(len(products) > 1 for products in products_of.values())
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fashret.errors import FashretError
 from fashret.files.manifests import Listing
-from fashret.files.photo_folders import EXTENSIONS, PhotoFolder
+from fashret.files.photo_folders import EXTENSIONS, PhotoFolder, relative_source
 from fashret.files.rows import Domain, Role, Rows, text_array
 
 SIDES = {"street": (Domain.STREET, Role.QUERY), "shop": (Domain.SHOP, Role.GALLERY)}
@@ -26,7 +26,7 @@ def read_folder(root: Path) -> Listing:
     Raises
     ------
     FashretError
-        If it holds no photo.
+        If it holds no photo, or one whose name no file can hold.
     """
     sources = _photos(root)
     if not sources:
@@ -47,7 +47,7 @@ def _photos(root: Path) -> list[str]:
         relative = Path(folder).relative_to(root).as_posix()
         prefix = "" if relative == "." else relative + "/"
         photos = (n for n in names if n.lower().endswith(EXTENSIONS) and not n.startswith("."))
-        found += [prefix + name for name in photos]
+        found += [relative_source(prefix + name) for name in photos]
     return sorted(found)
 
 

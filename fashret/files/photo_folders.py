@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
+from fashret.files.rows import storable
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -69,15 +70,16 @@ def relative_source(source: str) -> str:
     Raises
     ------
     FashretError
-        If it is empty, absolute, or climbs out of the root with "..". (The user's own links in the root are followed.)
+        If it is empty, no UTF-8, absolute, or climbs out of the root with "..". (The user's own links in the root are
+        followed.)
 
     >>> relative_source("a/b.jpg"), relative_source("a\\\\b.jpg")
     ('a/b.jpg', 'a/b.jpg')
     """
     text = source.replace("\\", "/")
-    if not text or "\0" in text:
-        raise FashretError(f"photo {source!r}: not a path")
-    if text[0] == "/" or text[1:2] == ":" or (".." in text and ".." in text.split("/")):
+    if not text or not storable(text):
+        raise FashretError(f"photo {source!r}: not a path in UTF-8; give it another name")
+    if text[0] == "/" or (text[1:2] == ":" and text[0].isalpha()) or (".." in text and ".." in text.split("/")):
         raise FashretError(f"photo {source!r}: paths must be relative to the root and stay inside it")
     return text
 

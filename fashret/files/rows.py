@@ -120,6 +120,18 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("#", "%23") if "%" in text or "#" in text else text
 
 
+def storable(text: str) -> bool:
+    """Whether HDF5 can hold a text: UTF-8, so no half of a surrogate pair, and no zero byte.
+
+    >>> storable("bags/286"), storable("a\\0b"), storable("\\udcff")
+    (True, False, False)
+    """
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def text_array(texts: Any) -> NDArray[np.object_]:
     """Make a one-dimensional object array of str from any iterable of them."""
     texts = list(texts)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from fashret.errors import FashretError
 from fashret.files.manifests import Listing, categories_of, drop_repeats
 from fashret.files.parquet import parquet_names, read_columns
 from fashret.files.photo_folders import PhotoFolder, relative_source
-from fashret.files.rows import Domain, Role, Rows, text_array
+from fashret.files.rows import Domain, Role, Rows, storable, text_array
 
 NEEDED = ("image", "product")
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -62,7 +62,7 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
     columns, where = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     missing = [name for name in NEEDED if name not in columns]
     if missing:
-        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {', '.join(columns) or 'none'}")
+        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(columns)}")
     corners = [name for name in CORNERS if name in columns]
     if corners and len(corners) < 4:
         raise FashretError(f"{path}: has the column {', '.join(corners)}; a box needs x1, y1, x2 and y2")
@@ -71,6 +71,12 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
         raise FashretError(f"{path}: has no rows")
     root = root or path.parent
     return Listing(path.stem, root, rows, PhotoFolder(root), repeats=repeats, files=(path,))
+
+
+def _listed(names: Iterable[str], most: int = 12) -> str:
+    """Names of columns in a message of one line, however wild the header is."""
+    names = ["".join(c if c.isprintable() else "?" for c in name[:40]) for name in names]
+    return (", ".join(names[:most]) or "none") + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _read_csv(path: Path) -> tuple[Columns, Where]:
@@ -114,7 +120,7 @@ def _header(path: Path, cells: list[str]) -> Columns:
     names = [cell.strip().lower() for cell in cells]
     double = {name for name in names if names.count(name) > 1}
     if double:
-        raise FashretError(f"{path}: the column {', '.join(sorted(double))} is there more than once")
+        raise FashretError(f"{path}: the column {_listed(sorted(double))} is there more than once")
     return {name: [] for name in names}
 
 
@@ -124,7 +130,7 @@ def _read_parquet(path: Path) -> tuple[Columns, Where]:
     wanted = {name: known[name] for name in (*NEEDED, *OPTIONAL) if name in known}
     missing = [name for name in NEEDED if name not in wanted]
     if missing:
-        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {', '.join(names) or 'none'}")
+        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(names)}")
     columns = read_columns(path, list(wanted.values()))
     return {name: columns[stored] for name, stored in wanted.items()}, lambda row: f"{path}, row {row}"
 
@@ -139,7 +145,7 @@ def _rows(columns: Columns, where: Where) -> Rows:
     role: list[Role] = []
     for i in range(count):
         source.append(_source(_text(columns["image"][i]), i, where))
-        product.append(_text(columns["product"][i]))
+        product.append(_product(_text(columns["product"][i]), i, where))
         domain.append(_domain(_text(columns["domain"][i]), i, where) if domain_given else Domain.SHOP)
         side = domain[i] if domain_given else None
         role.append(
@@ -170,6 +176,12 @@ def _source(text: str, row: int, where: Where) -> str:
         return relative_source(text)
     except FashretError as error:
         raise FashretError(f"{where(row)}: {error}") from None
+
+
+def _product(text: str, row: int, where: Where) -> str:
+    if not storable(text):
+        raise FashretError(f"{where(row)}: product {text!r}; expected UTF-8 text without zero bytes")
+    return text
 
 
 def _domain(text: str, row: int, where: Where) -> Domain:
