@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fashret.datasets import census
 from fashret.datasets.census import counts, doubtful_boxes, search_census, shared_photos
 from fashret.files.manifests import manifest_names
 from fashret.files.rows import Role, Rows, empty_rows
@@ -80,9 +81,20 @@ def test_counts_against_loops(drawn: list[tuple[int, str, bool, int, int, int]])
         assert table[name]["gallery photos"] == len({rows.source[i] for i in gallery})
         assert table[name]["query products"] == len({rows.product[i] for i in chosen if rows.role[i] & 2} - {""})
         assert table[name]["train street rows"] == len(trained)
+        assert table[name]["shop rows"] == sum(rows.domain[i] == 1 for i in chosen)
+        assert table[name]["gallery shop rows"] == sum(rows.domain[i] == 1 for i in gallery)
+        assert table[name]["validation query rows"] == sum(bool(rows.role[i] & 8) for i in chosen)
+        assert table[name]["unused rows"] == sum(rows.role[i] == 0 for i in chosen)
         assert table[name]["train street products"] == len({rows.product[i] for i in trained} - {""})
     of_train = {rows.source[i] for i in range(len(rows)) if rows.role[i] == 1}
     assert shared_photos(rows) == len(of_train & {rows.source[i] for i in range(len(rows)) if rows.role[i] & 6})
+
+
+def test_counts_of_many_rows_are_those_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = make_rows(50, product=np.array([f"p{i % 7}" if i % 5 else "" for i in range(50)], object))
+    few = counts(rows)
+    monkeypatch.setattr(census, "FEW", 0)
+    assert counts(rows) == few
 
 
 def test_counts_of_no_rows() -> None:
@@ -112,6 +124,22 @@ def test_check_of_street2shop(street2shop: Path) -> None:  # noqa: F811
 def test_expected_counts_hold_only_with_their_options(street2shop: Path) -> None:  # noqa: F811
     summary = check.run("street2shop", CropOptions(root=street2shop, drop_train_products=True))
     assert "gallery photos" not in {c.what for c in summary.comparisons}
+
+
+def test_check_prints_roles_domains_and_categories(street2shop: Path, fashret: Run) -> None:  # noqa: F811
+    done = fashret("crop", "street2shop", "--root", street2shop, "--check")
+    assert done.returncode == 0
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "query 3 3 0 2 3" in lines  # rows, street, shop, photos, products
+    assert "gallery 6 0 6 5 5" in lines and "all 11 5 6 8 7" in lines
+    assert "bags 3 2 2 (174) 2 (87) 3 (16,308)" in lines  # train rows and products, query rows and products, gallery
+    for wanted in (
+        "queries: 3, lost: 0", "queries with a positive: 2", "gallery: 6, lost: 4",
+        "pairs of query and positive: 3, lost: 1", "missing (dead links): 3", "both in train and in test: 1",
+        "no area: 0", "repeats of one photo, box and product, left out: 0", "shop photos under two products: 1",
+        "query rows of tops: 1, expected 763", "street2shop: can be used",
+    ):  # fmt: skip
+        assert wanted in lines
 
 
 def test_check_reads_no_pixels(tmp_path: Path) -> None:
@@ -171,5 +199,7 @@ def test_export_on_the_command_line(tmp_path: Path, fashret: Run) -> None:
     assert fashret("crop", tmp_path / "photos", "-o", tmp_path / "c.h5").returncode == 0
     done = fashret("export", tmp_path / "c.h5", "-o", tmp_path / "coco", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["query"] == 1
+    assert json.loads(done.stdout) == {
+        "output": str(tmp_path / "coco"), "train": 0, "query": 1, "gallery": 1, "left_out": 0,
+    }  # fmt: skip
     assert json.loads((tmp_path / "coco/gallery.json").read_text())["annotations"][0]["source"] == "shop"

@@ -16,6 +16,7 @@ from fashret.datasets import coco, load
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
 from fashret.options import CropOptions
+from fashret.stages import export
 from tests.conftest import make_rows, write_crops
 from tests.dataset_case import photo, plain, write
 
@@ -167,6 +168,20 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     for row, written in zip(found, [0, 1, 5, 2, 3, 4, 5], strict=True):
         stored = np.asarray(Image.open(tmp_path / "coco" / row[0]))
         np.testing.assert_array_equal(stored, crops.image(written))
+
+
+def test_rows_without_a_category_have_none_when_read_back(tmp_path: Path) -> None:
+    rows_written = make_rows(3, role=np.full(3, 4, np.uint8), category=np.array([-1, 0, -1], np.int16))
+    coco.write(open_crops(write_crops(tmp_path / "crops.h5", rows_written)), tmp_path / "coco")
+    rows_read = load("coco", CropOptions(root=tmp_path / "coco")).rows
+    assert [row[5] != "" for row in plain(rows_read)] == [False, True, False]
+    assert "none" not in rows_read.categories
+
+
+def test_rows_that_the_format_has_no_place_for_are_counted(tmp_path: Path) -> None:
+    rows_written = make_rows(4, role=np.array([4, 8, 0, 20], np.uint8))
+    summary = export.run(write_crops(tmp_path / "crops.h5", rows_written), tmp_path / "coco")
+    assert (summary.gallery, summary.left_out) == (2, 2)
 
 
 def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from fashret.files.tables import read_table
 from fashret.options import CropOptions
 from tests.conftest import make_rows
 from tests.dataset_case import photo, plain, write
+from tests.test_datasets_street2shop import root as street2shop  # noqa: F401
 
 NAMES = manifest_names()
 
@@ -321,3 +322,16 @@ def test_counts_that_differ_are_a_warning_with_both(tmp_path: Path, caplog: pyte
     with caplog.at_level(logging.WARNING, "fashret"):
         crop.run("deepfashion-inshop", tmp_path / "out.h5", CropOptions(root=tmp_path))
     assert "photos: 1, expected 52,712" in caplog.text
+
+
+def test_of_many_counts_that_differ_the_first_are_named(
+    street2shop: Path,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from fashret.stages import crop
+
+    with caplog.at_level(logging.WARNING, "fashret"):
+        crop.run("street2shop", street2shop / "out.h5", CropOptions(root=street2shop, max_errors=1))
+    warnings = [record.getMessage() for record in caplog.records]
+    assert warnings[0] == "street2shop: query rows: 3, expected 8,637"
+    assert len(warnings) == 6 and warnings[5] == "street2shop: 32 more counts differ; --check shows them all"

@@ -15,6 +15,15 @@ from numpy.typing import NDArray
 from fashret.files.manifests import Expected
 from fashret.files.rows import Domain, Role, Rows
 
+ROLES = {  # as counts are named
+    "train": Role.TRAIN,
+    "query": Role.QUERY,
+    "gallery": Role.GALLERY,
+    "validation query": Role.VAL_QUERY,
+    "validation gallery": Role.VAL_GALLERY,
+    "unused": Role(0),
+}
+FEW = 10_000
 SMALLEST_SIDE = 8  # pixels; a box with a shorter side is doubtful
 
 
@@ -75,31 +84,33 @@ def product_numbers(rows: Rows) -> NDArray[np.int64]:
 def counts(rows: Rows) -> dict[str, dict[str, int]]:
     """Counts of all rows (under "") and of each category: category → what → count, as manifests name them."""
     product, photo = product_numbers(rows), _photo_numbers(rows)
-    table = {"": dict(_counts(np.ones(len(rows), bool), rows, product, photo))}
+    table = {"": dict(_counts(rows.role, rows.domain, product, photo))}
+    order = np.argsort(rows.category, kind="stable")
+    ends = np.searchsorted(rows.category[order], np.arange(len(rows.categories) + 1))
     for i, category in enumerate(rows.categories):
-        table[category] = dict(_counts(rows.category == i, rows, product, photo))
+        of = order[ends[i] : ends[i + 1]]
+        table[category] = dict(_counts(rows.role[of], rows.domain[of], product[of], photo[of]))
     return table
 
 
 def _counts(
-    chosen: NDArray[np.bool_], rows: Rows, product: NDArray[np.int64], photo: NDArray[np.int64]
+    role: NDArray[np.uint8], domain: NDArray[np.uint8], product: NDArray[np.int64], photo: NDArray[np.int64]
 ) -> Iterator[tuple[str, int]]:
-    labelled = chosen & (product >= 0)
-    yield "rows", _count(chosen)
-    yield "photos", _distinct(photo[chosen])
+    labelled = product >= 0
+    yield "rows", len(role)
+    yield "photos", _distinct(photo)
     yield "products", _distinct(product[labelled])
-    for name, role in (("train", Role.TRAIN), ("query", Role.QUERY), ("gallery", Role.GALLERY),
-                       ("validation query", Role.VAL_QUERY), ("validation gallery", Role.VAL_GALLERY)):  # fmt: skip
-        has = (rows.role & int(role)) > 0
-        yield (f"{name} rows", _count(chosen & has))
-        yield (f"{name} photos", _distinct(photo[chosen & has]))
-        yield (f"{name} products", _distinct(product[labelled & has]))
-    for domain in Domain:
-        of_domain = (rows.domain == domain) & ((rows.role & int(Role.TRAIN)) > 0)
-        name = f"train {domain.name.lower()}"
-        yield (f"{name} rows", _count(chosen & of_domain))
-        yield (f"{name} products", _distinct(product[labelled & of_domain]))
-        yield (f"{domain.name.lower()} rows", _count(chosen & (rows.domain == domain)))
+    for side in Domain:
+        yield f"{side.name.lower()} rows", _count(domain == side)
+    for name, wanted in ROLES.items():
+        has = (role & int(wanted)) > 0 if wanted else role == 0
+        yield f"{name} rows", _count(has)
+        yield f"{name} photos", _distinct(photo[has])
+        yield f"{name} products", _distinct(product[labelled & has])
+        for side in Domain:
+            both = has & (domain == side)
+            yield f"{name} {side.name.lower()} rows", _count(both)
+            yield f"{name} {side.name.lower()} products", _distinct(product[labelled & both])
 
 
 @dataclass(frozen=True)
@@ -159,4 +170,6 @@ def _count(mask: NDArray[np.generic]) -> int:
 
 
 def _distinct(numbers: NDArray[np.int64]) -> int:
-    return _count(np.bincount(numbers)) if len(numbers) else 0
+    if len(numbers) < FEW:  # sorting few is cheaper than a place for each number up to the largest
+        return len(np.unique(numbers))
+    return _count(np.bincount(numbers))

@@ -40,6 +40,7 @@ from fashret.options import CropOptions
 
 PARTS = {"train": Role.TRAIN, "query": Role.QUERY, "gallery": Role.GALLERY}
 DOMAINS = {"user": Domain.STREET, "shop": Domain.SHOP}
+NONE = "none"  # name of the category of rows that have none
 QUALITY = 95  # of photos that are written from raw crops
 
 
@@ -54,7 +55,7 @@ def read(root: Path, options: CropOptions) -> Listing:
     files = {part: _annotation_file(root, part) for part in PARTS}
     contents = {part: _content(path) for part, path in files.items()}
     names = {part: _category_names(content, files[part]) for part, content in contents.items()}
-    collected = RowList(sorted({name for of_part in names.values() for name in of_part.values()}))
+    collected = RowList(sorted({name for of_part in names.values() for name in of_part.values()} - {""}))
     for part, content in contents.items():
         _add_part(collected, root, part, content, names[part], files[part])
     rows, repeats = drop_repeats(collected.rows())
@@ -87,7 +88,8 @@ def _category_names(content: dict[str, Any], path: Path) -> dict[int, str]:
     known = {}
     for i, entry in enumerate(object_list(content.get("categories") or [], f"{path}, categories")):
         where = f"{path}, categories, entry {i}"
-        known[whole_number(entry, "id", where)] = text(entry, "name", where)
+        name = text(entry, "name", where)
+        known[whole_number(entry, "id", where)] = "" if name == NONE else name
     for i, entry in enumerate(content["annotations"]):
         number = whole_number(entry, "category_id", f"{path}, annotations, entry {i}")
         known.setdefault(number, str(number))
@@ -196,6 +198,6 @@ def _annotation(crops: Crops, row: int, number: int, pairs: dict[str, int]) -> d
 def _write_json(
     path: Path, images: Sequence[dict[str, Any]], annotations: Sequence[dict[str, Any]], categories: Sequence[str]
 ) -> None:
-    named = [{"id": 0, "name": "none"}] + [{"id": i, "name": name} for i, name in enumerate(categories, start=1)]
+    named = [{"id": 0, "name": NONE}] + [{"id": i, "name": name} for i, name in enumerate(categories, start=1)]
     content = {"images": images, "annotations": annotations, "categories": named}
     path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

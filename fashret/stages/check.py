@@ -5,7 +5,7 @@ In: what `fashret crop` is given. Out: counts beside those that the manifest exp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fashret import datasets
 from fashret.datasets.census import (
+    ROLES,
     Comparison,
     SearchCensus,
     compare,
@@ -58,6 +59,8 @@ class CheckSummary:
         from rich.text import Text
 
         yield _table(self)
+        yield ""
+        yield _role_table(self.counts[""])
         for title, lines in _sections(self).items():
             yield Text(title, "bold")
             for line in lines:
@@ -114,13 +117,11 @@ def _problems(
 
 def _sections(summary: CheckSummary) -> dict[str, list[str]]:
     """What stands below the table: title → lines."""
-    total = summary.counts[""]
     wrong = [f"{c}" for c in summary.comparisons if c.found != c.expected]
     agree = len(summary.comparisons) - len(wrong)
     expected = [f"{agree} of {len(summary.comparisons)} counts are as expected", *wrong] if summary.comparisons else []
     doubtful = [f"{reason}: {n:,}" for reason, n in summary.doubtful_boxes.items()]
     sections = {
-        "rows": [f"{what}: {total[what]:,}" for what in ("rows", "photos", "products", "street rows", "shop rows")],
         "search": _search_lines(summary.search),
         "validation": _search_lines(summary.validation),
         "photos": [
@@ -149,21 +150,45 @@ def _search_lines(search: SearchCensus) -> list[str]:
 
 def _table(summary: CheckSummary) -> Any:
     """Counts of each category, with what is expected in brackets."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
     expected = {(c.category, c.what): c.expected for c in summary.comparisons}
     caption = "in brackets what the manifest expects" if expected else None
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title=summary.dataset, caption=caption)
-    table.add_column("category", no_wrap=True)
-    for what in COLUMNS:
-        table.add_column(what, justify="right")
-    for category in sorted(summary.counts, key=lambda name: (name == "", name)):
+    table = _plain_table("category", COLUMNS, title=summary.dataset, caption=caption)
+    for category in _shown_categories(summary):
         cells = []
         for what in COLUMNS:
             known = expected.get((category, what))
             found = f"{summary.counts[category][what]:,}"
             cells.append(found if known is None else f"{found} ({known:,})")
         table.add_row(Text(category or "all"), *cells)
+    return table
+
+
+def _shown_categories(summary: CheckSummary) -> list[str]:
+    """Categories that have rows or should have some, in order; "" = all, the last."""
+    expected = {c.category for c in summary.comparisons}
+    known = (name for name, found in summary.counts.items() if found["rows"] or name in expected or not name)
+    return sorted(known, key=lambda name: (name == "", name))
+
+
+def _role_table(total: dict[str, int]) -> Any:
+    """Rows of each role, and of each domain in it."""
+    columns = ("rows", "street rows", "shop rows", "photos", "products")
+    table = _plain_table("role", columns)
+    for role in ROLES:
+        if total[f"{role} rows"]:
+            table.add_row(role, *(f"{total[f'{role} {what}']:,}" for what in columns))
+    table.add_row("all", *(f"{total[what]:,}" for what in columns))
+    return table
+
+
+def _plain_table(first: str, columns: Iterable[str], **about: Any) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, **about)
+    table.add_column(first, no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right")
     return table

@@ -39,6 +39,7 @@ from fashret.options import CropOptions
 
 BLOCK = 64  # crops between two writes to the spool
 BATCH = 256  # crops between two writes to the output
+WARNINGS = 5  # counts that differ from the manifest's and are named
 LARGEST = 16_384  # of --size
 SHAPE = np.dtype("<u2")  # before the pixels of a raw crop in the spool stand its height and width
 
@@ -125,9 +126,12 @@ def _warn_of_counts(listing: Listing) -> None:
     for what, number in listing.notes.items():
         log.info("%s: %s: %s", listing.name, what, f"{number:,}")
     if listing.expected:
-        for comparison in compare(counts(listing.rows), listing.expected, listing.options):
-            if comparison.found != comparison.expected:
-                log.warning("%s: %s", listing.name, comparison)
+        compared = compare(counts(listing.rows), listing.expected, listing.options)
+        wrong = [comparison for comparison in compared if comparison.found != comparison.expected]
+        for comparison in wrong[:WARNINGS]:
+            log.warning("%s: %s", listing.name, comparison)
+        if len(wrong) > WARNINGS:
+            log.warning("%s: %s more counts differ; --check shows them all", listing.name, len(wrong) - WARNINGS)
 
 
 def result_options(listing: Listing, options: CropOptions) -> dict[str, Any]:

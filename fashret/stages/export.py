@@ -11,6 +11,7 @@ from pathlib import Path
 from fashret.datasets import coco
 from fashret.files import hdf5
 from fashret.files.crops import open_crops
+from fashret.files.rows import Role
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class ExportSummary:
     train: int
     query: int
     gallery: int
+    left_out: int  # rows of validation alone or without a role, which the format has no place for
 
 
 def run(crops: Path, output: Path) -> ExportSummary:
@@ -32,4 +34,5 @@ def run(crops: Path, output: Path) -> ExportSummary:
         If the file cannot be read, or the folder holds something.
     """
     with open_crops(crops) as opened, hdf5.output_errors(output):
-        return ExportSummary(output, **coco.write(opened, output))
+        used = opened.with_role(Role.TRAIN | Role.QUERY | Role.GALLERY)
+        return ExportSummary(output, **coco.write(opened, output), left_out=len(opened) - len(used))
