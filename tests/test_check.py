@@ -189,7 +189,12 @@ def test_datasets_are_listed_and_shown(fashret: Run) -> None:
     done = fashret("datasets")
     assert all(name in done.stdout for name in ("street2shop", "39,479", "801K", "pairs", "masks"))
     done = fashret("datasets", "street2shop")
-    assert "retrieval_{category}.json" in done.stdout and "bags: query rows 174" in done.stdout
+    assert "retrieval_{category}.json" in done.stdout and "--root FOLDER -o" in done.stdout
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "category query rows query products gallery photos" in lines and "bags 174 87 16,308" in lines
+    assert "train street rows 30,629" in lines and "images 416,840" in lines
+    assert "gallery photos 11,312 (--gallery test)" in fashret("datasets", "deepfashion").stdout
+    assert "nothing to retrieve" in fashret("datasets", "modanet").stdout
     assert fashret("datasets", "nothing").returncode == 1
 
 

@@ -5,12 +5,12 @@ In: nothing, or a dataset's name. Out: a table of all, or what is known about th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fashret.datasets import READERS
-from fashret.files.manifests import Manifest, find_manifest, manifest_names
+from fashret.files.manifests import Expected, Manifest, find_manifest, manifest_names
 
 FIGURES = ("pairs", "images", "categories", "boxes", "landmarks", "masks")
 
@@ -56,31 +56,71 @@ class DatasetPage:
 
         about = self.manifest
         yield Text(f"{about.title} ({about.year})", "bold")
-        facts = {"paper": about.paper, "data": about.data, "licence": about.licence, **about.protocol}
-        for name, value in facts.items():
-            yield Text(f"  {name:<10} {value}")
-        for title, lines in self._sections().items():
-            yield Text(title, "bold")
-            for line in lines:
-                yield Text("  " + line)
-        usage = about.no_pairs or f"fashret crop {about.name} --root FOLDER -o {about.name}.crops.h5"
+        yield _facts({"name": about.name, "paper": about.paper, "data": about.data, "licence": about.licence})
+        if about.protocol:
+            yield Text("protocol", "bold")
+            yield _facts(about.protocol)
+        if about.layout:
+            yield Text("layout", "bold")
+            yield _facts(dict(map(_path_and_content, about.layout.strip().splitlines())), "fold")
+        published = {name: figure for name, figure in about.published.items() if figure}
+        if published:
+            yield Text("figures of the literature", "bold")
+            yield _facts(published)
+        if about.expected:
+            yield Text("expected counts", "bold")
+            yield from _expected(about.expected)
         yield Text("no retrieval" if about.no_pairs else "to crop it", "bold")
-        yield Text("  " + usage)
+        usage = f"fashret crop {about.name} --root FOLDER -o {about.name}.crops.h5"
+        yield _facts({"": about.no_pairs}) if about.no_pairs else Text(f"  {usage}")
 
-    def _sections(self) -> dict[str, list[str]]:
-        about = self.manifest
-        expected = []
-        for entry in about.expected:
-            condition = "".join(
-                f" (--{name.replace('_', '-')} {value})" for name, value in entry.options.items() if value
-            )
-            expected.append(f"{entry.category or 'all'}: {entry.what} {entry.count:,}{condition}")
-        sections = {
-            "layout": about.layout.strip().splitlines(),
-            "published figures": [f"{name}: {value}" for name, value in about.published.items() if value],
-            "expected counts": expected,
-        }
-        return {title: lines for title, lines in sections.items() if lines}
+
+def _facts(facts: dict[str, str], overflow: Literal["fold", "ellipsis"] = "ellipsis") -> Any:
+    """Names and values side by side; a value that is too wide goes on below itself."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=overflow != "fold", overflow=overflow, max_width=44)
+    grid.add_column(overflow="fold")
+    for name, value in facts.items():
+        grid.add_row(Text(f"  {name}"), Text(value))
+    return grid
+
+
+def _path_and_content(line: str) -> tuple[str, str]:
+    """One line of a layout: what stands behind two or more blanks is about the path before them.
+
+    >>> _path_and_content("images/1.jpg     or .png")
+    ('images/1.jpg', 'or .png')
+    """
+    path, _, content = line.strip().partition("  ")
+    return path, content.strip()
+
+
+def _expected(expected: Sequence[Expected]) -> Iterator[Any]:
+    """Counts that hold without any option as a table of categories, the others as lines."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    always = {(e.category, e.what): e.count for e in expected if not any(e.options.values())}
+    columns = list(dict.fromkeys(what for category, what in always if category)) or [what for _, what in always]
+    names = sorted({category for category, _ in always}, key=lambda name: (name == "", name))
+    if always:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table.add_column("  category", no_wrap=True)
+        for what in columns:
+            table.add_column(what, justify="right")
+        for name in names:
+            counts = (always.get((name, what)) for what in columns)
+            table.add_row(f"  {name or 'all'}", *("" if n is None else f"{n:,}" for n in counts))
+        yield table
+    for entry in expected:
+        if any(entry.options.values()) or entry.what not in columns:
+            chosen = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in entry.options.items() if value)
+            of = f"{entry.category}: " if entry.category else ""
+            yield Text(f"  {of}{entry.what} {entry.count:,}{f' ({chosen})' if chosen else ''}")
 
 
 def run(name: str = "") -> DatasetTable | DatasetPage:
