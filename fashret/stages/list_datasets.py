@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from fashret.datasets import READERS
 from fashret.files.manifests import Expected, Manifest, find_manifest, manifest_names
 
 FIGURES = ("pairs", "images", "categories", "boxes", "landmarks", "masks")
+WIDEST = 50  # characters of a name that is never broken
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class DatasetPage:
             yield _facts(about.protocol)
         if about.layout:
             yield Text("layout", "bold")
-            yield _facts(dict(map(_path_and_content, about.layout.strip().splitlines())), "fold")
+            yield _facts(dict(map(_path_and_content, about.layout.strip().splitlines())))
         published = {name: figure for name, figure in about.published.items() if figure}
         if published:
             yield Text("figures of the literature", "bold")
@@ -75,13 +76,13 @@ class DatasetPage:
         yield _facts({"": about.no_pairs}) if about.no_pairs else Text(f"  {usage}")
 
 
-def _facts(facts: dict[str, str], overflow: Literal["fold", "ellipsis"] = "ellipsis") -> Any:
+def _facts(facts: dict[str, str]) -> Any:
     """Names and values side by side; a value that is too wide goes on below itself."""
     from rich.table import Table
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=overflow != "fold", overflow=overflow, max_width=44)
+    grid.add_column(no_wrap=all(len(name) < WIDEST for name in facts), overflow="fold")
     grid.add_column(overflow="fold")
     for name, value in facts.items():
         grid.add_row(Text(f"  {name}"), Text(value))
