@@ -39,8 +39,8 @@ class Form:
     numbers: tuple[torch.Tensor, ...]
     terms: Terms
 
-    def part(self, rows: slice) -> Form:
-        """Some of the rows, without a copy."""
+    def part(self, rows: slice | NDArray[np.int64]) -> Form:
+        """Some of the rows; no copy of a slice."""
         terms = Terms._make(term[rows] for term in self.terms)
         return Form(tuple(matrix[rows] for matrix in self.numbers), terms)
 
@@ -95,6 +95,14 @@ def _quantise_rest(
             out[i, d] = np.int8(rounded)
             rests += (rest - rounded) * (rest - rounded)
         lost[i] = rests
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _join(start: int, stop: int, first: NDArray, one: NDArray, other: NDArray, out: NDArray[np.float32]) -> None:
+    """Products of rounded numbers and of what that took away, all in units of the first."""
+    for i in range(start, stop):
+        for j in range(first.shape[1]):
+            out[i, j] = np.float32(first[i, j]) + np.float32(one[i, j] + other[i, j]) * np.float32(1 / FINER)
 
 
 def _steps(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -170,10 +178,11 @@ class Int8Twice:
     def products(self, rows: Form, columns: Form, coarse: NDArray | None = None) -> NDArray[np.float32]:
         """Tile of t×n products."""
         (high, low), (column_high, column_low) = rows.numbers, columns.numbers
-        mixed = torch._int_mm(high, column_low.T)
-        mixed += torch._int_mm(low, column_high.T)
-        first = torch._int_mm(high, column_high.T) if coarse is None else torch.from_numpy(coarse)
-        return torch.add(first.to(torch.float32), mixed.to(torch.float32), alpha=1 / FINER).numpy()
+        first = torch._int_mm(high, column_high.T).numpy() if coarse is None else coarse
+        mixed = (torch._int_mm(high, column_low.T).numpy(), torch._int_mm(low, column_high.T).numpy())
+        joined = np.empty(first.shape, np.float32)
+        over_rows(_join, len(joined), first, *mixed, joined)
+        return joined
 
 
 Arithmetic = Float32 | Int8 | Int8Twice

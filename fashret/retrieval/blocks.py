@@ -73,10 +73,6 @@ class Block:
             self.forms[arithmetic.name] = arithmetic.form(self.stored, self.cosine)
         return self.forms[arithmetic.name]
 
-    def form_of(self, arithmetic: Arithmetic, which: NDArray[np.int64]) -> Form:
-        """Some of its rows made ready, for the occasion."""
-        return arithmetic.form(Stored._make(column[which] for column in self.stored), self.cosine)
-
 
 def load_block(side: Side, start: int, stop: int, cosine: bool, first_number: int | None = None) -> Block:
     """Rows ``start`` … ``stop`` of the selection.
@@ -137,11 +133,7 @@ class TileSizes(Protocol):
 
     @property
     def largest(self) -> int:
-        """Rows and columns of a tile where memory allows."""
-
-    @property
-    def panel(self) -> int:
-        """Bytes of its columns' vectors where memory allows."""
+        """Rows of a tile where memory allows, and half its columns (all of them if it is square)."""
 
     def row_bytes(self, width: int) -> int:
         """Memory for a row of a block, besides its vector as stored."""
@@ -187,8 +179,7 @@ def plan(queries: Side, gallery: Side, k: int, memory: int, results: int, tiles:
     width = queries.width
     a_query = _row_bytes(queries, tiles) + 16 * k
     for size in _tile_sizes(tiles.largest):
-        rows = min(size, len(queries))
-        columns = min(size, len(gallery), max(tiles.panel // (4 * width), tiles.largest // 2))
+        rows, columns = min(size, len(queries)), min(2 * size, len(gallery))
         fixed = results + SPARE + columns * _row_bytes(gallery, tiles) + _tile_bytes(rows, columns, width)
         held = min(len(queries), (memory - fixed) // a_query)
         if held >= rows:
@@ -229,5 +220,5 @@ def _adjoin(rows: NDArray[np.int64]) -> bool:
 
 
 def _tile_bytes(rows: int, columns: int, width: int) -> int:
-    """A tile's products, and those of the finer tile for the rows left undecided, with these rows' vectors."""
-    return rows * (8 * columns + 8 * width)
+    """A tile's products, and the three of a finer tile for the rows left undecided, with these rows' vectors."""
+    return rows * (16 * columns + 8 * width)

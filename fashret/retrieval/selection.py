@@ -25,7 +25,7 @@ from fashret.retrieval.distances import defined_distance
 WIDENING = 2.0**-20  # relative; more than all float32 roundings of a score
 SHORT = 1e-36  # square of the length below which σ is 1 (euclidean)
 CHUNK = 64  # columns tested at once before any is looked at
-DEFER_ABOVE = 1 / 64  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
+DEFER_ABOVE = 1 / 32  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
 
 
 class Stored(NamedTuple):
@@ -139,6 +139,27 @@ def bound_scores(tile: Tile, t: int, lower: NDArray, upper: NDArray) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _bound_above(tile: Tile, t: int, upper: NDArray) -> None:
+    """Fill ``upper`` as :func:`bound_scores` does."""
+    rows, columns = tile.row_terms, tile.column_terms
+    scale, half, loose = rows.scale[t], rows.half[t] * np.float32(1.0 - WIDENING), rows.loose[t]
+    products = tile.products[t]
+    for j in range(products.shape[0]):
+        middle = np.float32(products[j]) * (scale * columns.column_scale[j])
+        spread = columns.slack[j] + loose * columns.reach[j]
+        upper[j] = (middle - half * columns.square[j]) + spread
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _lower(tile: Tile, t: int, j: int) -> np.float32:
+    """Lower bound of the score of one pair, as in :func:`bound_scores`."""
+    rows, columns = tile.row_terms, tile.column_terms
+    middle = np.float32(tile.products[t, j]) * (rows.scale[t] * columns.column_scale[j])
+    spread = columns.slack[j] + rows.loose[t] * columns.reach[j]
+    return (middle - rows.half[t] * np.float32(1.0 + WIDENING) * columns.square[j]) - spread
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def settle_pair(tile: Tile, i: int, j: int) -> float:
     rows, columns = tile.rows, tile.columns
     return defined_distance(tile.cosine, rows.vectors[i], columns.vectors[j], rows.squares[i], columns.squares[j])
@@ -200,11 +221,12 @@ def _drop_forbidden(tile: Tile, i: int, nearest: Nearest, found: NDArray, count:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _tighten(found: NDArray, count: int, k: int, lower: NDArray, upper: NDArray, rounding: float) -> int:
+def _tighten(tile: Tile, t: int, k: int, found: NDArray, upper: NDArray, count: int) -> int:
     """Of more than ``k`` columns keep those that can be among the k nearest of them."""
     worst = np.empty(count, np.float32)
     for place in range(count):
-        worst[place] = -lower[found[place]]
+        worst[place] = -_lower(tile, t, found[place])
+    rounding = rounding_of(tile, tile.which[t])
     least = np.float32(-np.partition(worst, k - 1)[k - 1] - 2 * rounding)  # k columns score at least this
     kept = 0
     for place in range(count):
@@ -233,17 +255,16 @@ def settle_found(tile: Tile, i: int, nearest: Nearest, found: NDArray, promise: 
 def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: Verdict) -> None:
     """Let the columns of a tile into the heaps of its rows ``start`` … ``stop``."""
     size, k = tile.products.shape[1], nearest.distances.shape[1]
-    lower, upper = np.empty(size, np.float32), np.empty(size, np.float32)
-    found = np.empty(size, np.int64)
+    found, upper = np.empty(size, np.int64), np.empty(size, np.float32)
     for t in range(start, stop):
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
-        bound_scores(tile, t, lower, upper)
+        _bound_above(tile, t, upper)
         count = _at_least(upper, score_below(tile, i, nearest.distances[i, 0]), found)
         count = _drop_forbidden(tile, i, nearest, found, count)
         if count > k:
-            count = _tighten(found, count, k, lower, upper, rounding_of(tile, i))
+            count = _tighten(tile, t, k, found, upper, count)
         verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 2 * k
         if verdict.waiting[i]:
             continue
@@ -273,23 +294,23 @@ def keep_farthest(start: int, stop: int, tile: Tile, farthest: NDArray, verdict:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _count_sides(
-    lower: NDArray, upper: NDArray, enter: np.float32, sure: np.float32, category: NDArray, own: int
-) -> tuple[int, int, int]:
-    """Columns that may come before a threshold, that surely do, and that surely do and are of category ``own``."""
-    possible, certain, in_category = 0, 0, 0
-    for j in range(lower.shape[0]):  # without a branch: vector instructions
+def _count_sure(
+    lower: NDArray,
+    upper: NDArray,
+    enter: np.float32,
+    sure: np.float32,
+    category: NDArray,
+    own: np.int32,
+    undecided: NDArray,
+) -> tuple[int, int]:
+    """Columns that surely come before a threshold, and those of them in category ``own``; marks those that may."""
+    certain, in_category = np.int32(0), np.int32(0)
+    for j in range(lower.shape[0]):  # without a branch, in numbers of 32 bits: vector instructions
         before = lower[j] > sure
-        possible += upper[j] >= enter
-        certain += before
-        in_category += before & (category[j] == own)
-    return possible, certain, in_category
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _mark_undecided(lower: NDArray, upper: NDArray, enter: np.float32, sure: np.float32, undecided: NDArray) -> None:
-    for j in range(lower.shape[0]):
-        undecided[j] |= np.uint8(upper[j] >= enter) & np.uint8(lower[j] <= sure)
+        undecided[j] |= np.int32((upper[j] >= enter) & (lower[j] <= sure))
+        certain = np.int32(certain + np.int32(before))
+        in_category = np.int32(in_category + np.int32(before & (category[j] == own)))
+    return int(certain), int(in_category)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -323,7 +344,7 @@ def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdi
     size = tile.products.shape[1]
     lower, upper = np.empty(size, np.float32), np.empty(size, np.float32)
     category = tile.columns.category.astype(np.int32)
-    undecided, found = np.empty(size, np.uint8), np.empty(size, np.int64)
+    undecided, found = np.empty(size, np.int32), np.empty(size, np.int64)
     for t in range(start, stop):
         i = tile.which[t]
         first, thresholds = counts.offsets[i], counts.offsets[i + 1] - counts.offsets[i]
@@ -334,20 +355,15 @@ def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdi
         bound_scores(tile, t, lower, upper)
         if counts.same_matrix:
             _hide_itself(tile, i, lower, upper)
-        undecided[:], count = 0, 0
+        undecided[:] = 0
+        own = np.int32(tile.rows.category[i])
         enter, sure = np.empty(thresholds, np.float32), np.empty(thresholds, np.float32)
         certain, in_category = np.empty(thresholds, np.int64), np.empty(thresholds, np.int64)
         for p in range(thresholds):
             enter[p] = score_below(tile, i, counts.high[first + p])
             sure[p] = score_above(tile, i, counts.low[first + p])
-            possible, certain[p], in_category[p] = _count_sides(
-                lower, upper, enter[p], sure[p], category, tile.rows.category[i]
-            )
-            if possible > certain[p]:
-                _mark_undecided(lower, upper, enter[p], sure[p], undecided)
-                count = size
-        if count:
-            count = _at_least(undecided, 1, found)
+            certain[p], in_category[p] = _count_sure(lower, upper, enter[p], sure[p], category, own, undecided)
+        count = _at_least(undecided, 1, found)
         verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + thresholds
         if verdict.waiting[i]:
             continue

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-RANGES_A_THREAD = 8  # more ranges than threads, so that one slow range does not keep the others waiting
+RANGES_A_THREAD = 4  # more ranges than threads, so that one slow range does not keep the others waiting
 
 
 def cores() -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fashret.retrieval.approximation import LEVELS, Arithmetic, Form, faster
@@ -20,7 +21,8 @@ from fashret.retrieval.threads import over_rows
 
 State = tuple[Callable[..., None], Any]  # a compiled selection and its state for a block of rows
 
-FINER_ROWS = 512  # rows seen again at a time
+FINER_ROWS = 2048  # rows seen again at a time
+SQUARE = 32  # rows and columns turned at a time
 SMALL = 10**9  # multiplications below which measuring the arithmetic would not pay
 
 
@@ -35,6 +37,18 @@ class Effort:
         self.pairs[arithmetic] = self.pairs.get(arithmetic, 0) + pairs
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def _turn(start: int, stop: int, products: NDArray, out: NDArray) -> None:
+    """Fill the rows ``start`` … ``stop`` of ``out`` with the columns of ``products``, by squares that fit the cache."""
+    for top in range(0, products.shape[0], SQUARE):
+        for left in range(start, stop, SQUARE):
+            square = products[top : top + SQUARE, left : min(left + SQUARE, stop)]
+            turned = out[left : min(left + SQUARE, stop), top : top + SQUARE]
+            for j in range(turned.shape[0]):
+                for i in range(turned.shape[1]):
+                    turned[j, i] = square[i, j]
+
+
 @dataclass(frozen=True)
 class CpuTiles:
     """Tiles in coarse arithmetic and, for the rows which that leaves undecided, in finer arithmetic."""
@@ -43,7 +57,6 @@ class CpuTiles:
     finer: Arithmetic | None
     effort: Effort
     largest = 2048
-    panel = 8 << 20  # within the processor's cache, single pairs are settled three times faster
 
     def row_bytes(self, width: int) -> int:
         """Memory for a row of a block: in both arithmetics."""
@@ -59,7 +72,9 @@ class CpuTiles:
 
     def turned(self, products: Any) -> Any:
         """Products of the columns with the rows."""
-        return np.ascontiguousarray(products.T)
+        turned = np.empty(products.shape[::-1], products.dtype)
+        over_rows(_turn, len(turned), products, turned)
+        return turned
 
     def show(
         self, rows: Block, columns: Block, part: slice, states: Sequence[State], products: NDArray | None = None
@@ -84,7 +99,7 @@ class CpuTiles:
             left = np.flatnonzero(waiting.any(axis=0))
             for start in range(0, len(left), FINER_ROWS):
                 some = left[start : start + FINER_ROWS]
-                form, columns_form = rows.form_of(self.finer, some), columns.form(self.finer)
+                form, columns_form = rows.form(self.finer).part(some), columns.form(self.finer)
                 again = self.finer.products(form, columns_form, products[some - part.start])
                 look(again, some, form, columns_form, True)
             self.effort.add(self.finer.name, len(left) * len(columns))

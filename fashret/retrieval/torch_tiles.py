@@ -70,11 +70,10 @@ class TorchTiles:
 
     device: torch.device
     effort: Effort
-    panel = 1 << 62
 
     @property
     def largest(self) -> int:
-        """Rows and columns of a tile: a GPU's memory holds several matrices of its size."""
+        """Rows of a tile: a GPU's memory holds several matrices of its size."""
         return 8192 if self._free_memory() > 8 << 30 else 2048
 
     def row_bytes(self, width: int) -> int:
