@@ -51,6 +51,11 @@ def test_rankings_of_other_searches_are_runs_of_their_own(case, tmp_path):
     assert text.count('<figure class="plot"') == 2
 
 
+def test_two_forms_at_once_are_refused(case):
+    with pytest.raises(FashretError, match="--csv and --latex: choose one form"):
+        evaluate.run([case.ranking], EvaluateOptions(csv=True, latex=True))
+
+
 def test_ap_in_the_gallery_is_that_of_the_tables(case, tmp_path):
     done = evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", gallery=24))
     precision = [float(text) for text in re.findall(r"<span>AP ([\d.]+)</span>", page(tmp_path / "r"))]

@@ -166,27 +166,33 @@ def _rich_cell(cell: Cell, intervals: bool) -> Any:
 
 
 def fitted(table: Table, console: Console, width: int) -> RichTable:
-    """`to_rich`, made to fit: without intervals, then with fewer k, and never more than `MOST_ROWS` rows.
+    """`to_rich`, made to fit: with fewer k, then without intervals, and never more than `MOST_ROWS` rows.
 
     What is left out is named under the table; the other forms leave out nothing.
     """
     table = _shortened(table)
-    drop: list[str] = []
-    shown = to_rich(table)
-    for measure in ("", *DROPPED_FIRST):
-        if console.measure(shown, options=console.options.update(max_width=10_000)).minimum <= width:
+    wide = console.options.update(max_width=10_000)
+    for intervals, drop in _narrower(table):
+        shown = to_rich(_without(table, drop, intervals), intervals)
+        if console.measure(shown, options=wide).minimum <= width:
             break
-        drop += [measure] if measure else []
-        shown = to_rich(_without(table, drop), intervals=False)
     return shown
 
 
-def _without(table: Table, measures: Sequence[str]) -> Table:
-    """The same without the columns of some measures."""
+def _narrower(table: Table) -> Iterator[tuple[bool, tuple[str, ...]]]:
+    """Ways to show a table, each narrower: with its intervals or not, and the measures that are left out."""
+    yield True, ()
+    if {"Acc@1", "Acc@20"} <= set(table.columns):  # the paper's measures and how sure they are come before more k
+        yield from ((True, DROPPED_FIRST[:n]) for n in range(1, len(DROPPED_FIRST)))
+    yield from ((False, DROPPED_FIRST[:n]) for n in range(len(DROPPED_FIRST) + 1))
+
+
+def _without(table: Table, measures: Sequence[str], intervals: bool) -> Table:
+    """The same without the columns of some measures, and the note that says so."""
     kept = [i for i, column in enumerate(table.columns) if column.split(" ")[0] not in measures]
     there = {column.split(" ")[0] for column in table.columns}
     gone = [measure for measure in measures if measure in there]
-    gone += ["the intervals"] if any(_has_intervals(table, i) for i in range(len(table.columns))) else []
+    gone += ["the intervals"] if not intervals and any(_has_intervals(table, i) for i in kept) else []
     note = (f"Left out for want of width: {', '.join(gone)}; --json and --csv have all.",) if gone else ()
     return replace(
         table,
@@ -299,7 +305,8 @@ def to_latex(table: Table) -> str:
     for i, row in enumerate(table.rows):
         lines += [r"\midrule"] if i in table.sections else []
         lines.append(" & ".join(_bold(c, _latex(cell_text(c)), r"\textbf{{{}}}") for c in row) + r" \\")
-    caption = " ".join([table.title.rstrip(".") + ".", *table.notes])
+    title = [] if table.notes and table.notes[0].startswith(table.title) else [table.title.rstrip(".") + "."]
+    caption = " ".join([*title, *table.notes])
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{_latex(caption)}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 

@@ -64,6 +64,9 @@ def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
     FashretError
         If a file is neither embeddings nor a ranking, or no query has a positive.
     """
+    form = [name for name in ("csv", "markdown", "latex") if getattr(options, name)]
+    if len(form) > 1:
+        raise FashretError(f"--{' and --'.join(form)}: choose one form to print the tables in")
     kinds = {path: _kind(path) for path in files}
     for path, kind in kinds.items():
         if options.cross_domain and kind == rankings.KIND:
@@ -87,8 +90,7 @@ def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
             _report(options.report, scored, tables, options)
         if options.size_plot:
             plot_sizes(options.size_plot, [each.rankings for each in scored], runs)
-    form = next((name for name in ("csv", "markdown", "latex") if getattr(options, name)), "")
-    return Evaluation(tables, form, options.report / "index.html" if options.report else None)
+    return Evaluation(tables, form[0] if form else "", options.report / "index.html" if options.report else None)
 
 
 def _kind(path: Path) -> str:
