@@ -4,8 +4,8 @@
 #   make -f examples/deepfashion.mk table8 ROOT=/data/deepfashion OTHER_ROOT=/data/street2shop
 #   make -f examples/deepfashion.mk tiny
 #
-# Table 6 is Street2Shop's: see street2shop.mk. Which shop photos are searched is not known of the paper: validation and
-# test here, as the dataset itself says; CROP='--gallery test' for test alone.
+# Table 6 is Street2Shop's: it is made from OTHER_ROOT, by street2shop.mk. Which shop photos are searched is not known of
+# the paper: validation and test here, as the dataset itself says; CROP='--gallery test' for test alone.
 
 DATASET := deepfashion
 LAYOUT := deepfashion

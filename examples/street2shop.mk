@@ -4,7 +4,7 @@
 #   make -f examples/street2shop.mk table8 ROOT=/data/street2shop OTHER_ROOT=/data/deepfashion
 #   make -f examples/street2shop.mk tiny
 #
-# Table 7 is DeepFashion's: see deepfashion.mk.
+# Table 7 is DeepFashion's: it is made from OTHER_ROOT, by deepfashion.mk.
 
 DATASET := street2shop
 LAYOUT := street2shop

@@ -95,6 +95,17 @@ def test_every_stage_runs_once_side_by_side_and_not_again(recipe, stand_in):
     assert again.stdout.count("the other half") == len(tables)
 
 
+@pytest.mark.parametrize(("recipe", "table"), [("street2shop", 7), ("deepfashion", 6)])
+def test_the_other_datasets_table_is_made_by_its_recipe_and_side_by_side(recipe, table, stand_in):
+    done = stand_in(recipe, "-j4", f"table{table}", "table8", "OTHER_ROOT=/elsewhere")
+    assert done.returncode == 0, done.stderr
+    calls = stand_in.calls()
+    assert len(outputs(calls)) == len(set(outputs(calls)))
+    (ranked,) = [call for call in calls if call.startswith("search")]
+    assert str(stand_in.out / "other/best/emb.h5") in ranked and f"Table {table}. " in done.stdout
+    assert sum("--root /elsewhere" in call for call in calls if call.startswith("crop")) == 1
+
+
 def test_a_stage_comes_after_what_it_needs(stand_in):
     stand_in("street2shop", "-j4", "all")
     seen: set[str] = set()
