@@ -216,6 +216,7 @@ class EvaluateOptions:
 
     rerank: bool = option(False, "score the re-ranked results too")
     cross_domain: bool = option(False, "train × test matrix over several embeddings files")
+    per_category: bool = option(False, "several files: scores of every category for each (one file: always)")
     k: tuple[int, ...] = option((1, 5, 10, 20, 50), "k of Acc@k", flag="--k")
     hits: str = option("image", "what a hit is counted on", choices=("image", "product"))
     report: Path | None = option(None, "write a page with tables, curves and a gallery of queries into this folder")

@@ -82,6 +82,25 @@ def test_without_categories_there_is_one_overall_score(tmp_path):
     assert "mAP per category" not in page(tmp_path / "r")
 
 
+def test_product_hits_have_no_empty_table(case):
+    done = evaluate.run([case.ranking, case.reranked], EvaluateOptions(hits="product", k=(1, 5)))
+    assert [table.name for table in done.tables] == ["reranking"] and done.tables[0].rows
+    assert "mAP" not in "".join(done.tables[0].notes)
+
+
+def test_numbers_below_one_are_refused_before_any_search(case):
+    for k in ((1, -3), (0,), ()):
+        with pytest.raises(FashretError, match="--k .*: give numbers from 1 on"):
+            evaluate.run([case.embeddings], EvaluateOptions(k=k))
+
+
+def test_categories_of_several_runs(case, tmp_path):
+    other = write_case(tmp_path, queries=12, dataset="other")
+    few = evaluate.run([case.ranking, other.ranking], EvaluateOptions()).tables
+    many = evaluate.run([case.ranking, other.ranking], EvaluateOptions(per_category=True)).tables
+    assert [table.name.split(" ")[0] for table in many[len(few) :]] == ["scores", "scores"]
+
+
 def test_product_hits_have_no_ap(case, tmp_path):
     evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", hits="product", k=(1, 5), gallery=4))
     text = page(tmp_path / "r")

@@ -1,5 +1,7 @@
 """Scores of runs against means taken one query at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,32 @@ def test_several_runs_are_rows_and_the_best_is_marked():
     assert bags[1].value == pytest.approx(mean_of(runs[0].plain.in_category, runs[0].category == 0)[0])
     assert bags[1].best == (bags[1].value >= bags[2].value)
     assert not any(cell.best for cell in categories.rows[1][1:])  # belts: no scores
+
+
+def test_several_runs_can_have_their_categories_in_full():
+    runs = [make_run("a", 1), make_run("b", 2, reranked=False), make_run("c", 3, in_category=False)]
+    *_, of_a, of_b = score_tables(runs, per_category=True)
+    assert [table.name for table in (of_a, of_b)] == ["categories of a", "scores of b"]
+    alone = score_tables(runs[:1])[1], score_tables(runs[1:2])[0]
+    assert [str(table.rows) for table in (of_a, of_b)] == [str(table.rows) for table in alone]  # NaN is not itself
+    assert len(score_tables(runs)) == 3
+
+
+def test_a_reranking_without_categories_is_said_in_a_note():
+    run = make_run()
+    (only,) = score_tables([replace(run, reranked=Searches(run.plain.unconstrained, None))])
+    assert only.notes[-1] == "The search held to categories was not re-ranked: no scores per category."
+    (only,) = score_tables([make_run(in_category=False)])
+    assert not any("was not re-ranked" in note for note in only.notes)
+
+
+def test_only_measures_of_the_table_are_explained():
+    run = make_run()
+    halves = [Searches(s.unconstrained[:, 1:], s.in_category[:, 1:]) for s in (run.plain, run.reranked)]
+    run = replace(run, measures=MEASURES[1:], plain=halves[0], reranked=halves[1])
+    for tables in (score_tables([run]), score_tables([run, replace(run, name="b")])):
+        assert not any(note.startswith("mAP:") for note in tables[0].notes)
+        assert any(note.startswith("Acc@k:") for note in tables[0].notes)
 
 
 def test_runs_with_other_measures_leave_cells_empty():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -162,17 +162,29 @@ def summarise(values: NDArray[np.float64], group: NDArray[np.int64], groups: int
     return Means(means, overall, bootstrap(values, group, groups, seed=seed), scored)
 
 
-def score_tables(runs: Sequence[Run]) -> list[Table]:
+def score_tables(runs: Sequence[Run], per_category: bool = False) -> list[Table]:
     """The tables that `fashret evaluate` prints for one run, or for several side by side.
+
+    Parameters
+    ----------
+    per_category
+        With several runs: every measure of every category too, a table a run; one run always has it.
 
     >>> run = Run("a", ("mAP", "Acc@1"), np.array([0, 0]), ("bags",), 9, Searches(np.array([[.5, 0], [1, 1]]), None))
     >>> [[str(cell) for cell in row] for row in score_tables([run])[0].rows]
     [['Unconstrained retrieval', '2', '75.0', '50.0']]
     """
-    if len(runs) > 1:
-        return compare_runs(runs)
-    run = runs[0]
-    return [category_table(run)] if run.reranked is None else [rerank_table(run), rerank_category_table(run)]
+    if len(runs) == 1:
+        return [*([] if runs[0].reranked is None else [rerank_table(runs[0])]), *_by_category(runs[0])]
+    own = [(run, table) for run in runs if per_category for table in _by_category(run)]
+    return [*compare_runs(runs), *(replace(table, name=f"{table.name} of {run.name}") for run, table in own)]
+
+
+def _by_category(run: Run) -> list[Table]:
+    """A run's table of categories; none where its re-ranked scores do not tell."""
+    if run.reranked is None:
+        return [category_table(run)]
+    return [rerank_category_table(run)] if run.means(AVERAGE, "difference") else []
 
 
 def category_table(run: Run) -> Table:
@@ -200,9 +212,11 @@ def rerank_table(run: Run) -> Table:
             if means:
                 rows.append((label, kind, int(means.scored.sum()), *means.mean_cells(change=kind == "difference")))
     held, free = run.means(AVERAGE, "plain"), run.means(UNCONSTRAINED, "plain")
+    missing = held is not None and run.means(AVERAGE, "difference") is None
+    note = ("The search held to categories was not re-ranked: no scores per category.",) if missing else ()
     return Table("reranking", f"Scores of {run.name}, plain and re-ranked", ("Search", "Ranking", "Queries",
                  *run.measures), tuple(rows), tuple(s for s in sections[1:] if 0 < s < len(rows)),
-                 notes(run, held, free))  # fmt: skip
+                 (*notes(run, held, free), *note))  # fmt: skip
 
 
 HEADLINE = ("mAP", "Acc@1", "Acc@20")
@@ -213,9 +227,7 @@ def rerank_category_table(run: Run) -> Table:
     measures = [i for i, name in enumerate(run.measures) if name in HEADLINE] or [0]
     columns = [name for i in measures for name in _triple(run.measures[i])]
     held = [run.means(AVERAGE, kind) for kind in run.kinds]
-    if held[2] is None:
-        note = "The search held to categories was not re-ranked: no scores per category."
-        return Table("categories", "Scores per category", ("Category", "Queries", *columns), (), (), (note,))
+    assert held[2] is not None
     rows: list[tuple[Cell, ...]] = []
     for g, name in enumerate(run.names):
         cells = [Score(float(m.groups[g, i]), change=n == 2) for i in measures for n, m in enumerate(held) if m]
@@ -289,12 +301,17 @@ def _mark_best(cells: Sequence[Cell]) -> list[Cell]:
 
 def notes(run: Run, held: Means | None, free: Means | None) -> tuple[str, ...]:
     """What must be known to compare the scores with others'."""
-    lines = [DEFINITIONS["mAP"], DEFINITIONS["Acc"]]
+    lines = _measures_defined([run])
     lines += [DEFINITIONS[AVERAGE]] if held else []
     lines += [DEFINITIONS[UNCONSTRAINED]] if free else []
     lines.append(counts(run))
     lines += _empty_categories(run, held) if held else []
     return (*lines, DEFINITIONS["interval"], *run.notes)
+
+
+def _measures_defined(runs: Sequence[Run]) -> list[str]:
+    kinds = dict.fromkeys(name.split("@")[0] for name in all_measures(runs))
+    return [DEFINITIONS[kind] for kind in kinds if kind in DEFINITIONS]
 
 
 def counts(run: Run) -> str:
@@ -307,7 +324,7 @@ def counts(run: Run) -> str:
 
 
 def _shared_notes(runs: Sequence[Run]) -> list[str]:
-    return [DEFINITIONS["mAP"], DEFINITIONS["Acc"], *(f"{r.name}: {counts(r)}" for r in runs), DEFINITIONS["interval"]]
+    return [*_measures_defined(runs), *(f"{r.name}: {counts(r)}" for r in runs), DEFINITIONS["interval"]]
 
 
 def _empty_categories(run: Run, held: Means) -> list[str]:

@@ -67,6 +67,8 @@ def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
     form = [name for name in ("csv", "markdown", "latex") if getattr(options, name)]
     if len(form) > 1:
         raise FashretError(f"--{' and --'.join(form)}: choose one form to print the tables in")
+    if min(options.k, default=0) < 1:
+        raise FashretError(f"--k {' '.join(map(str, options.k))}: give numbers from 1 on")
     kinds = {path: _kind(path) for path in files}
     for path, kind in kinds.items():
         if options.cross_domain and kind == rankings.KIND:
@@ -85,7 +87,7 @@ def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
         if options.cross_domain:
             tables = cross_domain_tables([(_origin(paths[0]), run) for paths, run in zip(pairs, runs, strict=True)])
         else:
-            tables = score_tables(runs)
+            tables = score_tables(runs, options.per_category)
         if options.report:
             _report(options.report, scored, tables, options)
         if options.size_plot:
