@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -128,13 +129,13 @@ def announce(sides: Sides, request: Request, list_length: int) -> None:
     what = f"re-ranking {cost.rows:,} rows with lists of {list_length}"
     if cost.least > request.memory:
         raise FashretError(
-            f"{what} needs {in_words(cost.least)} of memory at least and {in_words(request.memory)} are allowed; "
-            "give a larger --memory"
+            f"{what} needs {in_words(cost.least)} of memory at least and {in_words(request.memory, math.floor)} "
+            "are allowed; give a larger --memory"
         )
     free = free_memory()
     if free is not None and cost.memory > free:
         raise FashretError(
-            f"{what} needs about {in_words(cost.memory)} of memory and {in_words(free)} are free; "
+            f"{what} needs about {in_words(cost.memory)} of memory and {in_words(free, math.floor)} are free; "
             "stop other programs or give a smaller --memory"
         )
     if cost.pairs * sides.gallery.width >= LONG:
@@ -142,13 +143,15 @@ def announce(sides: Sides, request: Request, list_length: int) -> None:
         log.info("%s: about %s and %s of memory", what, duration(seconds), in_words(cost.memory))
 
 
-def in_words(memory: int) -> str:
-    """An amount of memory as people and `--memory` write it.
+def in_words(memory: int, whole: Callable[[float], int] = math.ceil) -> str:
+    """An amount of memory as people and `--memory` write it; what is needed rounded up, what there is rounded down.
 
-    >>> in_words(1_630_000_000), in_words(45_300_000)
-    ('1.7GB', '46MB')
+    >>> in_words(1_630_000_000), in_words(45_300_000), in_words(45_300_000, math.floor), in_words(1000)
+    ('1.7GB', '46MB', '45MB', '1KB')
     """
-    return f"{math.ceil(memory / 1e8) / 10:g}GB" if memory >= 1e9 else f"{math.ceil(memory / 1e6)}MB"
+    if memory >= 1e9:
+        return f"{whole(memory / 1e8) / 10:g}GB"
+    return f"{whole(memory / 1e6)}MB" if memory >= 1e6 else f"{whole(memory / 1e3)}KB"
 
 
 def free_memory() -> int | None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.rankings import RankingOrigin, write_ranking
@@ -46,6 +47,8 @@ def write_search(queries: Path, gallery: Path | None, output: Path, options: Sea
     """
     hdf5.check_output(output)
     memory = parse_memory(options.memory)
+    if options.k < 1:
+        raise FashretError(f"--top {options.k}: keep at least 1 result")
     started = time.monotonic()
     with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
         sides = sides_of(asked, searched)
