@@ -167,10 +167,15 @@ def show(result: Any, as_json: bool) -> None:
     else:
         for field in dataclasses.fields(result):
             value = getattr(result, field.name)
-            if value in (0, "", None, ()):
-                continue
-            text = f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else value
-            console.print(f"{field.name.replace('_', ' '):<16} {text}", markup=False)
+            if value not in (0, "", None, (), {}):
+                console.print(f"{field.name.replace('_', ' '):<16} {_text(value)}", markup=False)
+
+
+def _text(value: Any) -> str:
+    """One value of a summary, as people read it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @app.callback(invoke_without_command=True)

@@ -161,6 +161,7 @@ def test_random_batches_are_a_permutation_without_the_rest():
         ([0, 1, 2], Batching(3, 2), {"world": 2}, ["multiple of 2"]),
         ([0, 1, 2], Batching(0, 5), {"world": 2}, ["multiple of the 2"]),
         ([0, 1, 2], Batching(1, 2), {}, ["at least 2"]),
+        ([0, 1, 2], Batching(0, 2, same_category=True), {}, ["--same-category", "--batch-products"]),
     ],
 )
 def test_what_cannot_work_is_said_before_training(product, batching, options, words):

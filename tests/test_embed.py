@@ -98,6 +98,14 @@ def test_vectors_are_those_of_a_plain_forward_pass(crops: Path, model: Path, tmp
             assert file.vectors.dtype == np.float32 and isinstance(file.vectors, np.memmap)
 
 
+def test_an_input_larger_than_the_crops_is_said(crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for size in ("20x20", "24x16"):
+        caplog.clear()
+        embed.run(crops, tmp_path / "a.emb.h5", options(None, backbone="tiny", weights="none", input=size))
+        said = "20 pixels long, the input is 24x16: crop with a larger --size" in caplog.text
+        assert said == (size == "24x16")
+
+
 def test_the_file_names_its_model(crops: Path, model: Path, tmp_path: Path) -> None:
     embed.run(crops, tmp_path / "a.emb.h5", options(model))
     with open_embeddings(tmp_path / "a.emb.h5") as file:

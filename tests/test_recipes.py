@@ -81,6 +81,12 @@ def test_toml_and_back(name, tmp_path):
     assert resolve(TrainOptions(), [], config=file) == options
 
 
+def test_toml_says_what_an_option_can_be():
+    lines = dict(line.split(" = ", 1) for line in to_toml(TrainOptions()).splitlines())
+    assert lines["optimiser"].endswith("# optimiser: adam, amsgrad, adamw, sgd")
+    assert all(choice in lines[name].split("#")[1] for name, f in FIELDS.items() for choice in f.metadata["choices"])
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import os
 import random
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from fashret.files import checkpoints
 from fashret.files.rows import Role, text_array
 from fashret.learning import recorder, task
 from fashret.stages import train
-from tests.conftest import make_rows, write_crops
+from tests.conftest import invoke, make_rows, write_crops
 from tests.test_checkpoints import full_disk
 from tests.training_case import (
     TRAIN_PRODUCTS,
@@ -343,6 +345,8 @@ def test_a_damaged_crop_is_one_line(tmp_path: Path, workers: int) -> None:
         ({"resume": True, "restart": True}, "exclude each other"),
         ({"batch_products": 50}, "batches of 50 products"),
         ({"batch_images": 1}, "needs two images"),
+        ({"seed": -1}, "--seed -1: must be 0 or more"),
+        ({"pooling": "cls"}, "tiny has no class token; use --pooling avg"),
         ({"flip": 1.5}, "chances lie between"),
         ({"loss": ("nonsense",)}, "no loss 'nonsense'"),
         ({"backbone": "resnet1"}, "no backbone 'resnet1'"),
@@ -371,6 +375,17 @@ def test_crops_that_cannot_be_trained_on(tmp_path: Path) -> None:
 def test_small_crops_are_said(crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     train.run(crops, tmp_path / "m", tiny_options(input="32x24", epochs=1, validate_every=0))
     assert "16 pixels long, the input is 32x24" in caplog.text
+
+
+def test_without_a_classifier_there_is_no_accuracy(crops: Path, tmp_path: Path) -> None:
+    values = {"backbone": "small", "weights": "none", "input": "16x16", "loss": "triplet", "epochs": "1", "pad": "0"}
+    flags = [text for name, value in values.items() for text in (f"--{name}", value)]
+    command = ["train", crops, *flags, "--batch-products", "3", "--batch-images", "2", "--workers", "0"]
+    done = invoke(*command, "--json", "-o", tmp_path / "a")
+    assert json.loads(done.stdout, parse_constant=pytest.fail)["accuracy"] is None
+    shown = invoke(*command, "--validate-every", "1", "-o", tmp_path / "b").stdout
+    assert "accuracy" not in shown and "{" not in shown
+    assert re.search(r"^validation +mAP [0-9.]+, Acc@1 [0-9.]+, .*, epoch 0, step \d+$", shown, re.MULTILINE)
 
 
 def test_tensorboard_events(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

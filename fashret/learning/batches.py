@@ -55,6 +55,8 @@ def check_batching(product: NDArray, batching: Batching, world: int = 1, needs_p
     if p == 0:
         if needs_pairs:
             raise FashretError("a chosen loss compares images of one product: set --batch-products above 0")
+        if batching.same_category:
+            raise FashretError("--same-category draws products of one category: set --batch-products above 0")
         if k < 2 or k % world:
             raise FashretError(f"a batch of {k} images: at least 2, and a multiple of the {world} processes")
         return

@@ -133,7 +133,7 @@ def resolve(options: TrainOptions, given: Iterable[str], config: Path | None = N
 
 
 def to_toml(options: TrainOptions) -> str:
-    """Every option as TOML, one a line, with its help as a comment.
+    """Every option as TOML, one a line, with its help and the values it can have as a comment.
 
     >>> to_toml(TrainOptions()).splitlines()[0]
     'recipe = "rst"  # set of values that the other options start from'
@@ -143,7 +143,9 @@ def to_toml(options: TrainOptions) -> str:
         value = getattr(options, field.name)
         # JSON's strings, numbers, booleans and arrays of them are TOML's too
         text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
-        lines.append(f"{field.name} = {text}  # {field.metadata['help']}")
+        choices = field.metadata["choices"]
+        known = f": {', '.join(choices)}" if choices else ""
+        lines.append(f"{field.name} = {text}  # {field.metadata['help']}{known}")
     return "\n".join(lines) + "\n"
 
 

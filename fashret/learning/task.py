@@ -79,6 +79,8 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
         If options make no sense, or the crops file has too little to train on.
     """
     check_schedule(options)
+    if options.seed < 0:
+        raise FashretError(f"--seed {options.seed}: must be 0 or more")
     rows = TrainingRows.of(file)
     batching = Batching(
         options.batch_products, options.batch_images, options.missing, options.same_category, options.seed
@@ -165,13 +167,6 @@ def network_settings(options: TrainOptions, classes: int) -> ModelSettings:
     names = ("weights", "pooling", "neck", "feature", "fit", "last_stride", "seed")
     choices = {name: getattr(options, name) for name in names}
     return settings_for(options.backbone, options.input, dim=options.dim or None, classes=classes, **choices)
-
-
-def warn_of_small_crops(task: Task, settings: ModelSettings) -> None:
-    """Say that crops are enlarged."""
-    if 0 < task.crop_size < max(settings.height, settings.width):
-        size, height, width = task.crop_size, settings.height, settings.width
-        log.warning("the crops are %d pixels long, the input is %dx%d: crop with a larger --size", size, height, width)
 
 
 def save(task: Task, run: Run) -> None:

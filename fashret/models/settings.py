@@ -47,12 +47,16 @@ class ModelSettings:
             value = getattr(self, name)
             if value not in known:
                 raise FashretError(f"{name} {value!r} is not known; there are {', '.join(known)}")
+        if self.pooling == "cls" and not self.backbone.startswith("timm:"):
+            raise FashretError(f"{self.backbone} has no class token; use --pooling avg, max, gem or rmac")
         if self.height < 1 or self.width < 1:
             raise FashretError(f"input size {self.height}x{self.width}: both sides must be at least 1 pixel")
         if self.dim is not None and self.dim < 1:
             raise FashretError(f"dim {self.dim}: an embedding needs at least one dimension")
-        if self.classes < 0 or self.last_stride not in (1, 2):
-            raise FashretError(f"classes {self.classes}, last stride {self.last_stride}: 0 or more; 1 or 2")
+        if self.last_stride not in (1, 2):
+            raise FashretError(f"last stride {self.last_stride}: expected 1 or 2")
+        if self.classes < 0:
+            raise FashretError(f"classes {self.classes}: must be 0 or more")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise FashretError("mean and std: three numbers each, for red, green and blue, std above zero")
 

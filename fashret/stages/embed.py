@@ -41,6 +41,7 @@ from fashret.models.backbones import settings_for
 from fashret.models.centroids import product_centroids
 from fashret.models.devices import choose_device, choose_precision, within_memory
 from fashret.models.embedder import Embedder, backbone_part, open_embedder
+from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import CropOptions, EmbedOptions
 
 BLOCK = 4096  # rows that are written at a time
@@ -181,6 +182,8 @@ def _source(path: Path, options: EmbedOptions, embedder: Embedder, stack: ExitSt
         source = listing_source(listing, options.size, embedder.settings)
     if not len(source.rows):
         raise FashretError(f"{path}: has no rows to embed")
+    for settings in embedder.settings:
+        warn_of_small_crops(source.crop_size, settings)
     return source
 
 

@@ -7,6 +7,7 @@ written last. A run that is stopped at any moment goes on with --resume and ends
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +28,11 @@ from fashret.learning.loop import Machine, Run, StepMemoryError, train
 from fashret.learning.processes import gather, place, together, wait
 from fashret.learning.recorder import Recorder, Validate
 from fashret.learning.sources import CropImages
-from fashret.learning.task import Task, begin, check_same, make_folder, make_task, save, warn_of_small_crops
+from fashret.learning.task import Task, begin, check_same, make_folder, make_task, save
 from fashret.learning.training_rows import TrainingImages, requests
 from fashret.models.devices import choose_device, choose_precision
 from fashret.models.embedder import Embedder, Part
+from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import TrainOptions
 from fashret.report.curves import draw_curves
 from fashret.retrieval.metrics import average_precision, first_ranks, hits_at
@@ -51,7 +53,7 @@ class TrainSummary:
     epochs: int
     steps: int
     loss: float  # mean of the last epoch
-    accuracy: float  # share of right answers of the classifier in the last epoch, with augmentation
+    accuracy: float | None  # share of right answers in the last epoch, with augmentation; None without classifier
     validation: dict[str, float] = field(default_factory=dict)  # scores of the weights that were kept, and their epoch
     seconds: float = 0.0
     images_per_second: float = 0.0  # in the last epoch, of all processes
@@ -88,7 +90,7 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
         else:
             wait(here.world)
             state = begin(task)
-            warn_of_small_crops(task, state.network.settings)
+            warn_of_small_crops(task.crop_size, state.network.settings)
             _train(task, state, validation)
             if here.first:
                 _write_model(task, state)
@@ -214,6 +216,7 @@ def _write_model(task: Task, run: Run) -> None:
 
 def _summary(task: Task, seconds: float) -> TrainSummary:
     last = read_log(task.output / "log.csv")[-1]
+    accuracy = float(last["accuracy"])
     return TrainSummary(
         output=task.output,
         products=len(task.rows.products),
@@ -221,7 +224,7 @@ def _summary(task: Task, seconds: float) -> TrainSummary:
         epochs=int(last["epoch"]) + 1,
         steps=int(last["step"]),
         loss=float(last["loss"]),
-        accuracy=float(last["accuracy"]),
+        accuracy=None if math.isnan(accuracy) else accuracy,
         validation=dict(open_model(task.output).about.get("validation", {})),
         seconds=round(seconds, 3),
         images_per_second=float(last["images_per_second"]),
