@@ -125,6 +125,25 @@ def test_crops_elsewhere(tmp_path):
     assert shown.picture.exists() and shown.first_hits.keys() == {"plain"}
 
 
+def test_rankings_of_other_crops_are_refused_and_of_other_models_are_not(tmp_path):
+    for name in "abc":
+        (tmp_path / name).mkdir()
+    case = write_case(tmp_path / "a", queries=4, gallery=8)
+    again = write_case(tmp_path / "b", queries=4, gallery=8, seed=1)
+    shown = show.run([case.ranking, again.ranking], tmp_path / "row.png", ShowOptions())
+    assert len(shown.first_hits) == 2
+    other = write_case(tmp_path / "c", queries=4, gallery=9)
+    with pytest.raises(FashretError, match="are not rankings of the same .* crops"):
+        show.run([case.ranking, other.ranking], tmp_path / "row.png", ShowOptions())
+
+
+def test_the_command_says_what_it_drew(case, fashret, tmp_path):
+    done = fashret("show", case.ranking, case.reranked, "-o", tmp_path / "row.png")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "product product/0" in lines and f"picture {tmp_path / 'row.png'}" in " ".join(lines)
+    assert any(line.startswith("rank of the first hit plain ") and ", re-ranked " in line for line in lines)
+
+
 def test_two_plain_rankings_go_by_their_names(tmp_path):
     case = write_case(tmp_path, queries=2, gallery=4)
     shown = show.run([case.ranking, case.ranking], tmp_path / "row.png", ShowOptions())

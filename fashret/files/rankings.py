@@ -127,7 +127,10 @@ class Ranking:
         record = hdf5.read_json(self.file, side, {})
         path = self.path.resolve().parent / str(record.get("path", ""))
         if not path.is_file():
-            raise FashretError(f"{self.path}: its {side} embeddings {path} are not there; give them with --embeddings")
+            raise FashretError(
+                f"{self.path}: its {side} embeddings {path} are not there; give them with --embeddings, "
+                "which `fashret rerank` has, or put them back"
+            )
         if check and hdf5.digest(path) != record.get("digest"):
             raise FashretError(f"{path}: changed since {self.path} was made from it; run `fashret search` again")
         return path

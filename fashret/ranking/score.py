@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import Ranking
@@ -69,7 +70,7 @@ def score_ranking(ranking: Ranking, ks: Sequence[int], hits: str = "image") -> Q
         raise FashretError(f"--k {' '.join(map(str, ks))}: give numbers from 1 on")
     offsets = ranking.positives("offsets").astype(np.int64, copy=False)
     ranks = ranking.positives("rank").astype(np.int64, copy=False)
-    category, categories = _categories(ranking)
+    category, categories, known = _categories(ranking)
     measures = tuple(f"Acc@{k}" for k in ks)
     if hits == "product":
         first = _first_products(ranking, first_ranks(offsets, ranks), max(ks))
@@ -79,7 +80,7 @@ def score_ranking(ranking: Ranking, ks: Sequence[int], hits: str = "image") -> Q
     if ranking.attribute("within"):
         return QueryScores(measures, None, whole, category, categories)
     within = None
-    if "positives/rank_in_category" in ranking.file:
+    if known and "positives/rank_in_category" in ranking.file:
         held = ranking.positives("rank_in_category").astype(np.int64, copy=False)
         if not len(held) or (held >= 0).any():
             within = _values(*only_ranked(offsets, held), ks)
@@ -91,18 +92,21 @@ def _values(offsets: NDArray[np.int64], ranks: NDArray[np.int64], ks: Sequence[i
     return np.column_stack([precision, hits_at(first_ranks(offsets, ranks), ks)])
 
 
-def _categories(ranking: Ranking) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Category of every query; none where the embeddings are not to be had."""
+def _categories(ranking: Ranking) -> tuple[NDArray[np.int64], tuple[str, ...], bool]:
+    """Category of every query, the names, and whether they are known: not where the embeddings are not to be had."""
     try:
         path = ranking.embeddings_path("query", check=False)
-    except FashretError:
-        return np.full(len(ranking), -1, np.int64), ()
+    except FashretError as error:
+        if ranking.attribute("within"):  # nothing but the average over categories could be told
+            raise
+        log.warning("%s; without them the average over categories is not known", error)
+        return np.full(len(ranking), -1, np.int64), (), False
     with open_embeddings(path) as queries:
         if not len(ranking):
-            return np.empty(0, np.int64), queries.categories
+            return np.empty(0, np.int64), queries.categories, True
         if ranking.query_row.max() >= len(queries):
             raise FashretError(f"{path}: changed since {ranking.path} was made from it; run `fashret search` again")
-        return queries.category[ranking.query_row].astype(np.int64), queries.categories
+        return queries.category[ranking.query_row].astype(np.int64), queries.categories, True
 
 
 def _first_products(ranking: Ranking, first: NDArray[np.int64], most: int) -> NDArray[np.int64]:

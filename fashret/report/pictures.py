@@ -91,8 +91,9 @@ def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Pictures:
             return pictures
     if places:
         raise FashretError(f"{embeddings.path}: its crops are in none of {', '.join(str(p) for p in places)}")
+    names = ", ".join(_input_names(embeddings)) or "not recorded"
     raise FashretError(
-        f"{embeddings.path}: the crops that it was made from ({', '.join(_input_names(embeddings)) or 'not recorded'}) "
+        f"{embeddings.path.resolve()}: the crops that it was made from ({names}) "
         "are not beside it; give the crops.h5, or the folder of the photos, with --crops"
     )
 

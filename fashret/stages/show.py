@@ -6,16 +6,21 @@ one line a ranking, true matches framed in green.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import Ranking, open_ranking
 from fashret.options import ShowOptions
 from fashret.report.gallery import Found, gallery_row
 from fashret.report.pictures import pictures_of
 from fashret.report.row_picture import check_name, save_row
+from fashret.report.tables import printable
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,14 @@ class Shown:
     product: str
     photo: str
     first_hits: dict[str, int]  # by ranking, from 1; 0 = no positive in the gallery
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.text import Text
+
+        hits = ", ".join(f"{name} {hit or 'none'}" for name, hit in self.first_hits.items())
+        facts = {"picture": self.picture, "query": self.query, "product": self.product, "photo": self.photo}
+        for name, value in {**facts, "rank of the first hit": hits}.items():
+            yield Text(f"{name:<22} {printable(str(value), 200)}")
 
 
 def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> Shown:
@@ -41,12 +54,25 @@ def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> Shown:
     check_name(output)
     opened = [open_ranking(path) for path in rankings]
     paths = {side: opened[0].embeddings_path(side) for side in ("query", "gallery")}
+    for other in opened[1:]:
+        _check_same_crops(opened[0], other)
     with open_embeddings(paths["query"]) as query, open_embeddings(paths["gallery"]) as gallery:
         found = Found(dict(zip(line_names(opened), opened, strict=True)), query, gallery, {})
         row = gallery_row(found, options.query, results=options.results)
         pictures = {"query": pictures_of(query, options.crops), "gallery": pictures_of(gallery, options.crops)}
         save_row(output, row, pictures)
     return Shown(output, row.number, row.query.product, row.query.source, {li.name: li.first_hit for li in row.lines})
+
+
+def _check_same_crops(first: Ranking, other: Ranking) -> None:
+    """Rankings by several models can be drawn together, but only of the same crops."""
+    if first.search_identity[:2] == other.search_identity[:2]:
+        return
+    for side in ("query", "gallery"):
+        one, two = first.embeddings_path(side, check=False), other.embeddings_path(side, check=False)
+        with open_embeddings(one) as ours, open_embeddings(two) as theirs:
+            if not np.array_equal(ours.crop_id, theirs.crop_id):
+                raise FashretError(f"{first.path} and {other.path}: are not rankings of the same {side} crops")
 
 
 def line_names(rankings: Sequence[Ranking]) -> list[str]:
