@@ -151,6 +151,27 @@ def _bound_above(tile: Tile, t: int, upper: NDArray) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _bound_below(tile: Tile, t: int, fallen: NDArray) -> None:
+    """Fill ``fallen`` with the negative of the lower bounds of :func:`bound_scores`."""
+    rows, columns = tile.row_terms, tile.column_terms
+    scale, half, loose = rows.scale[t], rows.half[t] * np.float32(1.0 + WIDENING), rows.loose[t]
+    products = tile.products[t]
+    for j in range(products.shape[0]):
+        middle = np.float32(products[j]) * (scale * columns.column_scale[j])
+        spread = columns.slack[j] + loose * columns.reach[j]
+        fallen[j] = spread - (middle - half * columns.square[j])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _upper(tile: Tile, t: int, j: int) -> np.float32:
+    """Upper bound of the score of one pair, as in :func:`bound_scores`."""
+    rows, columns = tile.row_terms, tile.column_terms
+    middle = np.float32(tile.products[t, j]) * (rows.scale[t] * columns.column_scale[j])
+    spread = columns.slack[j] + rows.loose[t] * columns.reach[j]
+    return (middle - rows.half[t] * np.float32(1.0 - WIDENING) * columns.square[j]) + spread
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _lower(tile: Tile, t: int, j: int) -> np.float32:
     """Lower bound of the score of one pair, as in :func:`bound_scores`."""
     rows, columns = tile.row_terms, tile.column_terms
@@ -272,19 +293,33 @@ def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: V
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _tighten_far(tile: Tile, t: int, found: NDArray, count: int, fallen: NDArray) -> int:
+    """Of columns with lower bounds −``fallen`` keep those that can be the farthest of them."""
+    most = np.float32(np.inf)
+    for place in range(count):
+        most = min(most, _upper(tile, t, found[place]))
+    most = np.float32(most + 2 * rounding_of(tile, tile.which[t]))  # the farthest column scores no more
+    kept = 0
+    for place in range(count):
+        if -fallen[found[place]] <= most:
+            found[kept] = found[place]
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def keep_farthest(start: int, stop: int, tile: Tile, farthest: NDArray, verdict: Verdict) -> None:
     """Raise the largest distance so far (n float64) of the rows ``start`` … ``stop`` of a tile."""
     size = tile.products.shape[1]
-    lower, upper = np.empty(size, np.float32), np.empty(size, np.float32)
-    found = np.empty(size, np.int64)
+    fallen, found = np.empty(size, np.float32), np.empty(size, np.int64)
     for t in range(start, stop):
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
-        bound_scores(tile, t, lower, upper)
-        most = np.float32(upper.min() + 2 * rounding_of(tile, i))  # the farthest column scores no more
-        most = min(most, score_above(tile, i, farthest[i]))
-        count = _at_least(-lower, -most, found)
+        _bound_below(tile, t, fallen)
+        count = _at_least(fallen, -score_above(tile, i, farthest[i]), found)
+        if count > 1:
+            count = _tighten_far(tile, t, found, count, fallen)
         verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 1
         if verdict.waiting[i]:
             continue
