@@ -230,3 +230,37 @@ def test_bf16_trains_with_losses_in_float32() -> None:
     loop.train(run, iter([make_batch()]), options, machine, lambda *_: None)
     assert seen == [torch.float32]
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in run.network.parameters())
+
+
+def scaled(options: TrainOptions, scale: float) -> loop.Run:
+    """A run with fp16's scaler, which a CPU has too."""
+    run = make_run(options)
+    run.scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=2)
+    return run
+
+
+def test_fp16_learns_what_float32_learns_and_its_scale_is_resumed() -> None:
+    options = tiny_options(optimiser="sgd", warmup=0)
+    plain, half = make_run(options), scaled(options, 2.0**10)
+    before = state_of(plain)
+    for run, precision in ((plain, "float32"), (half, "fp16")):
+        batches = iter([make_batch(), make_batch(number=1, seed=1)])
+        loop.train(run, batches, options, loop.Machine(torch.device("cpu"), precision), lambda *_: None)
+    after, found = state_of(plain), state_of(half)
+    for name in ("backbone.conv.weight", "classifier.weight"):
+        moved = after[name] - before[name]
+        assert float((found[name] - after[name]).norm()) < 0.02 * float(moved.norm()) != 0
+    torch.testing.assert_close(half.losses[2].module.centers, plain.losses[2].module.centers, rtol=0.01, atol=0.01)
+    assert half.scaler.get_scale() == 2.0**11  # two good steps
+    resumed = scaled(options, 1.0)
+    resumed.restore(half.state())
+    assert resumed.scaler.get_scale() == 2.0**11 and resumed.step == 2
+
+
+def test_fp16_leaves_out_a_step_that_overflows() -> None:
+    options = tiny_options(optimiser="sgd", warmup=0, loss=("softmax", "triplet"))
+    run = scaled(options, 2.0**60)
+    before = dict(run.network.named_parameters())["backbone.conv.weight"].detach().clone()
+    loop.train(run, iter([make_batch()]), options, loop.Machine(torch.device("cpu"), "fp16"), lambda *_: None)
+    assert run.network.backbone.conv.weight.equal(before) and run.scaler.get_scale() == 2.0**59
+    assert run.step == 1

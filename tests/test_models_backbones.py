@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,52 @@ def test_resnet50_has_the_published_names_but_for_ibn():
         whole = tuple(2 * size for size in shape) if ".bn1.BN." in name else shape  # the other half is the IN
         expected[name.replace(".bn1.BN.", ".bn1.")] = whole
     assert shapes(backbone("resnet50")) == without(expected, "fc.")
+
+
+# blocks in each stage (He et al., arXiv 1512.03385, table 1), whether they are bottlenecks, and the number of
+# parameters that torchvision's documentation gives for the file IMAGENET1K_V1
+RESNETS = {
+    "resnet18": ((2, 2, 2, 2), False, 11_689_512),
+    "resnet34": ((3, 4, 6, 3), False, 21_797_672),
+    "resnet50": ((3, 4, 6, 3), True, 25_557_032),
+    "resnet101": ((3, 4, 23, 3), True, 44_549_160),
+    "resnet152": ((3, 8, 36, 3), True, 60_192_808),
+}
+
+
+def published_resnet(name: str) -> dict[str, tuple[int, ...]]:
+    """Every name and shape in the file that torchvision publishes, spelled out from the paper's table."""
+    stages, bottleneck, _ = RESNETS[name]
+    found: dict[str, tuple[int, ...]] = {}
+
+    def convolution(place: str, out: int, channels: int, side: int, norm: str) -> None:
+        found[f"{place}.weight"] = (out, channels, side, side)
+        found.update({f"{norm}.{part}": (out,) for part in ("weight", "bias", "running_mean", "running_var")})
+        found[f"{norm}.num_batches_tracked"] = ()
+
+    convolution("conv1", 64, 3, 7, "bn1")
+    channels = 64
+    for stage, blocks in enumerate(stages, 1):
+        width = 64 * 2 ** (stage - 1)
+        out = 4 * width if bottleneck else width
+        for block in range(blocks):
+            place, sides, inner = f"layer{stage}.{block}", (1, 3, 1) if bottleneck else (3, 3), channels
+            for i, side in enumerate(sides, 1):
+                made = out if i == len(sides) else width
+                convolution(f"{place}.conv{i}", made, inner, side, f"{place}.bn{i}")
+                inner = made
+            if channels != out:
+                convolution(f"{place}.downsample.0", out, channels, 1, f"{place}.downsample.1")
+            channels = out
+    return found | {"fc.weight": (1000, channels), "fc.bias": (1000,)}
+
+
+@pytest.mark.parametrize("name", PLAIN_RESNETS)
+def test_resnets_have_the_published_names_and_shapes(name):
+    expected = published_resnet(name)
+    learned = [shape for key, shape in expected.items() if not key.endswith(("_mean", "_var", "_tracked"))]
+    assert sum(math.prod(shape) for shape in learned) == RESNETS[name][2]
+    assert shapes(backbone(name)) == without(expected, "fc.")
 
 
 @pytest.mark.parametrize("name", PLAIN_RESNETS)

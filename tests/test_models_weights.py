@@ -24,6 +24,8 @@ from fashret.models.checkpoints import read_checkpoint
 from fashret.models.network import build
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import imagenet_file, published, start
+from tests.test_models_backbones import published as published_shapes
+from tests.test_models_backbones import published_resnet
 
 OSNET = ModelSettings(backbone="osnet_x0_25", weights="none", height=32, width=32)
 RESNET = dataclasses.replace(OSNET, backbone="resnet18")
@@ -69,6 +71,19 @@ def test_plain_state_dict_with_classifier(tmp_path):
     check_equal(network, tensors, ("backbone",))
     fresh = build(dataclasses.replace(OSNET, classes=6))  # the rest is as random as it was
     check_equal(network, dict(fresh.state_dict()), ("neck", "classifier"))
+
+
+@pytest.mark.parametrize("name", ["osnet_x1_0", "osnet_x0_25", "osnet_ain_x1_0", "resnet50_ibn_a", "resnet18"])
+def test_a_file_with_exactly_the_published_names_and_shapes_loads(name, tmp_path):
+    listed = published_resnet(name) if name == "resnet18" else published_shapes(name)
+    zero = torch.zeros(())  # one number, seen in every shape: the file stays small
+    path = saved(tmp_path / "published.pth", {key: zero.expand(shape) for key, shape in listed.items()})
+    network = start(dataclasses.replace(OSNET, backbone=name, weights=str(path), classes=3))
+    assert not any(tensor.any() for tensor in network.backbone.state_dict().values())
+    del listed[next(key for key in reversed(listed) if key.endswith("running_var"))]
+    path = saved(tmp_path / "less.pth", {key: zero.expand(shape) for key, shape in listed.items()})
+    with pytest.raises(FashretError, match="missing: backbone.*running_var"):
+        start(dataclasses.replace(OSNET, backbone=name, weights=str(path)))
 
 
 def test_older_files_without_batch_counters_and_in_half_precision(tmp_path):
