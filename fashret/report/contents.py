@@ -6,7 +6,7 @@ In: ranking files and their scores. Out: `fashret.report.page.Report`, and the f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fashret.files.rankings import Ranking, open_ranking
 from fashret.files.rows import Role
 from fashret.report.gallery import Found, choose_queries, gallery_rows
 from fashret.report.page import Card, Report, check_folder, write_report
-from fashret.report.pictures import pictures_of
+from fashret.report.pictures import CropPictures, Pictures, pictures_of
 from fashret.report.plots import (
     Plot,
     bars_per_category,
@@ -71,7 +71,8 @@ def report_on_run(folder: Path, rankings: Mapping[str, Path], run: Run, tables: 
     with open_embeddings(paths["query"]) as query, open_embeddings(paths["gallery"]) as gallery:
         found = Found(opened, query, gallery, _precision(opened, run))
         pictures = {"query": pictures_of(query, shown.crops), "gallery": pictures_of(gallery, shown.crops)}
-        return write_report(folder, make_report(found, run, tables, shown), pictures)
+        report = make_report(found, run, tables, shown)
+        return write_report(folder, replace(report, facts={**report.facts, **crop_facts(pictures)}), pictures)
 
 
 def report_on_runs(
@@ -245,6 +246,19 @@ def facts(found: Found) -> dict[str, dict[str, Any]]:
         }
     parts["Model"] = model_facts(found.query.model) or {"model": "not recorded"}
     return {heading: {k: v for k, v in values.items() if v not in ("", None)} for heading, values in parts.items()}
+
+
+def crop_facts(pictures: Mapping[str, Pictures]) -> dict[str, dict[str, Any]]:
+    """How the crops were made: which photos of the dataset are searched is among it. Nothing for photos in a folder."""
+    files = {side: made.crops for side, made in pictures.items() if isinstance(made, CropPictures)}
+    one = len({crops.path.resolve() for crops in files.values()}) == 1
+    parts = {}
+    for side, crops in files.items():
+        about = {"file": crops.path.name, "dataset": crops.dataset, "rows": f"{len(crops):,}", **_stamp(crops.file)}
+        about |= flat(hdf5.read_json(crops.file, "options", {}))
+        heading = "Crops" if one else {"query": "Crops of the queries", "gallery": "Crops of the gallery"}[side]
+        parts[heading] = {name: value for name, value in about.items() if value not in ("", None)}
+    return parts
 
 
 def _stamp(file: Any) -> dict[str, Any]:
