@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashret.errors import FashretError
-from fashret.retrieval import selection
+from fashret.retrieval import bounds
 from fashret.retrieval.approximation import Arithmetic, Float32, Int8, Int8Twice
 from fashret.retrieval.blocks import load_block
 from fashret.retrieval.neighbours import Side, Thresholds, all_neighbours, count_before, search
-from fashret.retrieval.selection import Tile
 from fashret.retrieval.tiles import Effort
 from tests import brute
 
@@ -200,11 +199,11 @@ def test_bounds_hold_for_every_pair(metric: str, arithmetic: Arithmetic, width: 
     rows, columns = load_block(everything, 0, 100, cosine), load_block(everything, 0, 400, cosine)
     form, column_form = rows.form(arithmetic), columns.form(arithmetic)
     products = arithmetic.products(form, column_form)
-    tile = Tile(products, np.arange(100), rows.stored, columns.stored, form.terms, column_form.terms, cosine)
+    tile = bounds.Tile(products, np.arange(100), rows.stored, columns.stored, form.terms, column_form.terms, cosine)
     distances = brute.distance_matrix(vectors[:100], vectors, metric)
     lower, upper = np.empty(400, np.float32), np.empty(400, np.float32)
     for i in range(100):
-        selection.bound_scores(tile, i, lower, upper)
+        bounds.bound_scores(tile, i, lower, upper)
         length = 1.0 if cosine else np.linalg.norm(vectors[i].astype(float))
         square = float(length**2)
         score = 1 - distances[i] if cosine else (square - distances[i]) / (2 * length)

@@ -1,7 +1,7 @@
 """Fast approximate products of vectors, with rigorous bounds on their error.
 
 In: a block of vectors. Out: its :class:`Form`, i.e. the vectors scaled to length 1 and rounded to the arithmetic's
-numbers, and the block's terms in the bounds of :mod:`fashret.retrieval.selection`; from two forms, a tile of products.
+numbers, and the block's terms in the bounds of :mod:`fashret.retrieval.bounds`; from two forms, a tile of products.
 
 * float32: a sum of D products in any order is off by at most (D + 2)·2⁻²⁴·|q|·|g|; reduced precision is switched off.
 * int8: sums are exact; with q = q̂ + r_q and g = ĝ + r_g (what rounding to 8 bits took away), Cauchy-Schwarz gives
@@ -23,7 +23,7 @@ import torch
 from numba import njit
 from numpy.typing import NDArray
 
-from fashret.retrieval.selection import SHORT, WIDENING, Stored, Terms
+from fashret.retrieval.bounds import SHORT, WIDENING, Stored, Terms
 from fashret.retrieval.threads import over_rows
 
 UNIT = 2.0**-24  # relative rounding error of float32

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.retrieval.approximation import Arithmetic, Form
+from fashret.retrieval.bounds import SHORT, Stored
 from fashret.retrieval.distances import frozen, squares_of_rows
-from fashret.retrieval.selection import SHORT, Stored
 from fashret.retrieval.threads import over_rows
 
 LONGEST = 1e36  # square of the greatest length that float32 terms can hold (euclidean)

@@ -1,6 +1,6 @@
 """Compiled settling of pairs that were listed elsewhere, on a device that chose what is undecided.
 
-In: a :class:`~fashret.retrieval.selection.Tile` without products, and lists of its undecided pairs. Out: the state of
+In: a :class:`~fashret.retrieval.bounds.Tile` without products, and lists of its undecided pairs. Out: the state of
 its rows, brought up to date by the definition of the distance.
 """
 
@@ -12,16 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fashret.retrieval.selection import (
-    Counts,
-    Nearest,
-    Tile,
-    rounding_of,
-    score_above,
-    score_below,
-    settle_found,
-    settle_pair,
-)
+from fashret.retrieval.bounds import Tile, rounding_of, score_above, score_below, settle_pair
+from fashret.retrieval.selection import Counts, Nearest, settle_found
 
 
 class Listed(NamedTuple):

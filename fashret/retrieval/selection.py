@@ -1,15 +1,8 @@
 """Compiled selection: from a tile of approximate products to the nearest, the farthest, and counts of rows that
 come before.
 
-In: a :class:`Tile`, i.e. the approximate products of a block of rows with a block of columns, rigorous bounds on
-their error, and the stored vectors of both blocks. Out: updated state of the rows. The approximation only decides
-which pairs cannot matter; all others are settled by the definition of the distance.
-
-The *score* of a pair falls with its distance: cosine 1 − d, euclidean (n_q − d)/(2σ_q) = (q·g − n_g/2)/σ_q, where σ
-is a vector's length, or 1 where that is below 10⁻¹⁸. From the product p of row i and column j, the score lies
-within
-
-    p·scale_i·scale_j − half_i·square_j·(1 ± 2⁻²⁰) ± (slack_j + loose_i·reach_j)
+In: a :class:`~fashret.retrieval.bounds.Tile` and the state of its rows. Out: that state, brought up to date. The
+approximation only decides which pairs cannot matter; all others are settled by the definition of the distance.
 """
 
 from __future__ import annotations
@@ -20,46 +13,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fashret.retrieval.distances import defined_distance
+from fashret.retrieval.bounds import (
+    Tile,
+    bound_above,
+    bound_below,
+    bound_scores,
+    lower_bound,
+    rounding_of,
+    score_above,
+    score_below,
+    settle_pair,
+    upper_bound,
+)
 
-WIDENING = 2.0**-20  # relative; more than all float32 roundings of a score
-SHORT = 1e-36  # square of the length below which σ is 1 (euclidean)
 CHUNK = 64  # columns tested at once before any is looked at
 DEFER_ABOVE = 1 / 32  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
-
-
-class Stored(NamedTuple):
-    """A block of rows as the definition needs them."""
-
-    vectors: NDArray[np.float32]  # n×D, read-only
-    squares: NDArray[np.float64]  # n, sums of squares by definition
-    numbers: NDArray[np.int64]  # n, ascending; break ties, and tell a row from itself
-    product: NDArray[np.int64]  # n
-    category: NDArray[np.int64]  # n
-
-
-class Terms(NamedTuple):
-    """A block's part in the bounds: the first three as rows of a tile, the others as columns; n float32 each."""
-
-    scale: NDArray[np.float32]
-    half: NDArray[np.float32]
-    loose: NDArray[np.float32]
-    column_scale: NDArray[np.float32]
-    square: NDArray[np.float32]
-    slack: NDArray[np.float32]
-    reach: NDArray[np.float32]
-
-
-class Tile(NamedTuple):
-    """Approximate products of some rows with all columns of a block, and what is needed to settle a pair."""
-
-    products: NDArray  # t×n float32 or int32
-    which: NDArray[np.int64]  # t, the tile's rows in the block of rows
-    rows: Stored
-    columns: Stored
-    row_terms: Terms  # of the tile's rows
-    column_terms: Terms
-    cosine: bool
 
 
 class Verdict(NamedTuple):
@@ -89,101 +57,6 @@ class Counts(NamedTuple):
     before: NDArray[np.int64]
     before_in_category: NDArray[np.int64]
     same_matrix: bool  # a row does not count itself
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def length_of(cosine: bool, square: float) -> float:
-    """σ of a vector with this sum of squares."""
-    return np.sqrt(square) if cosine or square > SHORT else 1.0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def rounding_of(tile: Tile, i: int) -> float:
-    """More than the float64 rounding of a score of row ``i`` computed from a defined distance."""
-    unit = 1.0 if tile.cosine else length_of(False, tile.rows.squares[i])
-    return (tile.rows.vectors.shape[1] + 16) * 2.0**-51 * unit
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _score(tile: Tile, i: int, distance: float) -> float:
-    square = tile.rows.squares[i]
-    return 1.0 - distance if tile.cosine else (square - distance) / (2.0 * length_of(False, square))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def score_below(tile: Tile, i: int, distance: float) -> np.float32:
-    """A float32 no greater than the score of any pair of row ``i`` at ``distance`` or nearer."""
-    score = _score(tile, i, distance)
-    return np.float32(score - abs(score) * WIDENING - rounding_of(tile, i))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def score_above(tile: Tile, i: int, distance: float) -> np.float32:
-    """A float32 no less than the score of any pair of row ``i`` at ``distance`` or farther."""
-    score = _score(tile, i, distance)
-    return np.float32(score + abs(score) * WIDENING + rounding_of(tile, i))
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def bound_scores(tile: Tile, t: int, lower: NDArray, upper: NDArray) -> None:
-    """Fill ``lower`` and ``upper`` (float32, one a column) with bounds of the scores of the tile's row ``t``."""
-    rows, columns = tile.row_terms, tile.column_terms
-    scale, half, loose = rows.scale[t], rows.half[t], rows.loose[t]
-    half_low, half_high = half * np.float32(1.0 - WIDENING), half * np.float32(1.0 + WIDENING)
-    products = tile.products[t]
-    for j in range(products.shape[0]):
-        middle = np.float32(products[j]) * (scale * columns.column_scale[j])
-        spread = columns.slack[j] + loose * columns.reach[j]
-        lower[j] = (middle - half_high * columns.square[j]) - spread
-        upper[j] = (middle - half_low * columns.square[j]) + spread
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _bound_above(tile: Tile, t: int, upper: NDArray) -> None:
-    """Fill ``upper`` as :func:`bound_scores` does."""
-    rows, columns = tile.row_terms, tile.column_terms
-    scale, half, loose = rows.scale[t], rows.half[t] * np.float32(1.0 - WIDENING), rows.loose[t]
-    products = tile.products[t]
-    for j in range(products.shape[0]):
-        middle = np.float32(products[j]) * (scale * columns.column_scale[j])
-        spread = columns.slack[j] + loose * columns.reach[j]
-        upper[j] = (middle - half * columns.square[j]) + spread
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _bound_below(tile: Tile, t: int, fallen: NDArray) -> None:
-    """Fill ``fallen`` with the negative of the lower bounds of :func:`bound_scores`."""
-    rows, columns = tile.row_terms, tile.column_terms
-    scale, half, loose = rows.scale[t], rows.half[t] * np.float32(1.0 + WIDENING), rows.loose[t]
-    products = tile.products[t]
-    for j in range(products.shape[0]):
-        middle = np.float32(products[j]) * (scale * columns.column_scale[j])
-        spread = columns.slack[j] + loose * columns.reach[j]
-        fallen[j] = spread - (middle - half * columns.square[j])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _upper(tile: Tile, t: int, j: int) -> np.float32:
-    """Upper bound of the score of one pair, as in :func:`bound_scores`."""
-    rows, columns = tile.row_terms, tile.column_terms
-    middle = np.float32(tile.products[t, j]) * (rows.scale[t] * columns.column_scale[j])
-    spread = columns.slack[j] + rows.loose[t] * columns.reach[j]
-    return (middle - rows.half[t] * np.float32(1.0 - WIDENING) * columns.square[j]) + spread
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _lower(tile: Tile, t: int, j: int) -> np.float32:
-    """Lower bound of the score of one pair, as in :func:`bound_scores`."""
-    rows, columns = tile.row_terms, tile.column_terms
-    middle = np.float32(tile.products[t, j]) * (rows.scale[t] * columns.column_scale[j])
-    spread = columns.slack[j] + rows.loose[t] * columns.reach[j]
-    return (middle - rows.half[t] * np.float32(1.0 + WIDENING) * columns.square[j]) - spread
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def settle_pair(tile: Tile, i: int, j: int) -> float:
-    rows, columns = tile.rows, tile.columns
-    return defined_distance(tile.cosine, rows.vectors[i], columns.vectors[j], rows.squares[i], columns.squares[j])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -246,7 +119,7 @@ def _tighten(tile: Tile, t: int, k: int, found: NDArray, upper: NDArray, count: 
     """Of more than ``k`` columns keep those that can be among the k nearest of them."""
     worst = np.empty(count, np.float32)
     for place in range(count):
-        worst[place] = -_lower(tile, t, found[place])
+        worst[place] = -lower_bound(tile, t, found[place])
     rounding = rounding_of(tile, tile.which[t])
     least = np.float32(-np.partition(worst, k - 1)[k - 1] - 2 * rounding)  # k columns score at least this
     kept = 0
@@ -281,7 +154,7 @@ def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: V
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
-        _bound_above(tile, t, upper)
+        bound_above(tile, t, upper)
         count = _at_least(upper, score_below(tile, i, nearest.distances[i, 0]), found)
         count = _drop_forbidden(tile, i, nearest, found, count)
         if count > k:
@@ -297,7 +170,7 @@ def _tighten_far(tile: Tile, t: int, found: NDArray, count: int, fallen: NDArray
     """Of columns with lower bounds −``fallen`` keep those that can be the farthest of them."""
     most = np.float32(np.inf)
     for place in range(count):
-        most = min(most, _upper(tile, t, found[place]))
+        most = min(most, upper_bound(tile, t, found[place]))
     most = np.float32(most + 2 * rounding_of(tile, tile.which[t]))  # the farthest column scores no more
     kept = 0
     for place in range(count):
@@ -316,7 +189,7 @@ def keep_farthest(start: int, stop: int, tile: Tile, farthest: NDArray, verdict:
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
-        _bound_below(tile, t, fallen)
+        bound_below(tile, t, fallen)
         count = _at_least(fallen, -score_above(tile, i, farthest[i]), found)
         if count > 1:
             count = _tighten_far(tile, t, found, count, fallen)

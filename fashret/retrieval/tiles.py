@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from fashret.retrieval.approximation import LEVELS, Arithmetic, Form, faster
 from fashret.retrieval.blocks import Block
-from fashret.retrieval.selection import Tile, Verdict
+from fashret.retrieval.bounds import Tile
+from fashret.retrieval.selection import Verdict
 from fashret.retrieval.threads import over_rows
 
 State = tuple[Callable[..., None], Any]  # a compiled selection and its state for a block of rows

@@ -1,6 +1,6 @@
 """Tiles on a GPU: float32 products and the choice of undecided pairs; the definition is left to the CPU.
 
-In and out: as :mod:`fashret.retrieval.tiles`. The bounds are those of :mod:`fashret.retrieval.selection`, so the
+In and out: as :mod:`fashret.retrieval.tiles`. The bounds are those of :mod:`fashret.retrieval.bounds`, so the
 results are the same to the bit. (Any device of torch that multiplies float32 in full precision will do.)
 """
 
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from fashret.retrieval.approximation import Float32, full_precision
 from fashret.retrieval.blocks import Block
+from fashret.retrieval.bounds import WIDENING, Terms, Tile
 from fashret.retrieval.listed import Listed, come_before, roundings, scores_at, settle_farthest, settle_nearest
-from fashret.retrieval.selection import WIDENING, Counts, Nearest, Terms, Tile, add_before, keep_farthest, keep_nearest
+from fashret.retrieval.selection import Counts, Nearest, add_before, keep_farthest, keep_nearest
 from fashret.retrieval.threads import over_rows
 from fashret.retrieval.tiles import Effort, State
 
