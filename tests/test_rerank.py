@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,20 @@ def test_queries_in_another_order(catalogue: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.rows, back.rows[::-1])
     parts = [np.split(part.ranks, part.offsets[1:-1]) for part in (positives, back_positives)]
     assert [list(ranks) for ranks in parts[0]] == [list(ranks) for ranks in parts[1][::-1]]
+
+
+def test_centroid_scores_are_labelled(catalogue: Path, tmp_path: Path) -> None:
+    centroids = Path(shutil.copy(catalogue, tmp_path / "centroids.emb.h5"))
+    with h5py.File(centroids, "r+") as file:
+        file.attrs["centroids"] = True
+    for gallery in (catalogue, centroids):
+        plain, again = (tmp_path / f"{gallery.stem}.{kind}.h5" for kind in ("plain", "again"))
+        write_search(catalogue, gallery, plain, SearchOptions(k=5, device="cpu"))
+        rerank.run(plain, again, NUMBERS)
+        for path in (plain, again):
+            (table, *_) = evaluate.run([path], EvaluateOptions()).tables
+            said = any(note.startswith("Centroid score: one gallery vector a product") for note in table.notes)
+            assert said == ("(centroids)" in table.title) == (gallery == centroids) == open_ranking(path).centroids
 
 
 def test_fewer_queries_than_the_embeddings_have(catalogue: Path, tmp_path: Path) -> None:

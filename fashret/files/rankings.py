@@ -6,7 +6,7 @@
     positives/   offsets Q+1; row, rank (0 = first, over the whole gallery), rank_in_category (−1 = not computed),
                  distance: of every positive of every query, so that mAP is exact although only k results are kept
     attributes: those of every file, `metric`, `within`, `query` and `gallery` (JSON: relative path, digest),
-    `gallery_size`, `reranking` (JSON, empty if plain)
+    `gallery_size`, `centroids` (gallery rows are one vector a product), `reranking` (JSON, empty if plain)
 
 In: arrays. Out: the file, or the arrays again.
 """
@@ -42,6 +42,7 @@ class RankingOrigin:
     metric: str
     within: str = ""
     gallery_size: int = 0
+    centroids: bool = False
     reranking: dict[str, Any] = field(default_factory=dict)
     options: Any = None
     inputs: Any = None
@@ -63,6 +64,7 @@ def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[A
         file.attrs["metric"] = origin.metric
         file.attrs["within"] = origin.within
         file.attrs["gallery_size"] = origin.gallery_size
+        file.attrs["centroids"] = origin.centroids
         hdf5.write_json(file, "reranking", origin.reranking)
         for side, source in (("query", origin.query), ("gallery", origin.gallery)):
             hdf5.write_json(file, side, {"path": relative_path(source, path), "digest": hdf5.digest(source)})
@@ -104,6 +106,11 @@ class Ranking:
     def attribute(self, name: str) -> Any:
         """A plain attribute: "metric", "within", "gallery_size"."""
         return self.file.attrs[name]
+
+    @property
+    def centroids(self) -> bool:
+        """Whether the gallery's rows are centroids: one vector a product, made with its labels."""
+        return bool(self.file.attrs.get("centroids", False))
 
     @property
     def reranking(self) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def write_rerank(ranking: Path, output: Path, options: RerankOptions, unfinished
             metric="euclidean" if options.method == "k-reciprocal" else "cosine",
             within=source.attribute("within"),
             gallery_size=len(sides.gallery),
+            centroids=searched.centroids,
             reranking=settings,
             options=asdict(options),
             inputs=inputs,

@@ -71,6 +71,7 @@ def write_search(queries: Path, gallery: Path | None, output: Path, options: Sea
             metric=options.metric,
             within=options.within,
             gallery_size=len(sides.gallery),
+            centroids=searched.centroids,
             options=asdict(options),
             inputs=inputs_of(asked, searched),
         )

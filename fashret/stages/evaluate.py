@@ -178,7 +178,7 @@ def _of_rankings(name: str, first: Path, second: Path | None = None, *, options:
         )
     again = score_ranking(rankings.open_ranking(second), options.k, options.hits) if second else None
     run = Run(
-        name=name,
+        name=f"{name} (centroids)" if opened.centroids else name,
         measures=scores.measures,
         category=scores.category,
         categories=scores.categories,
@@ -197,6 +197,8 @@ def _searches(scores: QueryScores) -> Searches:
 
 def _notes(ranking: rankings.Ranking, options: EvaluateOptions) -> tuple[str, ...]:
     notes = []
+    if ranking.centroids:
+        notes.append("Centroid score: one gallery vector a product, made with its labels; not a score over images.")
     if options.hits == "product":
         notes.append("Product hits: ranked images are collapsed to products before k is counted.")
     if ranking.reranking:
