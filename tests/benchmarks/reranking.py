@@ -1,8 +1,7 @@
-"""Re-ranking: time and memory beside the dense form, growth with the number of rows, and Street2Shop's size.
+"""Re-ranking: time and memory beside the dense form, and growth with the number of rows.
 
     python -m tests.benchmarks.reranking compare            # N=20,000, Q=2,000, D=512 beside the dense form
     python -m tests.benchmarks.reranking growth             # N=50,000, 100,000, 200,000
-    python -m tests.benchmarks.reranking full FOLDER        # Q=8,637, G=304,380, D=2048, from file to scores
 
 In: nothing; the vectors are drawn (`tests.benchmarks.vectors`). Out: a Markdown table. Every run is a process of
 its own; CPU seconds are of that process after its imports, memory is its peak anonymous memory (RssAnon) above what
@@ -30,20 +29,6 @@ from tests.benchmarks.vectors import Recipe, calibrated, gallery_blocks, query_b
 
 COMPARED = Recipe(2_000, 18_000, 512)
 GROWN = (50_000, 100_000, 200_000)
-CATEGORIES = {  # Street2Shop: test queries, gallery photos
-    "bags": (174, 16_308),
-    "belts": (89, 1_252),
-    "dresses": (3_292, 69_585),
-    "eyewear": (138, 1_595),
-    "footwear": (2_178, 75_836),
-    "hats": (86, 2_551),
-    "leggings": (517, 8_219),
-    "outerwear": (666, 34_695),
-    "pants": (130, 7_640),
-    "skirts": (604, 18_281),
-    "tops": (763, 68_418),
-}
-FULL = Recipe(8_637, 304_380, 2_048)
 
 
 @dataclass

@@ -4,10 +4,10 @@ categories.
     python -m tests.benchmarks.street2shop_size FOLDER [--memory 6GB] [--scale 0.1] [--device cpu]
 
 Draws the embeddings (2.6 GB, once), then runs `fashret search`, `fashret rerank` and `fashret evaluate` on them and
-says what each took, then checks sampled queries against float64 computed from the vectors
-(`tests.benchmarks.check_reranking`).
+says what each took. `python -m tests.benchmarks.check_reranking FOLDER/reranked.h5` checks sampled queries of it
+against float64 computed from the vectors.
 
-In: nothing. Out: a Markdown table, the scores, the check. Memory is the peak of the process's anonymous memory
+In: nothing. Out: a Markdown table, the scores. Memory is the peak of the process's anonymous memory
 (RssAnon) above that of a process that has only imported the same modules.
 """
 
