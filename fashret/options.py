@@ -23,6 +23,8 @@ def option(default: Any, help: str, *, flag: str = "", choices: tuple[str, ...] 
     return field(default=default, metadata=about)
 
 
+MOVED = "embeddings.h5 if moved; give it twice for queries and gallery"  # help of --embeddings
+
 UNITS: dict[str, Callable[[float], float]] = {
     "": lambda n: n,
     "K": lambda n: n * 1e3,
@@ -203,7 +205,7 @@ class RerankOptions:
     )
     neighbours: int = option(10, "aqe, alpha-qe: gallery rows that a query is averaged with")
     alpha: float = option(3.0, "alpha-qe: power of the similarity that a neighbour counts with")
-    embeddings: tuple[Path, ...] = option((), "embeddings.h5 if moved; give it twice for queries and gallery")
+    embeddings: tuple[Path, ...] = option((), MOVED)
     resume: bool = option(False, "go on where an interrupted run stopped")
     restart: bool = option(False, "throw away what an interrupted run left")
     memory: str = option("2GB", "memory budget")
@@ -222,6 +224,7 @@ class EvaluateOptions:
     report: Path | None = option(None, "write a page with tables, curves and a gallery of queries into this folder")
     gallery: int = option(60, "report: queries in the gallery: best, worst, moved by re-ranking, random")
     crops: tuple[Path, ...] = option((), "report: crops.h5, or folder of the photos, where it is not beside")
+    embeddings: tuple[Path, ...] = option((), "of rankings: " + MOVED)
     size_plot: Path | None = option(None, "draw scores against the models' input sizes into this SVG, PNG or PDF")
     csv: bool = option(False, "print the tables as CSV")
     markdown: bool = option(False, "print the tables as Markdown")
@@ -244,3 +247,4 @@ class ShowOptions:
     query: int = option(0, "number of the query in the ranking, from 0")
     results: int = option(10, "results shown on a line")
     crops: tuple[Path, ...] = option((), "crops.h5, or folder of the photos, where it is not beside the embeddings")
+    embeddings: tuple[Path, ...] = option((), MOVED)

@@ -13,6 +13,7 @@ In: arrays. Out: the file, or the arrays again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files import hdf5
-from fashret.files.embeddings import relative_path
+from fashret.files.embeddings import open_embeddings, relative_path
 
 KIND = "fashret.ranking"
 VERSION = 1
@@ -73,8 +74,9 @@ def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[A
 class Ranking:
     """An open ranking.h5; arrays are read when they are first asked for."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, moved: Mapping[str, Path] | None = None) -> None:
         self.path = Path(path)
+        self.moved = moved or {}
         self.file = hdf5.open_file(self.path, KIND, VERSION, NEEDED)
 
     def __len__(self) -> int:
@@ -120,11 +122,16 @@ class Ranking:
     @property
     def search_identity(self) -> tuple[Any, ...]:
         """What was searched: a ranking and its re-ranked one agree in it."""
-        sides = [hdf5.read_json(self.file, side, {}).get("digest") for side in ("query", "gallery")]
-        return (*sides, self.attribute("within"), len(self))
+        return (*self.digests, self.attribute("within"), len(self))
+
+    @property
+    def digests(self) -> tuple[str, str]:
+        """Those of the query and the gallery embeddings that it was made from."""
+        query, gallery = (str(hdf5.read_json(self.file, side, {}).get("digest")) for side in ("query", "gallery"))
+        return query, gallery
 
     def embeddings_path(self, side: str, check: bool = True) -> Path:
-        """Path of the embeddings of `side` ("query" or "gallery"), found from where the ranking lies.
+        """Path of the embeddings of `side` ("query" or "gallery"): among the moved ones, or where the ranking says.
 
         Raises
         ------
@@ -132,23 +139,64 @@ class Ranking:
             If it is not there, or (with `check`) is not the file that the ranking was made from.
         """
         record = hdf5.read_json(self.file, side, {})
+        if record.get("digest") in self.moved:
+            return self.moved[record["digest"]]
         path = self.path.resolve().parent / str(record.get("path", ""))
         if not path.is_file():
             raise FashretError(
                 f"{self.path}: its {side} embeddings {path} are not there; give them with --embeddings, "
-                "which `fashret rerank` has, or put them back"
+                "or put them back"
             )
         if check and hdf5.digest(path) != record.get("digest"):
             raise FashretError(f"{path}: changed since {self.path} was made from it; run `fashret search` again")
         return path
 
 
-def open_ranking(path: Path | str) -> Ranking:
+def open_ranking(path: Path | str, moved: Mapping[str, Path] | None = None) -> Ranking:
     """Open a ranking.h5 for reading.
+
+    Parameters
+    ----------
+    moved
+        Where embeddings are that are not where the ranking says, by digest: see `moved_embeddings`.
 
     Raises
     ------
     FashretError
         If it is missing, damaged, or another kind of file.
     """
-    return Ranking(path)
+    return Ranking(path, moved)
+
+
+def moved_embeddings(given: Sequence[Path]) -> dict[str, Path]:
+    """Embeddings files by digest, which rankings know them by wherever they are.
+
+    Raises
+    ------
+    FashretError
+        If one is missing, damaged, or another kind of file.
+    """
+    found = {}
+    for path in given:
+        with open_embeddings(path) as file:
+            found[file.digest] = path
+    return found
+
+
+def check_moved(moved: Mapping[str, Path], rankings: Iterable[Ranking]) -> None:
+    """Refuse a file that the user gave for the embeddings of rankings and that is of none of them.
+
+    Raises
+    ------
+    FashretError
+        If there is such a file.
+    """
+    opened = list(rankings)
+    known = {digest for ranking in opened for digest in ranking.digests}
+    for digest, path in moved.items():
+        if digest not in known:
+            made = ", ".join(str(ranking.path) for ranking in opened) or "any ranking given here"
+            raise FashretError(
+                f"{path}: given with --embeddings, is not what {made} was made from, or has changed; "
+                "give that file, or run `fashret search` again"
+            )

@@ -23,7 +23,14 @@ from fashret.console import duration, log
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.embeddings import Embeddings, open_embeddings
-from fashret.files.rankings import Ranking, RankingOrigin, open_ranking, write_ranking
+from fashret.files.rankings import (
+    Ranking,
+    RankingOrigin,
+    check_moved,
+    moved_embeddings,
+    open_ranking,
+    write_ranking,
+)
 from fashret.files.unfinished import open_unfinished
 from fashret.models.devices import choose_device
 from fashret.options import RerankOptions, parse_memory
@@ -71,8 +78,8 @@ def write_rerank(ranking: Path, output: Path, options: RerankOptions, unfinished
     started = time.monotonic()
     hdf5.check_output(output)
     settings, method = method_of(options)
-    source = open_ranking(ranking)
-    paths = embeddings_of(source, options.embeddings)
+    source = _open_source(ranking, options.embeddings)
+    paths = source.embeddings_path("query"), source.embeddings_path("gallery")
     with open_embeddings(paths[0]) as asked, open_embeddings(paths[1]) as searched:
         sides, order = _sides(source, asked, searched)
         request = _request(source, sides, options)
@@ -176,35 +183,14 @@ def method_of(options: RerankOptions) -> tuple[dict[str, Any], Method]:
     return {"method": options.method, **asdict(moved)}, partial(rerank_expanded, how=moved)
 
 
-def embeddings_of(ranking: Ranking, given: tuple[Path, ...]) -> tuple[Path, Path]:
-    """Paths of the embeddings of the queries and of the gallery.
-
-    Parameters
-    ----------
-    given
-        Where they are now, if not where the ranking says: one file for both, or that of the queries and that of the
-        gallery.
-
-    Raises
-    ------
-    FashretError
-        If they are not there, or are not the files that the ranking was made from.
-    """
+def _open_source(path: Path, given: tuple[Path, ...]) -> Ranking:
+    """The ranking to re-rank, which finds its embeddings among the given ones too."""
     if len(given) > 2:
         raise FashretError(f"--embeddings was given {len(given)} times: give the queries' file and the gallery's")
-    if not given:
-        return ranking.embeddings_path("query"), ranking.embeddings_path("gallery")
-    paths = given[0], given[-1]
-    for side, path in zip(("query", "gallery"), paths, strict=True):
-        record = hdf5.read_json(ranking.file, side, {})
-        with open_embeddings(path) as file:
-            if file.digest != record.get("digest"):
-                name = Path(record.get("path", "?")).name
-                raise FashretError(
-                    f"{path}: is not the {name} that {ranking.path} was made from, or has changed; "
-                    "run `fashret search` again"
-                )
-    return paths
+    moved = moved_embeddings(given)
+    source = open_ranking(path, moved)
+    check_moved(moved, [source])
+    return source
 
 
 def _sides(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[Sides, NDArray[np.int64]]:

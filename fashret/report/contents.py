@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.embeddings import open_embeddings
-from fashret.files.rankings import Ranking, open_ranking
+from fashret.files.rankings import Ranking
 from fashret.files.rows import Role
 from fashret.report.gallery import Found, choose_queries, gallery_rows
 from fashret.report.page import Card, Report, check_folder, write_report
@@ -51,13 +51,15 @@ class Shown:
     seed: int = 0
 
 
-def report_on_run(folder: Path, rankings: Mapping[str, Path], run: Run, tables: Sequence[Table], shown: Shown) -> Path:
+def report_on_run(
+    folder: Path, rankings: Mapping[str, Ranking], run: Run, tables: Sequence[Table], shown: Shown
+) -> Path:
     """Write the report of one run: scores, curves, gallery, origins.
 
     Parameters
     ----------
     rankings
-        The ranking files by name, "plain" or "re-ranked" or both.
+        The rankings by name, "plain" or "re-ranked" or both.
 
     Raises
     ------
@@ -65,25 +67,24 @@ def report_on_run(folder: Path, rankings: Mapping[str, Path], run: Run, tables: 
         If the rankings' embeddings or the pictures are not there, or the folder is not to be written.
     """
     check_folder(folder.resolve())
-    opened = {name: open_ranking(path) for name, path in rankings.items()}
-    first = next(iter(opened.values()))
+    first = next(iter(rankings.values()))
     paths = {side: first.embeddings_path(side) for side in ("query", "gallery")}
     with open_embeddings(paths["query"]) as query, open_embeddings(paths["gallery"]) as gallery:
-        found = Found(opened, query, gallery, _precision(opened, run))
+        found = Found(rankings, query, gallery, _precision(rankings, run))
         pictures = {"query": pictures_of(query, shown.crops), "gallery": pictures_of(gallery, shown.crops)}
         report = make_report(found, run, tables, shown)
         return write_report(folder, replace(report, facts={**report.facts, **crop_facts(pictures)}), pictures)
 
 
 def report_on_runs(
-    folder: Path, rankings: Sequence[Mapping[str, Path]], runs: Sequence[Run], tables: Sequence[Table]
+    folder: Path, rankings: Sequence[Mapping[str, Ranking]], runs: Sequence[Run], tables: Sequence[Table]
 ) -> Path:
     """Write the report of several runs side by side: scores, curves, origins."""
     check_folder(folder.resolve())
     opened = {
-        run.name if len(each) == 1 else f"{run.name}, {kind}": open_ranking(path)
+        run.name if len(each) == 1 else f"{run.name}, {kind}": ranking
         for run, each in zip(runs, rankings, strict=True)
-        for kind, path in each.items()
+        for kind, ranking in each.items()
     }
     ranks = {
         name: _ranks_by_query(ranking.positives("offsets"), ranking.positives("rank"))
@@ -92,7 +93,7 @@ def report_on_runs(
     first = {name: np.array([query.min() for query in queries]) for name, queries in ranks.items()}
     about = {}
     for run, each in zip(runs, rankings, strict=True):
-        with open_embeddings(open_ranking(next(iter(each.values()))).embeddings_path("query", check=False)) as query:
+        with open_embeddings(next(iter(each.values())).embeddings_path("query", check=False)) as query:
             about[run.name] = {"dataset": query.dataset, **model_facts(query.model)}
     report = Report(
         title=f"{len(runs)} runs",
@@ -112,12 +113,12 @@ def check_outputs(folder: Path | None, plot: Path | None) -> None:
         check_plot_name(plot)
 
 
-def plot_sizes(path: Path, rankings: Sequence[Mapping[str, Path]], runs: Sequence[Run]) -> None:
+def plot_sizes(path: Path, rankings: Sequence[Mapping[str, Ranking]], runs: Sequence[Run]) -> None:
     """Draw mAP and Acc@1 of every run's first ranking, unconstrained, against the input size of its model."""
     sizes = []
     scores: dict[str, list[Score]] = {name: [] for name in ("mAP", "Acc@1") if all(name in r.measures for r in runs)}
     for run, each in zip(runs, rankings, strict=True):
-        with open_embeddings(open_ranking(next(iter(each.values()))).embeddings_path("query", check=False)) as query:
+        with open_embeddings(next(iter(each.values())).embeddings_path("query", check=False)) as query:
             settings = query.model.get("settings") or {}
         if not settings.get("height") or not settings.get("width"):
             raise FashretError(f"{run.name}: its embeddings do not say the input size of their model")

@@ -7,7 +7,7 @@ plain ranking and its re-ranked one are one run. Out: the tables of the runs; a 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Evaluation:
 class Scored:
     """One run: its rankings by name, "plain" or "re-ranked" or both, and its scores."""
 
-    rankings: dict[str, Path]
+    rankings: dict[str, rankings.Ranking]
     run: Run
 
 
@@ -74,11 +74,12 @@ def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
         if options.cross_domain and kind == rankings.KIND:
             raise FashretError(f"{path}: --cross-domain takes embeddings files, which know the dataset of their model")
     check_outputs(options.report, options.size_plot)
-    pairs = _paired(kinds)
+    opened = _opened(kinds, options)
+    pairs = _paired(kinds, opened)
     names = short_names([str(paths[0]) for paths in pairs])
     with tempfile.TemporaryDirectory(prefix="fashret-") as scratch:
         scored = [
-            _of_rankings(name, *paths, options=options)
+            _of_rankings(name, *(opened[path] for path in paths), options=options)
             if kinds[paths[0]] == rankings.KIND
             else _of_embeddings(name, paths[0], Path(scratch) / str(i), options)
             for i, (name, paths) in enumerate(zip(names, pairs, strict=True))
@@ -107,15 +108,20 @@ def _origin(path: Path) -> Origin:
         return Origin.of(file, hdf5.read_json(file.file, "inputs", []))
 
 
-def _paired(kinds: Mapping[Path, str]) -> list[list[Path]]:
+def _opened(kinds: Mapping[Path, str], options: EvaluateOptions) -> dict[Path, rankings.Ranking]:
+    """The ranking files among those given; they know where their embeddings were moved to."""
+    moved = rankings.moved_embeddings(options.embeddings)
+    opened = {path: rankings.open_ranking(path, moved) for path, kind in kinds.items() if kind == rankings.KIND}
+    rankings.check_moved(moved, opened.values())
+    return opened
+
+
+def _paired(files: Iterable[Path], opened: Mapping[Path, rankings.Ranking]) -> list[list[Path]]:
     """The files of each run: one, or a plain ranking and the first re-ranked one of the same search."""
     plain: dict[Path, tuple[Any, ...]] = {}
     again: dict[Path, tuple[Any, ...]] = {}
-    for path, kind in kinds.items():
-        if kind == rankings.KIND:
-            ranking = rankings.open_ranking(path)
-            (again if ranking.reranking else plain)[path] = ranking.search_identity
-            ranking.close()
+    for path, ranking in opened.items():
+        (again if ranking.reranking else plain)[path] = ranking.search_identity
     pairs: dict[Path, list[Path]] = {}
     for path, identity in plain.items():
         twin = next((other for other, its in again.items() if its == identity), None)
@@ -123,7 +129,7 @@ def _paired(kinds: Mapping[Path, str]) -> list[list[Path]]:
             del again[twin]
             pairs[path] = [path, twin]
     second = {paths[1] for paths in pairs.values()}
-    return [pairs.get(path, [path]) for path in kinds if path not in second]
+    return [pairs.get(path, [path]) for path in files if path not in second]
 
 
 def _report(folder: Path, scored: Sequence[Scored], tables: list[Table], options: EvaluateOptions) -> None:
@@ -150,7 +156,7 @@ def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOpt
     search = SearchOptions(k=k, metric=options.metric, memory=options.memory, device=options.device)
     write_search(path, None, plain, search)
     if not options.rerank:
-        return _of_rankings(name, plain, options=options)
+        return _of_rankings(name, rankings.open_ranking(plain), options=options)
     from fashret.ranking.rerank import write_rerank
 
     again = RerankOptions(
@@ -165,30 +171,31 @@ def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOpt
         device=options.device,
     )
     write_rerank(plain, reranked, again, unfinished=path.with_name(path.name + ".reranking.partial"))
-    return _of_rankings(name, plain, reranked, options=options)
+    return _of_rankings(name, rankings.open_ranking(plain), rankings.open_ranking(reranked), options=options)
 
 
-def _of_rankings(name: str, first: Path, second: Path | None = None, *, options: EvaluateOptions) -> Scored:
-    """Score a ranking file, or a plain one and its re-ranked twin."""
-    opened = rankings.open_ranking(first)
-    scores = score_ranking(opened, options.k, options.hits)
-    if scores.skipped == len(opened) and not options.report:  # a report shows what was found without labels too
+def _of_rankings(
+    name: str, first: rankings.Ranking, second: rankings.Ranking | None = None, *, options: EvaluateOptions
+) -> Scored:
+    """Score a ranking, or a plain one and its re-ranked twin."""
+    scores = score_ranking(first, options.k, options.hits)
+    if scores.skipped == len(first) and not options.report:  # a report shows what was found without labels too
         raise FashretError(
-            f"{name}: none of its {len(opened):,} queries has a positive in the gallery; nothing to score"
+            f"{name}: none of its {len(first):,} queries has a positive in the gallery; nothing to score"
         )
-    again = score_ranking(rankings.open_ranking(second), options.k, options.hits) if second else None
+    again = score_ranking(second, options.k, options.hits) if second is not None else None
     run = Run(
-        name=f"{name} (centroids)" if opened.centroids else name,
+        name=f"{name} (centroids)" if first.centroids else name,
         measures=scores.measures,
         category=scores.category,
         categories=scores.categories,
-        gallery=int(opened.attribute("gallery_size")),
+        gallery=int(first.attribute("gallery_size")),
         plain=_searches(scores),
         reranked=_searches(again) if again else None,
-        notes=_notes(opened, options),
+        notes=_notes(first, options),
     )
-    found = {"re-ranked" if opened.reranking else "plain": first} | ({"re-ranked": second} if second else {})
-    return Scored(found, run)
+    found = {"re-ranked" if first.reranking else "plain": first}
+    return Scored(found | ({"re-ranked": second} if second is not None else {}), run)
 
 
 def _searches(scores: QueryScores) -> Searches:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
-from fashret.files.rankings import Ranking, open_ranking
+from fashret.files.rankings import Ranking, check_moved, moved_embeddings, open_ranking
 from fashret.options import ShowOptions
 from fashret.report.gallery import Found, gallery_row
 from fashret.report.pictures import pictures_of
@@ -52,7 +52,9 @@ def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> Shown:
         written.
     """
     check_name(output)
-    opened = [open_ranking(path) for path in rankings]
+    moved = moved_embeddings(options.embeddings)
+    opened = [open_ranking(path, moved) for path in rankings]
+    check_moved(moved, opened)
     paths = {side: opened[0].embeddings_path(side) for side in ("query", "gallery")}
     for other in opened[1:]:
         _check_same_crops(opened[0], other)
