@@ -237,6 +237,7 @@ def embed(
     source: Annotated[Path, typer.Argument(help="crops.h5, or a folder of photos, or a CSV or Parquet table.")],
     output: Output,
     options: stage_options.EmbedOptions,
+    given: set[str],
 ) -> Any:
     """Turn every crop into a vector: crops.h5 + model → embeddings.h5.
 
@@ -244,7 +245,7 @@ def embed(
     """
     from fashret.stages import embed as stage
 
-    return stage.run(source, output, options)
+    return stage.run(source, output, options, given)
 
 
 @command(stage_options.SearchOptions)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from fashret.cli import app
 from fashret.errors import FashretError
 from fashret.files import checkpoints, hdf5
 from fashret.files.crops import open_crops
@@ -454,12 +456,24 @@ def test_crops_that_change_under_way(crops: Path, model: Path, tmp_path: Path, m
         ({"resume": True, "restart": True}, "exclude each other"),
         ({"model": (Path("nowhere"),)}, "no such model folder"),
         ({"model": (), "backbone": "resnet1"}, "no backbone 'resnet1'"),
+        ({"backbone": "tiny"}, "--model and --backbone exclude each other"),
+        ({"weights": "none", "pooling": "gem"}, "--model and --weights, --pooling exclude each other"),
+        ({"input": "64x64", "fit": "pad"}, "--model and --input, --fit exclude each other"),
+        ({"model": (), "model_weight": (2.0,)}, "--model-weight: .* none was given"),
     ],
 )
 def test_nonsense_is_one_line(crops: Path, model: Path, tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(FashretError, match=words) as caught:
         embed.run(crops, tmp_path / "a.emb.h5", options(model, **changes))
     assert "\n" not in str(caught.value) and not (tmp_path / "a.emb.h5").exists()
+
+
+@pytest.mark.parametrize("name", ["backbone", "weights", "pooling", "input", "fit"])
+def test_even_a_default_beside_a_model_is_refused_on_the_command_line(model: Path, name: str, tmp_path: Path) -> None:
+    flag = [f"--{name}", str(getattr(EmbedOptions(), name))]
+    arguments = ["embed", "a.crops.h5", "--model", str(model), *flag, "-o", str(tmp_path / "a.emb.h5")]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, FashretError) and f"--model and --{name} exclude" in str(result.exception)
 
 
 def test_sources_and_outputs_that_are_none(crops: Path, model: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -47,6 +47,7 @@ from fashret.options import CropOptions, EmbedOptions
 BLOCK = 4096  # rows that are written at a time
 ADVICE = "lower --batch-size; with --resume nothing is embedded twice"
 # options that do not change a vector, or act through the model's digest
+OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own
 INCIDENTAL = ("model", "root", "max_errors", "workers", "resume", "restart", "append", "device", "centroids", "dtype")
 
 
@@ -102,8 +103,13 @@ class Job:
         return json.loads(json.dumps(task))
 
 
-def run(source: Path, output: Path, options: EmbedOptions) -> EmbedSummary | None:
+def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str] = ()) -> EmbedSummary | None:
     """Embed every row of a source.
+
+    Parameters
+    ----------
+    given
+        Names of the options that were set on the command line, to their defaults perhaps.
 
     Returns
     -------
@@ -112,9 +118,10 @@ def run(source: Path, output: Path, options: EmbedOptions) -> EmbedSummary | Non
     Raises
     ------
     FashretError
-        If the source or the model cannot be used, too many photos cannot be read, or the output cannot be written.
+        If the source or the model cannot be used, options exclude each other, too many photos cannot be read, or the
+        output cannot be written.
     """
-    _check_options(options)
+    _check_options(options, given)
     hdf5.check_output(output)
     with ExitStack() as stack:
         device = choose_device(options.device, place().local_rank)
@@ -152,7 +159,14 @@ def run(source: Path, output: Path, options: EmbedOptions) -> EmbedSummary | Non
         )
 
 
-def _check_options(options: EmbedOptions) -> None:
+def _check_options(options: EmbedOptions, given: Collection[str]) -> None:
+    defaults = EmbedOptions()
+    chosen = [n for n in OF_BACKBONE if n in given or getattr(options, n) != getattr(defaults, n)]
+    if options.model and chosen:
+        names = ", ".join(f"--{name}" for name in chosen)
+        raise FashretError(f"--model and {names} exclude each other: a trained model brings its own; leave one out")
+    if options.model_weight and not options.model:
+        raise FashretError("--model-weight: is the weight of a --model, and none was given")
     if options.batch_size < 1:
         raise FashretError(f"--batch-size {options.batch_size}: must be at least 1")
     if not 0 <= options.max_errors <= 1:
