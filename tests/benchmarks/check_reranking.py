@@ -155,7 +155,7 @@ def main() -> None:
     given = parser.parse_args()
     worst = check(given.ranking, given.queries, given.results, given.ranks)
     print("as direct" if worst <= 1 else "NOT as direct")
-    sys.exit(worst > 1)
+    sys.exit(int(worst > 1))
 
 
 if __name__ == "__main__":
