@@ -132,10 +132,10 @@ class TrainOptions:
     lr: float = option(3.5e-4, "base learning rate")
     weight_decay: float = option(5e-4, "weight decay, biases too")
     schedule: str = option("step", "learning rate over the epochs", choices=("step", "cosine", "constant"))
-    steps: tuple[int, ...] = option((40, 70), "step: epochs at which the rate is multiplied by --gamma")
+    steps: tuple[int, ...] = option((40, 70), "step: epochs after which the rate is multiplied by --gamma")
     gamma: float = option(0.1, "step: factor of the learning rate")
     warmup: int = option(10, "epochs of warm-up")
-    warmup_from: float = option(0.01, "factor that warm-up starts from; 0 = (e+1)/warmup")
+    warmup_from: float = option(0.01, "factor that warm-up starts from; 0 = e/warmup in epoch e")
     freeze: int = option(0, "epochs at the start in which only neck and classifier learn")
     freeze_bn: bool = option(False, "keep the backbone's batch-norm statistics as they are")
     # validation and checkpoints

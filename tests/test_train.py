@@ -21,6 +21,7 @@ from fashret.errors import FashretError
 from fashret.files import checkpoints
 from fashret.files.rows import Role, text_array
 from fashret.learning import recorder, task
+from fashret.report.curves import draw_curves
 from fashret.stages import train
 from tests.conftest import invoke, make_rows, write_crops
 from tests.test_checkpoints import full_disk
@@ -75,7 +76,7 @@ def test_a_run_writes_its_folder(crops: Path, tmp_path: Path) -> None:
     assert model.settings["classes"] == TRAIN_PRODUCTS and model.settings["backbone"] == "tiny"
     assert set(model.weights()) == set(task.start(task.network_settings(tiny_options(), 6)).state_dict())
     lines = log_of(tmp_path / "model")
-    assert [line["epoch"] for line in lines] == ["0", "1"] and summary.steps == int(lines[-1]["step"])
+    assert [line["epoch"] for line in lines] == ["1", "2"] and summary.steps == int(lines[-1]["step"])
     assert 0 <= float(lines[-1]["mAP"]) <= float(lines[-1]["Acc@5"]) <= 1
     parts = sum(float(lines[0][name]) for name in ("softmax", "triplet", "center"))
     assert float(lines[0]["loss"]) == pytest.approx(parts, rel=1e-4)
@@ -103,10 +104,12 @@ def test_the_best_weights_are_kept(crops: Path, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(recorder.Recorder, "_end_epoch", end_epoch)
     summary = train.run(crops, tmp_path / "m", tiny_options(epochs=4, validate_every=1))
-    assert summary is not None and summary.validation["mAP"] == 0.7 and summary.validation["epoch"] == 1
+    assert summary is not None and summary.validation["mAP"] == 0.7 and summary.validation["epoch"] == 2
+    assert checkpoints.read_tensors(tmp_path / "m" / "checkpoints" / "best.safetensors")[1]["epoch"] == 2
+    assert checkpoints.open_model(tmp_path / "m").about["validation"]["epoch"] == 2 and summary.epochs == 4
     assert all(tensor.equal(states[1][name]) for name, tensor in weights(tmp_path / "m").items())
     last, about = checkpoints.read_tensors(tmp_path / "m" / "checkpoints" / "last.safetensors")
-    assert about["epoch"] == 3 and all(tensor.equal(states[3][name]) for name, tensor in last.items())
+    assert about["epoch"] == 4 and all(tensor.equal(states[3][name]) for name, tensor in last.items())
 
 
 def test_validation_scores_against_brute_force() -> None:
@@ -243,6 +246,24 @@ def test_a_checkpoint_in_the_middle_of_an_epoch(crops: Path, tmp_path: Path, mon
     interrupted(crops, tmp_path / "m", monkeypatch, after=5, checkpoint_every=2)
     saved = checkpoints.read_checkpoint(tmp_path / "m" / "checkpoints" / "last.pt")["run"]
     assert saved["step"] == 4 and saved["epoch"] == 1 or saved["batch"] > 0
+
+
+def test_a_resumed_run_names_the_epoch_it_is_in(
+    crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    interrupted(crops, tmp_path / "m", monkeypatch, after=2)
+    with caplog.at_level("INFO", "fashret"):
+        train.run(crops, tmp_path / "m", tiny_options(resume=True))
+    assert "going on after step 2, in epoch 1" in caplog.text
+    assert [line["epoch"] for line in log_of(tmp_path / "m")] == ["1", "2"]
+
+
+def test_the_curves_begin_at_epoch_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, list[int]] = {}
+    monkeypatch.setattr("matplotlib.axes.Axes.plot", lambda self, x, y, label, marker: drawn.update({label: list(x)}))
+    lines = [{"epoch": str(e), "step": "4", "loss": "0.5", "mAP": "0.1" if e == 2 else ""} for e in (1, 2, 3)]
+    draw_curves(lines, tmp_path / "curves.png")
+    assert drawn == {"loss": [1, 2, 3], "mAP": [2]}
 
 
 def test_an_unfinished_run_is_not_thrown_away(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +406,7 @@ def test_without_a_classifier_there_is_no_accuracy(crops: Path, tmp_path: Path) 
     assert json.loads(done.stdout, parse_constant=pytest.fail)["accuracy"] is None
     shown = invoke(*command, "--validate-every", "1", "-o", tmp_path / "b").stdout
     assert "accuracy" not in shown and "{" not in shown
-    assert re.search(r"^validation +mAP [0-9.]+, Acc@1 [0-9.]+, .*, epoch 0, step \d+$", shown, re.MULTILINE)
+    assert re.search(r"^validation +mAP [0-9.]+, Acc@1 [0-9.]+, .*, epoch 1, step \d+$", shown, re.MULTILINE)
 
 
 def test_tensorboard_events(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

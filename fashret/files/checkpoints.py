@@ -4,7 +4,7 @@
     model.json               `format`, `format_version`, `fashret_version`, `created`, `name`, `digest` (of weights),
                              `settings` (as `fashret.models.settings`), `classes` (product of each classifier output),
                              `options`, `trained_on` (dataset; name, size and digest of the crops file), `scores`
-    log.csv                  one line an epoch
+    log.csv                  one line an epoch, counted from 1
     checkpoints/last.pt      everything that a run needs to go on
     checkpoints/best.safetensors   weights with the best validation score so far
 

@@ -1,4 +1,4 @@
-"""log.csv of a model folder: one line an epoch.
+"""log.csv of a model folder: one line an epoch, counted from 1.
 
 In: what an epoch gave, as names and numbers. Out: the file, always with the same columns, and its lines again.
 """

@@ -39,12 +39,12 @@ class Run:
     losses: Sequence[Loss]
     optimisers: Sequence[Optimizer]
     scaler: torch.amp.GradScaler
-    epoch: int = 0  # the epoch under way
+    epoch: int = 0  # the epoch under way, from 0; logs and summaries count from 1
     batch: int = 0  # batches of it that are done
     step: int = 0  # steps done in all
     sums: Tensor = field(default_factory=lambda: torch.zeros(0))  # of this epoch, see `StepResult.counts`
     seconds: float = 0.0  # of this epoch, in earlier processes too
-    best: dict[str, float] = field(default_factory=dict)  # scores of the best validation, its epoch and step
+    best: dict[str, float] = field(default_factory=dict)  # scores of the best validation, its epoch (from 1) and step
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values."""

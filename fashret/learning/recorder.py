@@ -77,7 +77,7 @@ class Recorder:
         means = epoch_means(run)
         options = self.task.options
         line: dict[str, Any] = {
-            "epoch": epoch,
+            "epoch": epoch + 1,  # people count from 1
             "step": run.step,
             "learning_rate": learning_rate(epoch, options),
             "images_per_second": means.pop("images") / max(run.seconds, 1e-9),
@@ -101,7 +101,7 @@ class Recorder:
         chosen = self.task.options.best
         log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
         if scores[chosen] > run.best.get(chosen, -1.0):
-            run.best = {**scores, "epoch": epoch, "step": run.step}
+            run.best = {**scores, "epoch": epoch + 1, "step": run.step}
             write_tensors(self.task.best, run.network.state_dict(), run.best)
 
     def _write_events(self, line: dict[str, Any]) -> None:

@@ -158,7 +158,8 @@ def begin(task: Task) -> Run:
     run = Run(network, losses, build_optimisers(network, losses, options), scaler)
     if saved is not None:
         run.restore(saved["run"])
-        log.info("%s: going on after step %d, in epoch %d", task.output, run.step, run.epoch)
+        epoch = min(run.epoch + 1, options.epochs)  # the last one may lack no more than its model
+        log.info("%s: going on after step %d, in epoch %d", task.output, run.step, epoch)
     return run
 
 

@@ -29,7 +29,7 @@ def draw_curves(lines: Sequence[Mapping[str, str]], path: Path) -> None:
     figure = Figure(figsize=(4.2 * len(panels), 3.4), layout="constrained")
     for axes, (title, columns) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for column in columns:
-            points = [(int(line["epoch"]) + 1, float(line[column])) for line in lines if line.get(column)]
+            points = [(int(line["epoch"]), float(line[column])) for line in lines if line.get(column)]
             points = [point for point in points if math.isfinite(point[1])]
             if points:
                 axes.plot(*zip(*points, strict=True), label=column, marker="." if len(points) < 30 else None)

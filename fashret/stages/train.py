@@ -54,7 +54,9 @@ class TrainSummary:
     steps: int
     loss: float  # mean of the last epoch
     accuracy: float | None  # share of right answers in the last epoch, with augmentation; None without classifier
-    validation: dict[str, float] = field(default_factory=dict)  # scores of the weights that were kept, and their epoch
+    validation: dict[str, float] = field(
+        default_factory=dict
+    )  # scores of the weights that were kept, and their epoch, from 1
     seconds: float = 0.0
     images_per_second: float = 0.0  # in the last epoch, of all processes
 
@@ -196,7 +198,7 @@ def _write_model(task: Task, run: Run) -> None:
     weights = run.network.state_dict()
     scores = dict(run.best)
     if run.best and run.best["step"] != run.step:
-        write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch - 1, "step": run.step})
+        write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch, "step": run.step})
         weights, scores = read_tensors(task.best)
     draw_curves(read_log(task.output / "log.csv"), task.output / "curves.png")
     about = {
@@ -221,7 +223,7 @@ def _summary(task: Task, seconds: float) -> TrainSummary:
         output=task.output,
         products=len(task.rows.products),
         images=len(task.rows.row),
-        epochs=int(last["epoch"]) + 1,
+        epochs=int(last["epoch"]),
         steps=int(last["step"]),
         loss=float(last["loss"]),
         accuracy=None if math.isnan(accuracy) else accuracy,
