@@ -21,6 +21,7 @@ from fashret.errors import FashretError
 from fashret.files import checkpoints
 from fashret.files.rows import Role, text_array
 from fashret.learning import recorder, task
+from fashret.models.embedder import Embedder
 from fashret.report.curves import draw_curves
 from fashret.stages import train
 from tests.conftest import invoke, make_rows, write_crops
@@ -264,6 +265,34 @@ def test_the_curves_begin_at_epoch_one(tmp_path: Path, monkeypatch: pytest.Monke
     lines = [{"epoch": str(e), "step": "4", "loss": "0.5", "mAP": "0.1" if e == 2 else ""} for e in (1, 2, 3)]
     draw_curves(lines, tmp_path / "curves.png")
     assert drawn == {"loss": [1, 2, 3], "mAP": [2]}
+
+
+@pytest.mark.parametrize("checkpoint_every", [1, 0])
+def test_a_checkpoint_is_promised_only_where_there_is_one(
+    crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checkpoint_every: int
+) -> None:
+    real = train.train.__globals__["take_step"]
+
+    def take_step(run: Any, *rest: Any) -> Any:
+        result = real(run, *rest)
+        return result._replace(loss=result.loss * torch.nan) if run.step == 2 else result
+
+    monkeypatch.setitem(train.train.__globals__, "take_step", take_step)
+    with pytest.raises(FashretError, match="the loss is nan at step 3 .*; try a lower --lr") as caught:
+        train.run(crops, tmp_path / "m", tiny_options(checkpoint_every=checkpoint_every))
+    there = (tmp_path / "m" / "checkpoints" / "last.pt").exists()
+    assert there == bool(checkpoint_every)
+    assert str(caught.value).endswith(", in a new folder; the last good checkpoint is kept") == there
+    assert ("checkpoint" in str(caught.value)) == there
+
+
+@pytest.mark.parametrize("validate_every", [1, 2])
+def test_validation_vectors_that_are_not_finite(crops: Path, tmp_path: Path, validate_every: int) -> None:
+    describe = Embedder.describe
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(FashretError, match="vectors are not finite") as caught:
+        patch.setattr(Embedder, "describe", lambda self, images: describe(self, images) * torch.nan)
+        train.run(crops, tmp_path / "m", tiny_options(validate_every=validate_every, checkpoint_every=0))
+    assert ("checkpoint is kept" in str(caught.value)) == (validate_every == 2)  # that of the first epoch
 
 
 def test_an_unfinished_run_is_not_thrown_away(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,10 @@ class StepMemoryError(FashretError):
     """A step did not fit into memory; the run stands where it stood before the step and can be saved."""
 
 
+class NotFiniteError(FashretError):
+    """The training has gone astray; the last checkpoint, if there is one, is from before."""
+
+
 class StepResult(NamedTuple):
     """What one step found, on the device."""
 
@@ -110,7 +114,7 @@ def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Ma
     Raises
     ------
     FashretError
-        If the loss is not finite; `StepMemoryError` if a step does not fit into memory.
+        `NotFiniteError` if the loss is not finite; `StepMemoryError` if a step does not fit into memory.
     """
     model: nn.Module = run.network
     started = False
@@ -293,9 +297,9 @@ def _check_finite(loss: Tensor, run: Run, options: TrainOptions) -> None:
     """Stop before a checkpoint could hold what a broken step left."""
     if not math.isfinite(float(loss)):
         rate = run.optimisers[0].param_groups[0]["lr"]
-        raise FashretError(
-            f"the loss is {float(loss)} at step {run.step} (learning rate {rate:.3g}); the last good checkpoint is "
-            "kept: try a lower --lr, a longer --warmup, or --precision float32, in a new folder"
+        raise NotFiniteError(
+            f"the loss is {float(loss)} at step {run.step} (learning rate {rate:.3g}); "
+            "try a lower --lr, a longer --warmup, or --precision float32"
         )
 
 

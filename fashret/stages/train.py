@@ -24,7 +24,7 @@ from fashret.files.rows import Role
 from fashret.files.training_log import read_log
 from fashret.learning.interrupts import Held
 from fashret.learning.loading import count_workers, load, slices
-from fashret.learning.loop import Machine, Run, StepMemoryError, train
+from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, train
 from fashret.learning.processes import gather, place, together, wait
 from fashret.learning.recorder import Recorder, Validate
 from fashret.learning.sources import CropImages
@@ -54,9 +54,7 @@ class TrainSummary:
     steps: int
     loss: float  # mean of the last epoch
     accuracy: float | None  # share of right answers in the last epoch, with augmentation; None without classifier
-    validation: dict[str, float] = field(
-        default_factory=dict
-    )  # scores of the weights that were kept, and their epoch, from 1
+    validation: dict[str, float] = field(default_factory=dict)  # scores of the weights kept, their epoch (from 1)
     seconds: float = 0.0
     images_per_second: float = 0.0  # in the last epoch, of all processes
 
@@ -123,6 +121,9 @@ def _train(task: Task, run: Run, validation: Validation | None) -> None:
             if machine.place.first:
                 save(task, run)
             raise
+        except NotFiniteError as error:
+            kept = ", in a new folder; the last good checkpoint is kept" if task.last.exists() else ""
+            raise FashretError(f"{error}{kept}") from None
         finally:
             batches.close()  # ends the processes that decode
             recorder.close()
@@ -171,9 +172,7 @@ def _scores(task: Task, run: Run, rows: Validation, workers: int) -> dict[str, f
     if not here.first:
         return {}
     if not np.isfinite(vectors).all():
-        raise FashretError(
-            f"the validation vectors are not finite at step {run.step}; the last good checkpoint is kept"
-        )
+        raise NotFiniteError(f"the validation vectors are not finite at step {run.step}; try a lower --lr")
     return score(vectors, rows)
 
 
