@@ -476,6 +476,11 @@ def test_even_a_default_beside_a_model_is_refused_on_the_command_line(model: Pat
     assert isinstance(result.exception, FashretError) and f"--model and --{name} exclude" in str(result.exception)
 
 
+def test_without_shared_memory_it_is_one_line(crops: Path, model: Path, tmp_path: Path) -> None:
+    with full_disk(1000), pytest.raises(FashretError, match="cannot hand them over in shared memory .* --workers 0"):
+        embed.run(crops, tmp_path / "a.emb.h5", options(model, workers=1))
+
+
 def test_sources_and_outputs_that_are_none(crops: Path, model: Path, tmp_path: Path) -> None:
     with pytest.raises(FashretError, match="has no rows"):
         embed.run(write_crops(tmp_path / "b.crops.h5", make_rows(0)), tmp_path / "a.emb.h5", options(model))

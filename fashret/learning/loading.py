@@ -6,6 +6,7 @@ process that reads them, when it first reads.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from fashret.errors import FashretError
 from fashret.files.crops import Crops, open_crops
@@ -80,7 +82,7 @@ def load(dataset: Dataset, requests: Iterable[Any], workers: int, device: torch.
     Raises
     ------
     FashretError
-        If a worker process dies.
+        If a worker process dies, or cannot hand its batches over.
     """
     loader = DataLoader(
         _Guarded(dataset),
@@ -110,9 +112,35 @@ class _Guarded(Dataset):
 
     def __getitem__(self, request: Any) -> Any:
         try:
-            return self.dataset[request]
+            batch = self.dataset[request]
+            if get_worker_info() is not None:
+                _share(batch)
+            return batch
         except FashretError as error:
             return error
+
+
+def _share(batch: Any) -> None:
+    """Move a batch's tensors to shared memory, which the loader does otherwise in a thread whose errors nobody hears.
+
+    Raises
+    ------
+    FashretError
+        If there is no shared memory to be had.
+    """
+    if isinstance(batch, Tensor):
+        try:
+            batch.share_memory_()
+        except RuntimeError as error:
+            raise FashretError(
+                f"a process that decodes images cannot hand them over in shared memory ({error}); "
+                "make room in /dev/shm or give --workers 0"
+            ) from error
+    elif isinstance(batch, list | tuple):
+        for value in batch:
+            _share(value)
+    elif dataclasses.is_dataclass(batch):
+        _share([getattr(batch, field.name) for field in dataclasses.fields(batch)])
 
 
 def _as_it_is(batch: Any) -> Any:
