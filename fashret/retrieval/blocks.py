@@ -23,6 +23,7 @@ LONGEST = 1e36  # square of the greatest length that float32 terms can hold (euc
 NAMED_ROWS = 5  # bad rows named in a message
 SPARE = 4 << 20  # bytes for threads and small arrays
 
+FINER_ROWS = 1024  # rows seen again at a time in finer arithmetic
 LEAST = 32  # rows and columns of the smallest tile
 
 
@@ -221,4 +222,4 @@ def _adjoin(rows: NDArray[np.int64]) -> bool:
 
 def _tile_bytes(rows: int, columns: int, width: int) -> int:
     """A tile's products, and the three of a finer tile for the rows left undecided, with these rows' vectors."""
-    return rows * (16 * columns + 8 * width)
+    return 4 * rows * columns + min(rows, FINER_ROWS) * (12 * columns + 8 * width)

@@ -26,6 +26,7 @@ from fashret.retrieval.bounds import (
     upper_bound,
 )
 
+SAMPLE = 16  # columns for each of the k nearest, above which half as many are looked at first
 CHUNK = 64  # columns tested at once before any is looked at
 DEFER_ABOVE = 1 / 32  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
 
@@ -117,11 +118,22 @@ def _drop_forbidden(tile: Tile, i: int, nearest: Nearest, found: NDArray, count:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _tighten(tile: Tile, t: int, k: int, found: NDArray, upper: NDArray, count: int) -> int:
     """Of more than ``k`` columns keep those that can be among the k nearest of them."""
-    worst = np.empty(count, np.float32)
-    for place in range(count):
-        worst[place] = -lower_bound(tile, t, found[place])
-    rounding = rounding_of(tile, tile.which[t])
-    least = np.float32(-np.partition(worst, k - 1)[k - 1] - 2 * rounding)  # k columns score at least this
+    if count > SAMPLE * k:  # most of them go after a look at a few: what follows costs more the more there are
+        count = _drop_below(_surest(tile, t, k, found[: SAMPLE * k // 2]), found, upper, count)
+    return _drop_below(_surest(tile, t, k, found[:count]), found, upper, count)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _surest(tile: Tile, t: int, k: int, some: NDArray) -> np.float32:
+    """A score that the k nearest of some columns, k or more, reach."""
+    worst = np.empty(some.shape[0], np.float32)
+    for place in range(some.shape[0]):
+        worst[place] = -lower_bound(tile, t, some[place])
+    return np.float32(-np.partition(worst, k - 1)[k - 1] - 2 * rounding_of(tile, tile.which[t]))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _drop_below(least: np.float32, found: NDArray, upper: NDArray, count: int) -> int:
     kept = 0
     for place in range(count):
         if upper[found[place]] >= least:

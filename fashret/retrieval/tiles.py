@@ -15,14 +15,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fashret.retrieval.approximation import LEVELS, Arithmetic, Form, faster
-from fashret.retrieval.blocks import Block
+from fashret.retrieval.blocks import FINER_ROWS, Block
 from fashret.retrieval.bounds import Tile
 from fashret.retrieval.selection import Verdict
 from fashret.retrieval.threads import over_rows
 
 State = tuple[Callable[..., None], Any]  # a compiled selection and its state for a block of rows
 
-FINER_ROWS = 2048  # rows seen again at a time
 SQUARE = 32  # rows and columns turned at a time
 SMALL = 10**9  # multiplications below which measuring the arithmetic would not pay
 
