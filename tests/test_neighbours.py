@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -319,3 +323,21 @@ def test_unknown_metric_and_contradiction() -> None:
         search(one, one, 1, metric="dot")  # type: ignore[arg-type]
     with pytest.raises(FashretError, match="positives cannot be ranked"):
         search(one, one, 1, positives=True, exclude_same_product=True)
+
+
+def test_scores_of_a_device_compile_after_those_of_int8_products(tmp_path: Path) -> None:
+    code = """
+import numpy as np
+from fashret.retrieval.bounds import Stored, Terms, Tile, score_above
+from fashret.retrieval.listed import scores_at
+
+ones, numbers = np.ones(1, np.float32), np.zeros(1, np.int64)
+stored = Stored(ones[:, None], np.ones(1), numbers, numbers, numbers)
+terms = Terms(*[ones] * 7)
+above = score_above(Tile(np.ones((1, 1), np.int32), numbers, stored, stored, terms, terms, True), 0, 0.25)
+tile = Tile(np.ones((1, 1), np.float32), numbers, stored, stored, terms, terms, True)
+assert scores_at(tile, numbers, np.full(1, 0.25), True) == above >= 0.75
+assert scores_at(tile, numbers, np.full(1, 0.25), False) <= 0.75
+"""
+    fresh = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}  # what was compiled earlier decides what fits together
+    subprocess.run([sys.executable, "-c", code], check=True, env=fresh)

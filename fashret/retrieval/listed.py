@@ -29,8 +29,8 @@ def scores_at(tile: Tile, rows: NDArray, distances: NDArray, above: bool) -> NDA
     """For rows of the block and distances of the same number: :func:`score_above` or :func:`score_below`, float32."""
     scores = np.empty(len(rows), np.float32)
     for place in range(len(rows)):
-        find = score_above if above else score_below
-        scores[place] = find(tile, rows[place], distances[place])
+        i, distance = rows[place], distances[place]
+        scores[place] = score_above(tile, i, distance) if above else score_below(tile, i, distance)
     return scores
 
 
