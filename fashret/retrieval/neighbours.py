@@ -291,12 +291,13 @@ def _counts(thresholds: Thresholds, same_matrix: bool) -> Counts:
 
 def _sorted_neighbours(nearest: Nearest, k: int) -> Neighbours:
     """The heaps in ascending order, filled up to ``k``."""
-    rows = np.full((len(nearest.numbers), k), -1)
-    distances = np.full((len(nearest.numbers), k), np.nan)
-    for i, (numbers, values) in enumerate(zip(nearest.numbers, nearest.distances, strict=True)):
-        order = np.lexsort((numbers, values))
-        order = order[numbers[order] != NOWHERE]
-        rows[i, : len(order)], distances[i, : len(order)] = numbers[order], values[order]
+    shape, found = (len(nearest.numbers), k), nearest.numbers.shape[1]
+    rows, distances = np.full(shape, -1), np.full(shape, np.nan)
+    order = np.lexsort((nearest.numbers, nearest.distances))
+    numbers = np.take_along_axis(nearest.numbers, order, axis=1)
+    there = numbers != NOWHERE
+    rows[:, :found] = np.where(there, numbers, -1)
+    distances[:, :found] = np.where(there, np.take_along_axis(nearest.distances, order, axis=1), np.nan)
     return Neighbours(rows, distances)
 
 

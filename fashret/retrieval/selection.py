@@ -26,9 +26,10 @@ from fashret.retrieval.bounds import (
     upper_bound,
 )
 
-SAMPLE = 16  # columns for each of the k nearest, above which half as many are looked at first
+SAMPLE = 8  # columns for each of the k nearest, looked at first where nothing is known
+FEW = 64  # columns put in order one by one
 CHUNK = 64  # columns tested at once before any is looked at
-DEFER_ABOVE = 1 / 32  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
+DEFER_ABOVE = 1 / 24  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
 
 
 class Verdict(NamedTuple):
@@ -63,17 +64,21 @@ class Counts(NamedTuple):
 @njit(nogil=True, cache=True, error_model="numpy")
 def _at_least(values: NDArray, least: Any, found: NDArray) -> int:
     """Write the places of the values ≥ ``least`` into ``found``; returns their number."""
-    count = 0
-    for first in range(0, values.shape[0], CHUNK):
-        chunk = values[first : first + CHUNK]
-        hits = 0
-        for j in range(chunk.shape[0]):  # without a branch: vector instructions
-            hits += chunk[j] >= least
-        if hits:
-            for j in range(chunk.shape[0]):
-                if chunk[j] >= least:
-                    found[count] = first + j
-                    count += 1
+    count, whole = 0, values.shape[0] // CHUNK * CHUNK
+    for first in range(0, whole, CHUNK):
+        hit = np.int32(0)
+        for j in range(CHUNK):  # without a branch and of fixed length: vector instructions
+            hit |= np.int32(values[first + j] >= least)
+        if hit:
+            count = _append_at_least(values, least, first, first + CHUNK, found, count)
+    return _append_at_least(values, least, whole, values.shape[0], found, count)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _append_at_least(values: NDArray, least: Any, start: int, stop: int, found: NDArray, count: int) -> int:
+    for j in range(start, stop):  # without a branch, which would often be guessed wrong
+        found[count] = j
+        count += values[j] >= least
     return count
 
 
@@ -116,11 +121,13 @@ def _drop_forbidden(tile: Tile, i: int, nearest: Nearest, found: NDArray, count:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _tighten(tile: Tile, t: int, k: int, found: NDArray, upper: NDArray, count: int) -> int:
-    """Of more than ``k`` columns keep those that can be among the k nearest of them."""
-    if count > SAMPLE * k:  # most of them go after a look at a few: what follows costs more the more there are
-        count = _drop_below(_surest(tile, t, k, found[: SAMPLE * k // 2]), found, upper, count)
-    return _drop_below(_surest(tile, t, k, found[:count]), found, upper, count)
+def _first_look(tile: Tile, t: int, nearest: Nearest, found: NDArray) -> np.float32:
+    """A score that the k nearest of the tile's row ``t`` reach, from its first columns; −∞ if these are too few."""
+    k = nearest.distances.shape[1]
+    some = min(SAMPLE * k, tile.products.shape[1])
+    found[:some] = np.arange(some)
+    count = _drop_forbidden(tile, tile.which[t], nearest, found, some)
+    return _surest(tile, t, k, found[:count]) if count >= k else np.float32(-np.inf)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -134,12 +141,29 @@ def _surest(tile: Tile, t: int, k: int, some: NDArray) -> np.float32:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _drop_below(least: np.float32, found: NDArray, upper: NDArray, count: int) -> int:
+    """Keep the columns whose upper bounds reach a score; returns their number."""
     kept = 0
     for place in range(count):
-        if upper[found[place]] >= least:
-            found[kept] = found[place]
-            kept += 1
+        j = found[place]
+        found[kept] = j
+        kept += upper[j] >= least
     return kept
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _by_promise(promise: NDArray) -> NDArray[np.int64]:
+    """Places in descending order; few, as is usual, are put in order without what a general sort costs to set up."""
+    count = promise.shape[0]
+    if count > FEW:
+        return np.argsort(-promise)
+    order = np.empty(count, np.int64)
+    for place in range(count):
+        gap = place
+        while gap > 0 and promise[order[gap - 1]] < promise[place]:
+            order[gap] = order[gap - 1]
+            gap -= 1
+        order[gap] = place
+    return order
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -147,7 +171,7 @@ def settle_found(tile: Tile, i: int, nearest: Nearest, found: NDArray, promise: 
     """Settle the columns ``found``, with upper bounds ``promise``, for row ``i``; returns how many had to be."""
     distances, numbers = nearest.distances[i], nearest.numbers[i]
     least = score_below(tile, i, distances[0])
-    for settled, place in enumerate(np.argsort(-promise)):
+    for settled, place in enumerate(_by_promise(promise)):
         if promise[place] < least:
             return settled
         distance, number = settle_pair(tile, i, found[place]), tile.columns.numbers[found[place]]
@@ -166,11 +190,14 @@ def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: V
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
+        least = score_below(tile, i, nearest.distances[i, 0])
+        if least == -np.inf:  # fewer than k are known: most columns go by a look at a few
+            least = _first_look(tile, t, nearest, found)
         bound_above(tile, t, upper)
-        count = _at_least(upper, score_below(tile, i, nearest.distances[i, 0]), found)
+        count = _at_least(upper, least, found)
         count = _drop_forbidden(tile, i, nearest, found, count)
         if count > k:
-            count = _tighten(tile, t, k, found, upper, count)
+            count = _drop_below(_surest(tile, t, k, found[:count]), found, upper, count)
         verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 2 * k
         if verdict.waiting[i]:
             continue
@@ -247,15 +274,16 @@ def _settle_undecided(
     tile: Tile, i: int, found: NDArray, counts: Counts, enter: NDArray, sure: NDArray, lower: NDArray, upper: NDArray
 ) -> None:
     """Add the columns of ``found`` to the thresholds of row ``i`` that they were undecided for and do come before."""
-    columns, first = tile.columns, counts.offsets[i]
+    first, number, own = counts.offsets[i], tile.columns.numbers, tile.rows.category[i]
     for j in found:
         distance = settle_pair(tile, i, j)
         for p in range(enter.shape[0]):
-            low, high, number = counts.low[first + p], counts.high[first + p], counts.numbers[first + p]
-            before = distance < low or (distance <= high and columns.numbers[j] < number)
-            if before and upper[j] >= enter[p] and lower[j] <= sure[p]:
+            if (upper[j] < enter[p]) | (lower[j] > sure[p]):
+                continue
+            low, high = counts.low[first + p], counts.high[first + p]
+            if distance < low or (distance <= high and number[j] < counts.numbers[first + p]):
                 counts.before[first + p] += 1
-                counts.before_in_category[first + p] += columns.category[j] == tile.rows.category[i]
+                counts.before_in_category[first + p] += tile.columns.category[j] == own
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

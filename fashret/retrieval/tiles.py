@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numba import njit
+import torch
 from numpy.typing import NDArray
 
 from fashret.retrieval.approximation import LEVELS, Arithmetic, Form, faster
@@ -22,7 +22,6 @@ from fashret.retrieval.threads import over_rows
 
 State = tuple[Callable[..., None], Any]  # a compiled selection and its state for a block of rows
 
-SQUARE = 32  # rows and columns turned at a time
 SMALL = 10**9  # multiplications below which measuring the arithmetic would not pay
 
 
@@ -35,18 +34,6 @@ class Effort:
     def add(self, arithmetic: str, pairs: int) -> None:
         """Count pairs."""
         self.pairs[arithmetic] = self.pairs.get(arithmetic, 0) + pairs
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _turn(start: int, stop: int, products: NDArray, out: NDArray) -> None:
-    """Fill the rows ``start`` … ``stop`` of ``out`` with the columns of ``products``, by squares that fit the cache."""
-    for top in range(0, products.shape[0], SQUARE):
-        for left in range(start, stop, SQUARE):
-            square = products[top : top + SQUARE, left : min(left + SQUARE, stop)]
-            turned = out[left : min(left + SQUARE, stop), top : top + SQUARE]
-            for j in range(turned.shape[0]):
-                for i in range(turned.shape[1]):
-                    turned[j, i] = square[i, j]
 
 
 @dataclass(frozen=True)
@@ -73,7 +60,7 @@ class CpuTiles:
     def turned(self, products: Any) -> Any:
         """Products of the columns with the rows."""
         turned = np.empty(products.shape[::-1], products.dtype)
-        over_rows(_turn, len(turned), products, turned)
+        torch.from_numpy(turned).copy_(torch.from_numpy(products).T)
         return turned
 
     def show(

@@ -99,7 +99,7 @@ def run_sparse(recipe: Recipe, folder: Path, memory: int) -> dict[str, Any]:
     def side(part: slice) -> Side:
         return Side(vectors, rows[part], products[part], none[part])
 
-    few = slice(0, 100), slice(100, 300)  # so that what is compiled is there
+    few = slice(0, 1_000), slice(1_000, 4_000)  # so that what is compiled is there, for int8 too
     rerank(side(few[0]), side(few[1]), Request(k=5, positives=True, memory=memory), Reciprocal())
     queries, gallery = side(slice(0, recipe.queries)), side(slice(recipe.queries, None))
     with measured() as spent:
