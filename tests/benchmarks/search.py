@@ -64,7 +64,10 @@ def run_search(
             "device": device,
             "arithmetic": arithmetic,
         }
-        few = sides.queries.take(np.arange(min(2_000, len(sides.queries)))), sides.gallery.take(np.arange(2_000))
+        few = (
+            sides.queries.take(np.arange(min(2_000, len(sides.queries)))),
+            sides.gallery.take(np.arange(min(2_000, len(sides.gallery)))),
+        )
         search(*few, K, **how)  # compiles, or loads what was compiled, and measures the arithmetic
         with measured() as spent:
             found, ranked = search(sides.queries, sides.gallery, K, **how, effort=effort)
