@@ -201,8 +201,12 @@ def test_bounds_hold_for_every_pair(metric: str, arithmetic: Arithmetic, width: 
     vectors = drawn(rng, 400, 150)
     everything = Side(vectors, np.arange(400), np.zeros(400, int), np.zeros(400, int))
     rows, columns = load_block(everything, 0, 100, cosine), load_block(everything, 0, 400, cosine)
-    form, column_form = rows.form(arithmetic), columns.form(arithmetic)
-    products = arithmetic.products(form, column_form)
+    if isinstance(arithmetic, Int8Twice):
+        form, column_form = (block.finer_form(arithmetic, Int8()) for block in (rows, columns))
+        products = arithmetic.products(form, column_form, Int8().products(rows.form(Int8()), columns.form(Int8())))
+    else:
+        form, column_form = rows.form(arithmetic), columns.form(arithmetic)
+        products = arithmetic.products(form, column_form)
     tile = bounds.Tile(products, np.arange(100), rows.stored, columns.stored, form.terms, column_form.terms, cosine)
     distances = brute.distance_matrix(vectors[:100], vectors, metric)
     lower, upper = np.empty(400, np.float32), np.empty(400, np.float32)

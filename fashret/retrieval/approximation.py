@@ -34,15 +34,15 @@ EVALUATION = 16 * UNIT  # more than the roundings of the score's float32 express
 
 @dataclass(frozen=True)
 class Form:
-    """A block of n vectors made ready for products: one or two matrices n×D, and n terms."""
+    """A block of n vectors made ready for products: n×D numbers (of twice 8 bits: n×2D), and n terms."""
 
-    numbers: tuple[torch.Tensor, ...]
+    numbers: torch.Tensor
     terms: Terms
 
     def part(self, rows: slice | NDArray[np.int64]) -> Form:
         """Some of the rows; no copy of a slice."""
         terms = Terms._make(term[rows] for term in self.terms)
-        return Form(tuple(matrix[rows] for matrix in self.numbers), terms)
+        return Form(self.numbers[rows], terms)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -98,11 +98,11 @@ def _quantise_rest(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _join(start: int, stop: int, first: NDArray, one: NDArray, other: NDArray, out: NDArray[np.float32]) -> None:
+def _join(start: int, stop: int, first: NDArray, mixed: NDArray, out: NDArray[np.float32]) -> None:
     """Products of rounded numbers and of what that took away, all in units of the first."""
     for i in range(start, stop):
         for j in range(first.shape[1]):
-            out[i, j] = np.float32(first[i, j]) + np.float32(one[i, j] + other[i, j]) * np.float32(1 / FINER)
+            out[i, j] = np.float32(first[i, j]) + np.float32(mixed[i, j]) * np.float32(1 / FINER)
 
 
 def _steps(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -130,12 +130,12 @@ class Float32:
         over_rows(_scale_rows, len(numbers), block.vectors, length, numbers)
         error = np.full(len(length), (block.vectors.shape[1] + 8) / 2 * UNIT)  # half of it from each side
         terms = _terms(block.squares, np.ones(len(length)), error, cosine)
-        return Form((torch.from_numpy(numbers),), terms)
+        return Form(torch.from_numpy(numbers), terms)
 
-    def products(self, rows: Form, columns: Form, coarse: NDArray | None = None) -> NDArray[np.float32]:
+    def products(self, rows: Form, columns: Form) -> NDArray[np.float32]:
         """Tile of t×n products."""
         with full_precision():
-            return torch.mm(rows.numbers[0], columns.numbers[0].T).numpy()
+            return torch.mm(rows.numbers, columns.numbers.T).numpy()
 
 
 class Int8:
@@ -150,43 +150,42 @@ class Int8:
         over_rows(_quantise, len(vectors), vectors, step, numbers, lost)
         relative = step / lengths(block.squares, cosine)
         error = _residual(lost, relative, vectors.shape[1])
-        return Form((torch.from_numpy(numbers),), _terms(block.squares, relative, error, cosine))
+        return Form(torch.from_numpy(numbers), _terms(block.squares, relative, error, cosine))
 
-    def products(self, rows: Form, columns: Form, coarse: NDArray | None = None) -> NDArray[np.int32]:
+    def products(self, rows: Form, columns: Form) -> NDArray[np.int32]:
         """Tile of t×n products."""
-        return torch._int_mm(rows.numbers[0], columns.numbers[0].T).numpy()
+        return torch._int_mm(rows.numbers, columns.numbers.T).numpy()
 
 
 class Int8Twice:
-    """Products of numbers of twice 8 bits; made from those of :class:`Int8` where they are at hand."""
+    """Products of numbers of twice 8 bits, made from those of :class:`Int8`."""
 
     name = "int8x2"
 
-    def form(self, block: Stored, cosine: bool) -> Form:
-        """Round a block to 8 bits and the residual to 8 bits."""
-        vectors, step = block.vectors, _steps(block.vectors)
-        high, low = np.empty((2, *vectors.shape), np.int8)
-        lost, lost_again = np.empty((2, len(vectors)))
-        over_rows(_quantise, len(vectors), vectors, step, high, lost)
-        over_rows(_quantise_rest, len(vectors), vectors, step, high, low, lost_again)
+    def form(self, block: Stored, cosine: bool, coarse: Form) -> Form:
+        """Add to a block rounded to 8 bits (``coarse``) the residual rounded to 8 bits, side by side."""
+        vectors, step, width = block.vectors, _steps(block.vectors), block.vectors.shape[1]
+        numbers, lost = np.empty((len(vectors), 2 * width), np.int8), np.empty(len(vectors))
+        numbers[:, :width] = coarse.numbers
+        over_rows(_quantise_rest, len(vectors), vectors, step, coarse.numbers.numpy(), numbers[:, width:], lost)
         relative = step / lengths(block.squares, cosine)
-        first = _residual(lost, relative, vectors.shape[1])
-        second = _residual(lost_again, relative / FINER, vectors.shape[1])
+        first = coarse.terms.loose.astype(np.float64)
+        second = _residual(lost, relative / FINER, width)
         error = second + (first + second) ** 2 / 2  # |l_q|·|l_g| ≤ (|l_q|² + |l_g|²) / 2
-        return Form((torch.from_numpy(high), torch.from_numpy(low)), _terms(block.squares, relative, error, cosine))
+        return Form(torch.from_numpy(numbers), _terms(block.squares, relative, error, cosine))
 
-    def products(self, rows: Form, columns: Form, coarse: NDArray | None = None) -> NDArray[np.float32]:
-        """Tile of t×n products."""
-        (high, low), (column_high, column_low) = rows.numbers, columns.numbers
-        first = torch._int_mm(high, column_high.T).numpy() if coarse is None else coarse
-        mixed = (torch._int_mm(high, column_low.T).numpy(), torch._int_mm(low, column_high.T).numpy())
-        joined = np.empty(first.shape, np.float32)
-        over_rows(_join, len(joined), first, *mixed, joined)
+    def products(self, rows: Form, columns: Form, coarse: NDArray) -> NDArray[np.float32]:
+        """Tile of t×n products; ``coarse``: the tile of :class:`Int8`."""
+        high, low = rows.numbers.chunk(2, dim=1)
+        mixed = torch._int_mm(torch.cat((low, high), dim=1), columns.numbers.T).numpy()  # l_q·ĝ + q̂·l_g
+        joined = np.empty(coarse.shape, np.float32)
+        over_rows(_join, len(joined), coarse, mixed, joined)
         return joined
 
 
-Arithmetic = Float32 | Int8 | Int8Twice
-LEVELS: dict[str, tuple[Arithmetic, Arithmetic | None]] = {  # coarse and finer
+Coarse = Float32 | Int8
+Arithmetic = Coarse | Int8Twice
+LEVELS: dict[str, tuple[Coarse, Int8Twice | None]] = {  # coarse and finer
     "float32": (Float32(), None),
     "int8": (Int8(), Int8Twice()),
 }

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.retrieval.approximation import Arithmetic, Form
+from fashret.retrieval.approximation import Coarse, Form, Int8Twice
 from fashret.retrieval.bounds import SHORT, Stored
 from fashret.retrieval.distances import frozen, squares_of_rows
 from fashret.retrieval.threads import over_rows
@@ -68,11 +68,17 @@ class Block:
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def form(self, arithmetic: Arithmetic) -> Form:
+    def form(self, arithmetic: Coarse) -> Form:
         """The whole block made ready for products, once."""
         if arithmetic.name not in self.forms:
             self.forms[arithmetic.name] = arithmetic.form(self.stored, self.cosine)
         return self.forms[arithmetic.name]
+
+    def finer_form(self, finer: Int8Twice, coarse: Coarse) -> Form:
+        """The whole block made ready for finer products, once."""
+        if finer.name not in self.forms:
+            self.forms[finer.name] = finer.form(self.stored, self.cosine, self.form(coarse))
+        return self.forms[finer.name]
 
 
 def load_block(side: Side, start: int, stop: int, cosine: bool, first_number: int | None = None) -> Block:

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fashret.retrieval.distances import defined_distance
+from fashret.retrieval.distances import defined_distance, prefetch
 
 WIDENING = 2.0**-20  # relative; more than all float32 roundings of a score
 SHORT = 1e-36  # square of the length below which σ is 1 (euclidean)
@@ -149,5 +149,20 @@ def lower_bound(tile: Tile, t: int, j: int) -> np.float32:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def settle_pair(tile: Tile, i: int, j: int) -> float:
+    """Distance of row ``i`` and column ``j``, by definition."""
     rows, columns = tile.rows, tile.columns
-    return defined_distance(tile.cosine, rows.vectors[i], columns.vectors[j], rows.squares[i], columns.squares[j])
+    return defined_distance(tile.cosine, rows.vectors, i, columns.vectors, j, rows.squares[i], columns.squares[j])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def settle_pairs(tile: Tile, i: int, found: NDArray) -> NDArray[np.float64]:
+    """Distances of row ``i`` and the columns ``found``, by definition.
+
+    Most of the time goes into waiting for vectors, so each is sent for while the one before it is summed.
+    """
+    distances = np.empty(found.shape[0])
+    for place in range(found.shape[0]):
+        if place + 1 < found.shape[0]:
+            prefetch(tile.columns.vectors, found[place + 1])
+        distances[place] = settle_pair(tile, i, found[place])
+    return distances

@@ -31,35 +31,63 @@ Metric = Literal["cosine", "euclidean"]
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
 LANES = 16
+LINE = 16  # components in a line of the cache
 CHUNK_BYTES = 8 << 20  # vectors converted at a time
 
 
-def _emit_lane_sum(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001 numba calls it with its typing context
-    """Σ a·b of two contiguous float32 rows in the order of the module's docstring.
+def _row(context: Any, builder: Any, kind: Any, matrix: Any, row: Any) -> tuple[Any, Any]:
+    """Emit the address and the length of a row of a contiguous matrix, not checked.
+
+    (A view of the row would count its references, in memory that all threads share.)
+    """
+    array = context.make_array(kind)(context, builder, matrix)
+    length = cgutils.unpack_tuple(builder, array.shape, 2)[1]
+    return builder.gep(array.data, [builder.mul(row, length)]), length
+
+
+def _emit_lane_sum(typing_context: Any, a: Any, i: Any, b: Any, j: Any) -> Any:  # noqa: ARG001 numba's convention
+    """Σ a[i]·b[j] over rows of two contiguous float32 matrices in the order of the module's docstring.
 
     Written as vector instructions because the compiler may not reorder float sums by itself, and a scalar loop is
     five times slower; the order stays the same on machines with narrower registers.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        left, right = (
-            context.make_array(kind)(context, builder, value)
-            for kind, value in zip(signature.args, arguments, strict=True)
-        )
-        (length,) = cgutils.unpack_tuple(builder, left.shape, 1)
+        left, length = _row(context, builder, signature.args[0], arguments[0], arguments[1])
+        right, _ = _row(context, builder, signature.args[2], arguments[2], arguments[3])
         whole = builder.and_(length, ir.Constant(length.type, -LANES))
-        lanes = _sum_lanes(builder, left.data, right.data, whole)
-        total = cgutils.alloca_once_value(builder, _fold(builder, lanes))
-        with cgutils.for_range_slice(builder, whole, length, ir.Constant(length.type, 1), intp=length.type) as (i, _):
-            x, y = (builder.load(builder.gep(data, [i])) for data in (left.data, right.data))
+        total = cgutils.alloca_once_value(builder, _fold(builder, _sum_lanes(builder, left, right, whole)))
+        one = ir.Constant(length.type, 1)
+        with cgutils.for_range_slice(builder, whole, length, one, intp=length.type) as (place, _):
+            x, y = (builder.load(builder.gep(data, [place])) for data in (left, right))
             product = builder.fmul(builder.fpext(x, ir.DoubleType()), builder.fpext(y, ir.DoubleType()))
             builder.store(builder.fadd(builder.load(total), product), total)
         return builder.load(total)
 
-    return types.float64(a, b), generate
+    return types.float64(a, types.int64, b, types.int64), generate
 
 
 lane_sum: Any = intrinsic(_emit_lane_sum)
+
+
+def _emit_prefetch(typing_context: Any, matrix: Any, row: Any) -> Any:  # noqa: ARG001 numba's convention
+    """Send for a row of a contiguous float32 matrix before it is summed: a hint to the processor, without a result."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data, length = _row(context, builder, signature.args[0], arguments[0], arguments[1])
+        number, address = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [address, number, number, number])
+        hint = builder.module.declare_intrinsic("llvm.prefetch", (address,), fnty=kind)
+        zero, step = ir.Constant(length.type, 0), ir.Constant(length.type, LINE)
+        with cgutils.for_range_slice(builder, zero, length, step, intp=length.type) as (place, _):
+            line = builder.bitcast(builder.gep(data, [place]), address)
+            builder.call(hint, [line, number(0), number(2), number(1)])  # to read; into the second cache; data
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.int64), generate
+
+
+prefetch: Any = intrinsic(_emit_prefetch)
 
 
 def _sum_lanes(builder: Any, left: Any, right: Any, whole: Any) -> Any:
@@ -89,9 +117,9 @@ def _fold(builder: Any, lanes: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def defined_distance(cosine: bool, a: NDArray, b: NDArray, square_a: float, square_b: float) -> float:
-    """The distance of two contiguous float32 rows whose sums of squares are given."""
-    dot = lane_sum(a, b)
+def defined_distance(cosine: bool, a: NDArray, i: int, b: NDArray, j: int, square_a: float, square_b: float) -> float:
+    """The distance of row ``i`` of ``a`` and row ``j`` of ``b``, contiguous float32, from their sums of squares."""
+    dot = lane_sum(a, i, b, j)
     if cosine:
         return 1.0 - dot / np.sqrt(square_a * square_b)
     return (square_a + square_b) - 2.0 * dot
@@ -101,13 +129,13 @@ def defined_distance(cosine: bool, a: NDArray, b: NDArray, square_a: float, squa
 def squares_of_rows(start: int, stop: int, block: NDArray, out: NDArray) -> None:
     """Σ x² of rows ``start`` … ``stop`` of a contiguous float32 block."""
     for i in range(start, stop):
-        out[i] = lane_sum(block[i], block[i])
+        out[i] = lane_sum(block, i, block, i)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _paired(cosine: bool, a: NDArray, b: NDArray, out: NDArray) -> None:
     for i in range(a.shape[0]):
-        out[i] = defined_distance(cosine, a[i], b[i], lane_sum(a[i], a[i]), lane_sum(b[i], b[i]))
+        out[i] = defined_distance(cosine, a, i, b, i, lane_sum(a, i, a, i), lane_sum(b, i, b, i))
 
 
 def frozen(block: NDArray) -> NDArray:

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fashret.retrieval.bounds import Tile, rounding_of, score_above, score_below, settle_pair
+from fashret.retrieval.bounds import Tile, rounding_of, score_above, score_below, settle_pair, settle_pairs
 from fashret.retrieval.selection import Counts, Nearest, settle_found
 
 
@@ -53,8 +53,8 @@ def settle_farthest(start: int, stop: int, tile: Tile, listed: Listed, farthest:
     """Raise the largest distance of the tile's rows ``start`` … ``stop`` by listed columns."""
     for t in range(start, stop):
         i = tile.which[t]
-        for j in listed.columns[listed.offsets[t] : listed.offsets[t + 1]]:
-            farthest[i] = max(farthest[i], settle_pair(tile, i, j))
+        for distance in settle_pairs(tile, i, listed.columns[listed.offsets[t] : listed.offsets[t + 1]]):
+            farthest[i] = max(farthest[i], distance)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fashret.retrieval.distances import defined_distance, frozen, pair_distances, squared_norms
+from fashret.retrieval.distances import defined_distance, frozen, pair_distances, prefetch, squared_norms
 from fashret.retrieval.neighbours import Side
 from fashret.retrieval.threads import over_rows
 
@@ -152,8 +152,11 @@ def _side_distances(
 @njit(nogil=True, cache=True)
 def _distances(start, stop, left, rows, squares, right, other_rows, other_squares, out):
     for pair in range(start, stop):
+        if pair + 1 < stop:
+            prefetch(left, rows[pair + 1])
+            prefetch(right, other_rows[pair + 1])
         out[pair] = defined_distance(
-            False, left[rows[pair]], right[other_rows[pair]], squares[pair], other_squares[pair]
+            False, left, rows[pair], right, other_rows[pair], squares[pair], other_squares[pair]
         )
 
 
@@ -168,8 +171,10 @@ def _sparse_distances(start, stop, near, far, offsets, second, rows, out):
                 other = second[entry] - far.border
                 out[entry] = defined_distance(
                     False,
-                    near.vectors[near.rows[row]],
-                    far.vectors[far.rows[other]],
+                    near.vectors,
+                    near.rows[row],
+                    far.vectors,
+                    far.rows[other],
                     near.squares[row],
                     far.squares[other],
                 )

@@ -89,19 +89,16 @@ class Scanner:
             held = list(load_all(sides, sizes.size, cosine, done)) if sizes.hold else []
             for rows in held or load_all(sides, sizes.size, cosine, done):
                 later = [block for block in held if block.start >= rows.start]
+                states = [job.state(rows) for job in jobs]
                 for columns in later or load_all(sides, sizes.size, cosine, rows.start):
-                    products = self.tiles.products(rows, columns)
-                    self._show_whole(rows, columns, jobs, products)
                     if columns.start == rows.start:
+                        self.tiles.show(rows, columns, slice(0, len(rows)), states)
                         advance(len(rows) * (len(rows) + 1) // 2)
                         continue
-                    self._show_whole(columns, rows, jobs, self.tiles.turned(products))
+                    self.tiles.show_both(rows, columns, states, [job.state(columns) for job in jobs])
                     advance(len(rows) * len(columns))
                 if kept:
                     kept.offer(rows.start + len(rows))
-
-    def _show_whole(self, rows: Block, columns: Block, jobs: Sequence[Job], products: Any) -> None:
-        self.tiles.show(rows, columns, slice(0, len(rows)), [job.state(rows) for job in jobs], products)
 
 
 def tiles_for(device: str, arithmetic: str, multiplications: int, effort: Effort) -> CpuTiles | TorchTiles:

@@ -23,10 +23,11 @@ from fashret.retrieval.bounds import (
     score_above,
     score_below,
     settle_pair,
+    settle_pairs,
     upper_bound,
 )
 
-SAMPLE = 8  # columns for each of the k nearest, looked at first where nothing is known
+GROUP = 32  # columns of which the best is looked at first where nothing is known
 FEW = 64  # columns put in order one by one
 CHUNK = 64  # columns tested at once before any is looked at
 DEFER_ABOVE = 1 / 24  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
@@ -61,8 +62,16 @@ class Counts(NamedTuple):
     same_matrix: bool  # a row does not count itself
 
 
+class Found(NamedTuple):
+    """Columns left to look at for row i of a tile, columns[offsets[i]:offsets[i + 1]], and what is known so far."""
+
+    offsets: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    state: Any  # a Nearest, or the largest distances
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
-def _at_least(values: NDArray, least: Any, found: NDArray) -> int:
+def at_least(values: NDArray, least: Any, found: NDArray) -> int:
     """Write the places of the values ≥ ``least`` into ``found``; returns their number."""
     count, whole = 0, values.shape[0] // CHUNK * CHUNK
     for first in range(0, whole, CHUNK):
@@ -121,13 +130,25 @@ def _drop_forbidden(tile: Tile, i: int, nearest: Nearest, found: NDArray, count:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _first_look(tile: Tile, t: int, nearest: Nearest, found: NDArray) -> np.float32:
-    """A score that the k nearest of the tile's row ``t`` reach, from its first columns; −∞ if these are too few."""
-    k = nearest.distances.shape[1]
-    some = min(SAMPLE * k, tile.products.shape[1])
-    found[:some] = np.arange(some)
-    count = _drop_forbidden(tile, tile.which[t], nearest, found, some)
-    return _surest(tile, t, k, found[:count]) if count >= k else np.float32(-np.inf)
+def _first_look(tile: Tile, t: int, nearest: Nearest, fallen: NDArray) -> np.float32:
+    """A score that the k nearest of the tile's row ``t`` reach, from the best column of each group; −∞ if they are few.
+
+    Leaves the lower bounds' negatives in ``fallen``.
+    """
+    i, groups = tile.which[t], tile.products.shape[1] // GROUP
+    k = nearest.distances.shape[1] + np.int64(nearest.same_matrix)  # one group's best may be the row itself
+    if nearest.other_products and tile.rows.product[i] >= 0:
+        k += np.sum(tile.columns.product == tile.rows.product[i])
+    if k > groups:
+        return np.float32(-np.inf)
+    bound_below(tile, t, fallen)
+    best = np.empty(groups, np.float32)
+    for group in range(groups):
+        least = fallen[group * GROUP]
+        for j in range(group * GROUP, (group + 1) * GROUP):
+            least = fallen[j] if fallen[j] < least else least
+        best[group] = least
+    return np.float32(-np.partition(best, k - 1)[k - 1] - 2 * rounding_of(tile, i))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -140,13 +161,12 @@ def _surest(tile: Tile, t: int, k: int, some: NDArray) -> np.float32:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _drop_below(least: np.float32, found: NDArray, upper: NDArray, count: int) -> int:
+def _drop_below(tile: Tile, t: int, least: np.float32, found: NDArray) -> int:
     """Keep the columns whose upper bounds reach a score; returns their number."""
     kept = 0
-    for place in range(count):
-        j = found[place]
+    for j in found:
         found[kept] = j
-        kept += upper[j] >= least
+        kept += int(upper_bound(tile, t, j) >= least)
     return kept
 
 
@@ -182,41 +202,64 @@ def settle_found(tile: Tile, i: int, nearest: Nearest, found: NDArray, promise: 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _take_nearest(tile: Tile, t: int, nearest: Nearest, found: NDArray, verdict: Verdict) -> None:
+    """Let those of the columns ``found`` into the heap of the tile's row ``t`` that belong there."""
+    i, k = tile.which[t], nearest.distances.shape[1]
+    count = _drop_forbidden(tile, i, nearest, found, found.shape[0])
+    if count > k:
+        count = _drop_below(tile, t, _surest(tile, t, k, found[:count]), found[:count])
+    verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * tile.products.shape[1] + 2 * k
+    if verdict.waiting[i]:
+        return
+    promise = np.empty(count, np.float32)
+    for place in range(count):
+        promise[place] = upper_bound(tile, t, found[place])
+    verdict.settled[i] += settle_found(tile, i, nearest, found[:count], promise)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: Verdict) -> None:
     """Let the columns of a tile into the heaps of its rows ``start`` … ``stop``."""
-    size, k = tile.products.shape[1], nearest.distances.shape[1]
+    size = tile.products.shape[1]
     found, upper = np.empty(size, np.int64), np.empty(size, np.float32)
     for t in range(start, stop):
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
         least = score_below(tile, i, nearest.distances[i, 0])
-        if least == -np.inf:  # fewer than k are known: most columns go by a look at a few
-            least = _first_look(tile, t, nearest, found)
+        if least == -np.inf:  # fewer than k are known: most columns go by a look at the best of some
+            least = _first_look(tile, t, nearest, upper)
         bound_above(tile, t, upper)
-        count = _at_least(upper, least, found)
-        count = _drop_forbidden(tile, i, nearest, found, count)
-        if count > k:
-            count = _drop_below(_surest(tile, t, k, found[:count]), found, upper, count)
-        verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 2 * k
-        if verdict.waiting[i]:
-            continue
-        verdict.settled[i] += settle_found(tile, i, nearest, found[:count], upper[found[:count]])
+        _take_nearest(tile, t, nearest, found[: at_least(upper, least, found)], verdict)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _tighten_far(tile: Tile, t: int, found: NDArray, count: int, fallen: NDArray) -> int:
-    """Of columns with lower bounds −``fallen`` keep those that can be the farthest of them."""
+def keep_found_nearest(start: int, stop: int, tile: Tile, found: Found, verdict: Verdict) -> None:
+    """The same where it is known which columns to look at; the tile has all rows of the block."""
+    for t in range(start, stop):
+        if verdict.waiting[t]:
+            columns = found.columns[found.offsets[t] : found.offsets[t + 1]]
+            _take_nearest(tile, t, found.state, columns, verdict)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _take_farthest(tile: Tile, t: int, farthest: NDArray, found: NDArray, verdict: Verdict) -> None:
+    """Raise the largest distance of the tile's row ``t`` if one of the columns ``found`` is farther."""
+    i = tile.which[t]
     most = np.float32(np.inf)
-    for place in range(count):
-        most = min(most, upper_bound(tile, t, found[place]))
-    most = np.float32(most + 2 * rounding_of(tile, tile.which[t]))  # the farthest column scores no more
+    for j in found:
+        most = min(most, upper_bound(tile, t, j))
+    most = np.float32(most + 2 * rounding_of(tile, i))  # the farthest column scores no more
     kept = 0
-    for place in range(count):
-        if -fallen[found[place]] <= most:
-            found[kept] = found[place]
-            kept += 1
-    return kept
+    for j in found:
+        found[kept] = j
+        kept += int(lower_bound(tile, t, j) <= most)
+    verdict.waiting[i] = not verdict.last and kept > DEFER_ABOVE * tile.products.shape[1] + 1
+    if verdict.waiting[i]:
+        return
+    verdict.settled[i] += kept
+    for distance in settle_pairs(tile, i, found[:kept]):
+        farthest[i] = max(farthest[i], distance)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -229,15 +272,16 @@ def keep_farthest(start: int, stop: int, tile: Tile, farthest: NDArray, verdict:
         if not verdict.waiting[i]:
             continue
         bound_below(tile, t, fallen)
-        count = _at_least(fallen, -score_above(tile, i, farthest[i]), found)
-        if count > 1:
-            count = _tighten_far(tile, t, found, count, fallen)
-        verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + 1
-        if verdict.waiting[i]:
-            continue
-        verdict.settled[i] += count
-        for place in range(count):
-            farthest[i] = max(farthest[i], settle_pair(tile, i, found[place]))
+        _take_farthest(tile, t, farthest, found[: at_least(fallen, -score_above(tile, i, farthest[i]), found)], verdict)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def keep_found_farthest(start: int, stop: int, tile: Tile, found: Found, verdict: Verdict) -> None:
+    """The same where it is known which columns to look at; the tile has all rows of the block."""
+    for t in range(start, stop):
+        if verdict.waiting[t]:
+            columns = found.columns[found.offsets[t] : found.offsets[t + 1]]
+            _take_farthest(tile, t, found.state, columns, verdict)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -275,15 +319,16 @@ def _settle_undecided(
 ) -> None:
     """Add the columns of ``found`` to the thresholds of row ``i`` that they were undecided for and do come before."""
     first, number, own = counts.offsets[i], tile.columns.numbers, tile.rows.category[i]
-    for j in found:
-        distance = settle_pair(tile, i, j)
-        for p in range(enter.shape[0]):
-            if (upper[j] < enter[p]) | (lower[j] > sure[p]):
-                continue
-            low, high = counts.low[first + p], counts.high[first + p]
-            if distance < low or (distance <= high and number[j] < counts.numbers[first + p]):
-                counts.before[first + p] += 1
-                counts.before_in_category[first + p] += tile.columns.category[j] == own
+    distances = settle_pairs(tile, i, found)
+    for place in range(found.shape[0]):
+        j, distance = found[place], distances[place]
+        same = tile.columns.category[j] == own
+        for p in range(enter.shape[0]):  # without a branch, which would often be guessed wrong
+            asked = (upper[j] >= enter[p]) & (lower[j] <= sure[p])
+            tied = (distance <= counts.high[first + p]) & (number[j] < counts.numbers[first + p])
+            before = asked & (tied | (distance < counts.low[first + p]))
+            counts.before[first + p] += before
+            counts.before_in_category[first + p] += before & same
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -311,7 +356,7 @@ def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdi
             enter[p] = score_below(tile, i, counts.high[first + p])
             sure[p] = score_above(tile, i, counts.low[first + p])
             certain[p], in_category[p] = _count_sure(lower, upper, enter[p], sure[p], category, own, undecided)
-        count = _at_least(undecided, 1, found)
+        count = at_least(undecided, 1, found)
         verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + thresholds
         if verdict.waiting[i]:
             continue

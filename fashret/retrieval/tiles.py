@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fashret.retrieval.approximation import LEVELS, Arithmetic, Form, faster
+from fashret.retrieval.approximation import LEVELS, Coarse, Int8Twice, faster
 from fashret.retrieval.blocks import FINER_ROWS, Block
 from fashret.retrieval.bounds import Tile
 from fashret.retrieval.selection import Verdict
+from fashret.retrieval.sifting import sift, turn
 from fashret.retrieval.threads import over_rows
 
 State = tuple[Callable[..., None], Any]  # a compiled selection and its state for a block of rows
@@ -40,8 +41,8 @@ class Effort:
 class CpuTiles:
     """Tiles in coarse arithmetic and, for the rows which that leaves undecided, in finer arithmetic."""
 
-    coarse: Arithmetic
-    finer: Arithmetic | None
+    coarse: Coarse
+    finer: Int8Twice | None
     effort: Effort
     largest = 2048
 
@@ -53,44 +54,62 @@ class CpuTiles:
         """Blocks lie in the memory that is budgeted."""
         return True
 
-    def products(self, rows: Block, columns: Block) -> Any:
-        """Coarse products of all rows with all columns."""
-        return self.coarse.products(rows.form(self.coarse), columns.form(self.coarse))
-
-    def turned(self, products: Any) -> Any:
-        """Products of the columns with the rows."""
-        turned = np.empty(products.shape[::-1], products.dtype)
-        torch.from_numpy(turned).copy_(torch.from_numpy(products).T)
-        return turned
-
-    def show(
-        self, rows: Block, columns: Block, part: slice, states: Sequence[State], products: NDArray | None = None
-    ) -> None:
-        """Show the tile of a ``part`` of the rows and all columns; ``products``: the coarse ones if at hand."""
+    def show(self, rows: Block, columns: Block, part: slice, states: Sequence[State]) -> None:
+        """Show the tile of a ``part`` of the rows and all columns."""
         form, columns_form = rows.form(self.coarse).part(part), columns.form(self.coarse)
-        if products is None:
-            products = self.coarse.products(form, columns_form)
+        tile = self._tile(rows, columns, part, self.coarse.products(form, columns_form))
+        self._look(rows, columns, tile, states, states)
+
+    def show_both(self, rows: Block, columns: Block, states: Sequence[State], column_states: Sequence[State]) -> None:
+        """Show the tile of two blocks without a common row to both, each as rows."""
+        products = self.coarse.products(rows.form(self.coarse), columns.form(self.coarse))
+        tile = self._tile(rows, columns, slice(0, len(rows)), products)
+        found, column_found = sift(tile, states, column_states)
+        self._look(rows, columns, tile, states, found or states)
+        turned = turn(tile)
+        if column_found is None:
+            turned = turned._replace(products=_turned(products))
+        self._look(columns, rows, turned, column_states, column_found or column_states)
+
+    def _tile(self, rows: Block, columns: Block, part: slice, products: NDArray) -> Tile:
+        terms, column_terms = rows.form(self.coarse).part(part).terms, columns.form(self.coarse).terms
         which = np.arange(part.start, part.stop)
+        return Tile(products, which, rows.stored, columns.stored, terms, column_terms, rows.cosine)
+
+    def _look(self, rows: Block, columns: Block, tile: Tile, states: Sequence[State], first: Sequence[State]) -> None:
+        """Show a coarse tile to the selections ``first``, and what they leave, in finer arithmetic, to ``states``."""
         waiting = np.zeros((len(states), len(rows)), np.bool_)
-        waiting[:, part] = True
+        waiting[:, tile.which] = True
         settled = np.zeros(len(rows), np.int64)
 
-        def look(products: NDArray, which: NDArray, form: Form, columns_form: Form, last: bool) -> None:
-            tile = Tile(products, which, rows.stored, columns.stored, form.terms, columns_form.terms, rows.cosine)
-            for (kernel, state), mask in zip(states, waiting, strict=True):
-                over_rows(kernel, len(which), tile, state, Verdict(last, mask, settled))
+        def look(tile: Tile, states: Sequence[State], last: bool) -> None:
+            def look_at(start: int, stop: int) -> None:  # all selections, while the products are in the cache
+                for (kernel, state), mask in zip(states, waiting, strict=True):
+                    kernel(start, stop, tile, state, Verdict(last, mask, settled))
 
-        look(products, which, form, columns_form, self.finer is None)
-        self.effort.add(self.coarse.name, products.size)
+            over_rows(look_at, len(tile.which))
+
+        look(tile, first, self.finer is None)
+        self.effort.add(self.coarse.name, tile.products.size)
         if self.finer is not None:
             left = np.flatnonzero(waiting.any(axis=0))
             for start in range(0, len(left), FINER_ROWS):
                 some = left[start : start + FINER_ROWS]
-                form, columns_form = rows.form(self.finer).part(some), columns.form(self.finer)
-                again = self.finer.products(form, columns_form, products[some - part.start])
-                look(again, some, form, columns_form, True)
+                form = rows.finer_form(self.finer, self.coarse).part(some)
+                columns_form = columns.finer_form(self.finer, self.coarse)
+                again = self.finer.products(
+                    form, columns_form, np.ascontiguousarray(tile.products[some - tile.which[0]])
+                )
+                finer = tile._replace(products=again, which=some, row_terms=form.terms, column_terms=columns_form.terms)
+                look(finer, states, True)
             self.effort.add(self.finer.name, len(left) * len(columns))
         self.effort.add("definition", int(settled.sum()))
+
+
+def _turned(products: NDArray) -> NDArray:
+    turned = np.empty(products.shape[::-1], products.dtype)
+    torch.from_numpy(turned).copy_(torch.from_numpy(products).T)
+    return turned
 
 
 def cpu_tiles(arithmetic: str, multiplications: int, effort: Effort) -> CpuTiles:

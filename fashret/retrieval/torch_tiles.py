@@ -88,20 +88,18 @@ class TorchTiles:
     def _free_memory(self) -> int:
         return torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 0
 
-    def products(self, rows: Block, columns: Block) -> Any:
-        """Products of all rows with all columns."""
-        return self._products(slice(0, len(rows)), rows, columns)
+    def show(self, rows: Block, columns: Block, part: slice, states: Sequence[State]) -> None:
+        """Show the tile of a ``part`` of the rows and all columns."""
+        self._show(rows, columns, part, states, self._products(part, rows, columns))
 
-    def turned(self, products: Any) -> Any:
-        """Products of the columns with the rows."""
-        return products.T
+    def show_both(self, rows: Block, columns: Block, states: Sequence[State], column_states: Sequence[State]) -> None:
+        """Show the tile of two blocks without a common row to both, each as rows."""
+        every = slice(0, len(rows)), slice(0, len(columns))
+        products = self._products(every[0], rows, columns)
+        self._show(rows, columns, every[0], states, products)
+        self._show(columns, rows, every[1], column_states, products.T)
 
-    def show(
-        self, rows: Block, columns: Block, part: slice, states: Sequence[State], products: torch.Tensor | None = None
-    ) -> None:
-        """Show the tile of a ``part`` of the rows and all columns; ``products`` if at hand."""
-        if products is None:
-            products = self._products(part, rows, columns)
+    def _show(self, rows: Block, columns: Block, part: slice, states: Sequence[State], products: torch.Tensor) -> None:
         self.effort.add("float32", products.numel())
         for kernel, state in states:
             bounds = self._bounds(rows, columns, part, products)
@@ -116,7 +114,7 @@ class TorchTiles:
         if FORM not in block.forms:
             form = Float32().form(block.stored, block.cosine)
             terms = {name: torch.from_numpy(term).to(self.device) for name, term in form.terms._asdict().items()}
-            block.forms[FORM] = Form(form.numbers[0].to(self.device), terms, form.terms)
+            block.forms[FORM] = Form(form.numbers.to(self.device), terms, form.terms)
         return block.forms[FORM]
 
     def _bounds(self, rows: Block, columns: Block, part: slice, products: torch.Tensor) -> Bounds:
