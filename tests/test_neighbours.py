@@ -17,7 +17,7 @@ from fashret.errors import FashretError
 from fashret.retrieval import bounds
 from fashret.retrieval.approximation import Arithmetic, Float32, Int8, Int8Twice
 from fashret.retrieval.blocks import load_block
-from fashret.retrieval.neighbours import Side, Thresholds, all_neighbours, count_before, search
+from fashret.retrieval.neighbours import AllNeighbours, Side, Thresholds, all_neighbours, count_before, search
 from fashret.retrieval.tiles import Effort
 from tests import brute
 
@@ -252,13 +252,29 @@ def test_neighbours_of_all_rows(metric: str, arithmetic: str, k: int) -> None:
     vectors = np.vstack([one.vectors[one.rows] for one in sides])
     matrix = brute.distance_matrix(vectors, vectors, metric)
     found = all_neighbours(sides, k, metric=metric, arithmetic=arithmetic, memory=LITTLE + 32 * k * len(vectors))
-    there = min(k, len(vectors))
+    check_all_neighbours(found, matrix, k)
+
+
+def check_all_neighbours(found: AllNeighbours, matrix: np.ndarray, k: int) -> None:
+    there = min(k, len(matrix))
     for i, distances in enumerate(matrix):
-        others = brute.ranking(distances, np.arange(len(vectors)) != i)[: there - 1]
+        others = brute.ranking(distances, np.arange(len(matrix)) != i)[: there - 1]
         assert found.rows[i, :there].tolist() == [i, *others]
         np.testing.assert_array_equal(found.distances[i, :there], distances[[i, *others]])
         assert (found.rows[i, there:] == -1).all() and np.isnan(found.distances[i, there:]).all()
     np.testing.assert_array_equal(found.farthest, matrix.max(axis=1))
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize("spread", [0.0, 1e-3, 4e-2])
+def test_neighbours_of_all_rows_where_the_bounds_decide_little(arithmetic: str, spread: float) -> None:
+    """Rows that are equal, or too close together for 8 bits: few, many or all pairs of a tile are left over."""
+    rng = np.random.default_rng(12)
+    vectors = (1 + spread * rng.standard_normal((330, 24))).astype(np.float32)
+    vectors[::3] = rng.standard_normal((110, 24))
+    everything = Side(vectors, np.arange(330), np.full(330, -1), np.full(330, -1))
+    found = all_neighbours([everything], 6, arithmetic=arithmetic, memory=LITTLE + 32 * 6 * 330)
+    check_all_neighbours(found, brute.distance_matrix(vectors, vectors, "euclidean"), 6)
 
 
 def test_neighbours_of_one_row() -> None:
