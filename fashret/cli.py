@@ -279,6 +279,9 @@ def search(
         products = options.k if "k" in given else PRODUCTS
         drawing = search_photo.Drawing(show, tuple(crops or ())) if show else None
         return search_photo.run(queries, image, box, tuple(model or ()), products, options, drawing)
+    from fashret.retrieval.threads import wait_passively
+
+    wait_passively()
     from fashret.stages import search as stage
 
     return stage.run(queries, gallery, _needed(output, "ranking.h5 (or --image photo.jpg for one photo)"), options)
@@ -294,6 +297,9 @@ def rerank(
 
     Example: fashret rerank demo/ranking.h5 -o demo/reranked.h5
     """
+    from fashret.retrieval.threads import wait_passively
+
+    wait_passively()
     from fashret.stages import rerank as stage
 
     return stage.run(ranking, output, options)
@@ -316,6 +322,9 @@ def evaluate(
         example = "a-on-a.emb.h5 a-on-b.emb.h5 b-on-a.emb.h5" if options.cross_domain else "demo/catalogue.emb.h5"
         flag = "--cross-domain " if options.cross_domain else ""
         raise typer.BadParameter(f"give embeddings.h5 or ranking.h5 files, like: fashret evaluate {flag}{example}")
+    from fashret.retrieval.threads import wait_passively
+
+    wait_passively()
     from fashret.stages import evaluate as stage
 
     return stage.run(files, options)

@@ -237,9 +237,11 @@ def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: V
 def keep_found_nearest(start: int, stop: int, tile: Tile, found: Found, verdict: Verdict) -> None:
     """The same where it is known which columns to look at; the tile has all rows of the block."""
     for t in range(start, stop):
-        if verdict.waiting[t]:
-            columns = found.columns[found.offsets[t] : found.offsets[t + 1]]
+        columns = found.columns[found.offsets[t] : found.offsets[t + 1]]
+        if columns.shape[0]:
             _take_nearest(tile, t, found.state, columns, verdict)
+        else:
+            verdict.waiting[t] = False
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -266,22 +268,28 @@ def _take_farthest(tile: Tile, t: int, farthest: NDArray, found: NDArray, verdic
 def keep_farthest(start: int, stop: int, tile: Tile, farthest: NDArray, verdict: Verdict) -> None:
     """Raise the largest distance so far (n float64) of the rows ``start`` … ``stop`` of a tile."""
     size = tile.products.shape[1]
-    fallen, found = np.empty(size, np.float32), np.empty(size, np.int64)
+    bound, found = np.empty(size, np.float32), np.empty(size, np.int64)
     for t in range(start, stop):
         i = tile.which[t]
         if not verdict.waiting[i]:
             continue
-        bound_below(tile, t, fallen)
-        _take_farthest(tile, t, farthest, found[: at_least(fallen, -score_above(tile, i, farthest[i]), found)], verdict)
+        most = score_above(tile, i, farthest[i])
+        if farthest[i] == 0:  # nothing is known: most columns go by the one that is surely far
+            bound_above(tile, t, bound)
+            most = min(most, np.float32(bound.min() + 2 * rounding_of(tile, i)))
+        bound_below(tile, t, bound)
+        _take_farthest(tile, t, farthest, found[: at_least(bound, -most, found)], verdict)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def keep_found_farthest(start: int, stop: int, tile: Tile, found: Found, verdict: Verdict) -> None:
     """The same where it is known which columns to look at; the tile has all rows of the block."""
     for t in range(start, stop):
-        if verdict.waiting[t]:
-            columns = found.columns[found.offsets[t] : found.offsets[t + 1]]
+        columns = found.columns[found.offsets[t] : found.offsets[t + 1]]
+        if columns.shape[0]:
             _take_farthest(tile, t, found.state, columns, verdict)
+        else:
+            verdict.waiting[t] = False
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

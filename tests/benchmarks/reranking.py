@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from fashret.retrieval.threads import wait_passively
 from tests.benchmarks.vectors import Recipe, calibrated, gallery_blocks, query_blocks
 
 COMPARED = Recipe(2_000, 18_000, 512)
@@ -87,6 +88,7 @@ def drawn(recipe: Recipe, folder: Path) -> tuple[Path, Path]:
 
 def run_sparse(recipe: Recipe, folder: Path, memory: int) -> dict[str, Any]:
     """Re-rank from memory-mapped vectors, with the ranks of all positives."""
+    wait_passively()  # as the command does
     from fashret.retrieval.neighbours import Side
     from fashret.retrieval.request import Request
     from fashret.retrieval.reranking import Reciprocal, rerank

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from fashret.retrieval.threads import wait_passively
 from tests.benchmarks.reranking import mean_precision, measured
 from tests.benchmarks.vectors import Recipe, calibrated, write
 
@@ -50,6 +51,7 @@ def run_search(
     path: Path, memory: int, device: str, arithmetic: str = "auto", positives: bool = False
 ) -> dict[str, Any]:
     """The exact search, from the file."""
+    wait_passively()  # as the command does
     from fashret.files.embeddings import open_embeddings
     from fashret.ranking.sides import sides_of
     from fashret.retrieval.neighbours import search
