@@ -17,11 +17,10 @@ from fashret.retrieval.selection import Counts, Nearest, settle_found
 
 
 class Listed(NamedTuple):
-    """Undecided columns of the tile's row t: ``columns[offsets[t]:offsets[t + 1]]``, and their upper bounds."""
+    """Undecided columns of the tile's row t: ``columns[offsets[t]:offsets[t + 1]]``."""
 
     offsets: NDArray[np.int64]
     columns: NDArray[np.int64]
-    upper: NDArray[np.float32]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -45,7 +44,7 @@ def settle_nearest(start: int, stop: int, tile: Tile, listed: Listed, nearest: N
     """Let listed columns into the heaps of the tile's rows ``start`` … ``stop``; ``settled`` counts them by row."""
     for t in range(start, stop):
         part = slice(listed.offsets[t], listed.offsets[t + 1])
-        settled[t] = settle_found(tile, tile.which[t], nearest, listed.columns[part], listed.upper[part])
+        settled[t] = settle_found(tile, tile.which[t], nearest, listed.columns[part])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

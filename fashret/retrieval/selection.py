@@ -22,13 +22,11 @@ from fashret.retrieval.bounds import (
     rounding_of,
     score_above,
     score_below,
-    settle_pair,
     settle_pairs,
     upper_bound,
 )
 
 GROUP = 32  # columns of which the best is looked at first where nothing is known
-FEW = 64  # columns put in order one by one
 CHUNK = 64  # columns tested at once before any is looked at
 DEFER_ABOVE = 1 / 24  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
 
@@ -171,34 +169,14 @@ def _drop_below(tile: Tile, t: int, least: np.float32, found: NDArray) -> int:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _by_promise(promise: NDArray) -> NDArray[np.int64]:
-    """Places in descending order; few, as is usual, are put in order without what a general sort costs to set up."""
-    count = promise.shape[0]
-    if count > FEW:
-        return np.argsort(-promise)
-    order = np.empty(count, np.int64)
-    for place in range(count):
-        gap = place
-        while gap > 0 and promise[order[gap - 1]] < promise[place]:
-            order[gap] = order[gap - 1]
-            gap -= 1
-        order[gap] = place
-    return order
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def settle_found(tile: Tile, i: int, nearest: Nearest, found: NDArray, promise: NDArray) -> int:
-    """Settle the columns ``found``, with upper bounds ``promise``, for row ``i``; returns how many had to be."""
+def settle_found(tile: Tile, i: int, nearest: Nearest, found: NDArray) -> int:
+    """Let the columns ``found`` into the heap of row ``i`` by their distances; returns their number."""
     distances, numbers = nearest.distances[i], nearest.numbers[i]
-    least = score_below(tile, i, distances[0])
-    for settled, place in enumerate(_by_promise(promise)):
-        if promise[place] < least:
-            return settled
-        distance, number = settle_pair(tile, i, found[place]), tile.columns.numbers[found[place]]
+    for place, distance in enumerate(settle_pairs(tile, i, found)):
+        number = tile.columns.numbers[found[place]]
         if _comes_before(distance, number, distances[0], numbers[0]):
             _replace_worst(distances, numbers, distance, number)
-            least = score_below(tile, i, distances[0])
-    return len(found)
+    return found.shape[0]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -211,10 +189,7 @@ def _take_nearest(tile: Tile, t: int, nearest: Nearest, found: NDArray, verdict:
     verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * tile.products.shape[1] + 2 * k
     if verdict.waiting[i]:
         return
-    promise = np.empty(count, np.float32)
-    for place in range(count):
-        promise[place] = upper_bound(tile, t, found[place])
-    verdict.settled[i] += settle_found(tile, i, nearest, found[:count], promise)
+    verdict.settled[i] += settle_found(tile, i, nearest, found[:count])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -62,7 +62,7 @@ class Bounds:
         """The pairs of a t×n mask by row."""
         ends = torch.cumsum(pairs.sum(dim=1), 0).cpu().numpy()
         columns = pairs.nonzero()[:, 1].cpu().numpy()
-        return Listed(np.concatenate([[0], ends]), columns, self.upper[pairs].cpu().numpy())
+        return Listed(np.concatenate([[0], ends]), columns)
 
 
 @dataclass(frozen=True)
