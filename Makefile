@@ -33,13 +33,13 @@ $(DEMO)/photos/manifest.csv: | $(VENV)/installed
 	fashret demo $(DEMO)/photos
 
 $(DEMO)/crops.h5: $(DEMO)/photos/manifest.csv
-	fashret crop $< -o $@
+	fashret crop $< -o $@ --resume
 
 $(DEMO)/model/model.json: $(DEMO)/crops.h5
-	fashret train $< --recipe demo -o $(@D)
+	fashret train $< --recipe demo -o $(@D) --resume
 
 $(DEMO)/catalogue.emb.h5: $(DEMO)/crops.h5 $(DEMO)/model/model.json
-	fashret embed $< --model $(DEMO)/model -o $@
+	fashret embed $< --model $(DEMO)/model -o $@ --resume
 
 $(DEMO)/ranking.h5: $(DEMO)/catalogue.emb.h5
 	fashret search $< -o $@

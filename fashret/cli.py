@@ -61,6 +61,8 @@ def main() -> None:
         app()
     except FashretError as error:
         _fail(str(error), 1)
+    except OSError as error:  # of the operating system, where nothing above knows more
+        _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
     except MemoryError:
         _fail("out of memory; give a smaller --batch-size or --memory", 1)
     except KeyboardInterrupt:
@@ -279,6 +281,8 @@ def search(
         products = options.k if "k" in given else PRODUCTS
         drawing = search_photo.Drawing(show, tuple(crops or ())) if show else None
         return search_photo.run(queries, image, box, tuple(model or ()), products, options, drawing)
+    if box or model or show or crops:
+        raise typer.BadParameter("--box, --model, --show and --crops belong to --image photo.jpg")
     from fashret.retrieval.threads import wait_passively
 
     wait_passively()

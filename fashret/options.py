@@ -23,6 +23,12 @@ def option(default: Any, help: str, *, flag: str = "", choices: tuple[str, ...] 
     return field(default=default, metadata=about)
 
 
+def check_seed(seed: int) -> None:
+    """Raise :class:`FashretError` unless random numbers can be drawn from it."""
+    if not 0 <= seed < 2**63:
+        raise FashretError(f"--seed {seed}: must be 0 or more, and less than 2^63")
+
+
 MOVED = "embeddings.h5 if moved; give it twice for queries and gallery"  # help of --embeddings
 
 UNITS: dict[str, Callable[[float], float]] = {

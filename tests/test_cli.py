@@ -154,6 +154,9 @@ def assert_one_line(done: subprocess.CompletedProcess[str], said: str) -> None:
         ("search {emb} -o {tmp}/missing/a.h5", "does not exist"),
         ("search {emb} -o {tmp}/a.h5 --memory much", "not an amount of memory"),
         ("search {emb} --image {tmp}/none.jpg", "none.jpg"),
+        ("search {emb} --image {tmp}/none.jpg -k 0", "at least 1 product"),
+        ("embed {crops} --backbone small --weights none --size 64 -o {tmp}/a.emb.h5", "--size: is for photos"),
+        ("embed {crops} --backbone small --weights none --seed -1 -o {tmp}/a.emb.h5", "--seed -1: must be 0 or more"),
         ("rerank {emb} -o {tmp}/a.h5", "not a fashret.ranking file"),
         ("evaluate {lonely}", "positive"),
         ("crop {tmp}/none.csv -o {tmp}/a.h5", "no such file"),
@@ -181,7 +184,16 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, command: str, 
 
 
 @pytest.mark.parametrize(
-    "command", ["", "search", "frobnicate", "crop --size many x", "evaluate", "search a.h5 --metric manhattan -o b.h5"]
+    "command",
+    [
+        "",
+        "search",
+        "frobnicate",
+        "crop --size many x",
+        "evaluate",
+        "search a.h5 --metric manhattan -o b.h5",
+        "search a.h5 --box 1,2,3,4 -o b.h5",
+    ],
 )
 def test_wrong_usage_is_exit_code_2(command: str) -> None:
     assert invoke(*command.split()).returncode == 2

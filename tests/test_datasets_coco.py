@@ -189,3 +189,14 @@ def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> No
     photo(tmp_path / "coco/old.jpg")
     with pytest.raises(FashretError, match="is there already"):
         coco.write(crops, tmp_path / "coco")
+
+
+def test_an_interrupted_export_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    crops = write_crops(tmp_path / "crops.h5", make_rows(4))
+    monkeypatch.setattr(coco, "_annotation", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export.run(crops, tmp_path / "coco")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["crops.h5"]

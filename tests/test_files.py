@@ -181,6 +181,57 @@ def test_a_partial_file_is_mentioned(tmp_path: Path) -> None:
         crops.open_crops(tmp_path / "a.crops.h5")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"format": np.bytes_(embeddings.KIND)}, {"format_version": np.array([1])}, {"dataset": np.array(["other"], "S5")}],
+)
+def test_attributes_as_other_software_writes_them(tmp_path: Path, change: dict[str, object]) -> None:
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(2), np.eye(2, dtype=np.float32))
+    with h5py.File(path, "r+") as file:
+        file.attrs.update(change)
+    assert hdf5.kind_of(path) == embeddings.KIND
+    with embeddings.open_embeddings(path) as opened:
+        assert opened.dataset == ("other" if "dataset" in change else "test")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("format_version", "x", "has format version x"),
+        ("categories", "5", "categories should be a JSON list"),
+        ("model", '["x"]', "model should be a JSON dict"),
+    ],
+)
+def test_attributes_that_make_no_sense_are_one_line(tmp_path: Path, name: str, value: str, said: str) -> None:
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(2), np.eye(2, dtype=np.float32))
+    with h5py.File(path, "r+") as file:
+        file.attrs[name] = value
+    with pytest.raises(FashretError, match=said), embeddings.open_embeddings(path) as opened:
+        assert opened.rows and opened.model
+
+
+def test_category_numbers_without_a_name_are_no_category(tmp_path: Path) -> None:
+    rows = make_rows(3, category=np.array([0, -1, 0], np.int16))
+    path = write_embeddings(tmp_path / "a.emb.h5", rows, np.eye(3, dtype=np.float32))
+    with h5py.File(path, "r+") as file:
+        file["category"][:] = [0, 7, -3]
+    with embeddings.open_embeddings(path) as opened:
+        assert opened.category.tolist() == [0, -1, -1]
+
+
+def test_an_output_never_replaces_an_input_or_a_device(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.csv", tmp_path / "link.csv"
+    path.write_text("image\n")
+    other.symlink_to(path)
+    for output in (path, other):
+        with pytest.raises(FashretError, match="is what is read; give the output another name"):
+            hdf5.check_output(output, None, str(path))
+    with pytest.raises(FashretError, match="is not an ordinary file"):
+        hdf5.check_output(Path("/dev/null"))
+    with pytest.raises(FashretError, match="cannot be written .*name too long"):
+        hdf5.check_output(tmp_path / ("x" * 300))
+
+
 @pytest.mark.parametrize("target", ["missing/a.h5", ".", "file/a.h5"])
 def test_an_output_that_cannot_be_is_said_before_the_work(tmp_path: Path, target: str) -> None:
     (tmp_path / "file").touch()

@@ -97,6 +97,14 @@ def test_parts_give_the_gradients_of_the_whole_batch(parts: int) -> None:
     assert_close(found, expected)
 
 
+@pytest.mark.parametrize("parts", [5, 11, 12, 40])
+def test_no_part_is_a_single_image(parts: int) -> None:
+    """Batch norm has no statistics of one image."""
+    options = tiny_options(loss=LOSSES, accumulate=parts)
+    result, _ = loop_gradients(make_run(options), make_batch(), options)
+    assert result.loss.isfinite()
+
+
 def test_parts_repeat_their_dropout_and_count_their_statistics_once() -> None:
     options = tiny_options(accumulate=2, loss=("triplet",))
     run = make_run(options, dropout=0.5)

@@ -92,6 +92,14 @@ def test_an_interrupted_run_is_taken_up_begun_anew_or_refused(tmp_path: Path) ->
         assert spool.kept == 0 and contents(spool) == {}
 
 
+def test_a_run_that_made_nothing_is_not_in_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "a.spool"
+    open_spool(path, 8, {**TASK, "rows": 8}, resume=False, restart=False).close()
+    with open_spool(path, 9, TASK, resume=False, restart=False) as spool:
+        assert spool.kept == 0
+    assert task_of(path) == TASK
+
+
 def test_changes_are_listed_by_name() -> None:
     now = {"rows": 10, "options": {"size": 256}, "columns": {"box": "2e"}}
     assert changes(TASK, now) == ["rows 9 → 10", "--size 320 → 256", "the manifest has another box column"]

@@ -51,12 +51,12 @@ def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ())
     """
     file = _open(path)
     try:
-        found = file.attrs.get("format")
+        found = attribute(file, "format")
         if found != kind:
             what = f"a {found} file" if found else "an HDF5 file that fashret did not define"
             raise FashretError(f"{path}: is {what}, not a {kind} file")
-        found_version = int(file.attrs.get("format_version", 0))
-        if not 1 <= found_version <= version:
+        found_version = attribute(file, "format_version", 0)
+        if not isinstance(found_version, int) or not 1 <= found_version <= version:
             raise FashretError(
                 f"{path}: has format version {found_version} of {kind}, "
                 f"this fashret ({fashret.__version__}) reads 1 to {version}: use a newer fashret"
@@ -64,10 +64,30 @@ def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ())
         missing = [name for name in datasets if name not in file]
         if missing:
             raise FashretError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(sorted(file))}")
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        file.close()
+        raise _damaged(path, error) from error
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _damaged(path: Path | str, error: Exception) -> FashretError:
+    return FashretError(f"{path}: is damaged ({_first_line(error)}); make or copy it again")
+
+
+def attribute(file: h5py.File | h5py.Group, name: str, default: Any = None) -> Any:
+    """An attribute as a plain value, in whichever of HDF5's ways it was written: text, number, array of one of them."""
+    try:
+        value = file.attrs.get(name, default)
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(file.file.filename, error) from error
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.reshape(-1)[0]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _open(path: Path) -> h5py.File:
@@ -94,7 +114,7 @@ def _open(path: Path) -> h5py.File:
 def kind_of(path: Path) -> str:
     """The attribute `format` of an HDF5 file; empty if the file is none of fashret's."""
     with _open(path) as file:
-        return str(file.attrs.get("format", ""))
+        return str(attribute(file, "format", ""))
 
 
 @contextmanager
@@ -146,8 +166,6 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        if isinstance(error, FashretError):
-            raise
         code = getattr(error, "errno", None)
         text = str(error)
         if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(
@@ -158,14 +176,29 @@ def output_errors(path: Path) -> Iterator[None]:
             ) from error
         if code == errno.EACCES or "Permission denied" in text:
             raise FashretError(f"{path}: cannot be written (permission denied)") from error
+        if isinstance(error, OSError):
+            raise FashretError(f"{path}: cannot be written ({error.strerror or _first_line(error)})") from error
         raise
 
 
-def check_output(path: Path) -> None:
-    """Say at once, before any work, that a file cannot be written where it is asked for."""
+def check_output(path: Path, *inputs: Path | str | None) -> None:
+    """Say at once, before any work, that a file cannot be written where it is asked for, or would replace an input."""
+    with output_errors(path):
+        _check_place(path)
+        if path.exists() and any(given is not None and _is_same(path, Path(given)) for given in inputs):
+            raise FashretError(f"{path}: is what is read; give the output another name")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return other.exists() and path.samefile(other)
+
+
+def _check_place(path: Path) -> None:
     folder = path.parent
     if path.is_dir():
         raise FashretError(f"{path}: is a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise FashretError(f"{path}: is not an ordinary file; give another name")
     if not folder.exists():
         raise FashretError(f"{path}: the folder {folder} does not exist; make it first")
     if not folder.is_dir():
@@ -201,17 +234,20 @@ def read_json(file: h5py.File | h5py.Group, name: str, default: Any = None) -> A
     Raises
     ------
     FashretError
-        If it is there but is no JSON.
+        If it is there but is no JSON, or not of the default's type.
     """
-    text = file.attrs.get(name)
+    text = attribute(file, name)
     if text is None and name in file:
         text = file[name][()]
     if text is None:
         return default
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (TypeError, ValueError) as error:
         raise FashretError(f"{file.file.filename}: the attribute {name} is not JSON") from error
+    if default is not None and not isinstance(value, type(default)):
+        raise FashretError(f"{file.file.filename}: the attribute {name} should be a JSON {type(default).__name__}")
+    return value
 
 
 def read(file: h5py.File, name: str) -> NDArray[Any]:

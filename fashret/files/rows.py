@@ -241,16 +241,18 @@ class RowFile:
 
     @cached_property
     def category(self) -> NDArray[np.int16]:
-        return np.asarray(self._read("category"), np.int16)
+        """Index into `categories`; −1 where there is none, or none of that number."""
+        number = np.asarray(self._read("category"), np.int16)
+        return np.where((number >= 0) & (number < len(self.categories)), number, np.int16(-1))
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
-        return tuple(hdf5.read_json(self.file, "categories", []))
+        return tuple(str(name) for name in hdf5.read_json(self.file, "categories", []))
 
     @property
     def dataset(self) -> str:
         """Name of the dataset that these rows describe; empty if unknown."""
-        return str(self.file.attrs.get("dataset", ""))
+        return str(hdf5.attribute(self.file, "dataset", ""))
 
     @property
     def rows(self) -> Rows:

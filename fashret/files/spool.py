@@ -208,6 +208,12 @@ def task_of(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def _is_bare(path: Path) -> bool:
+    """Whether a spool ends behind its first line."""
+    with path.open("rb") as file:
+        return len(_first_line(file)) == path.stat().st_size
+
+
 def open_spool(path: Path, rows: int, task: dict[str, Any], *, resume: bool, restart: bool) -> Spool:
     """Begin a spool, or take up the one that an interrupted run of the same task left.
 
@@ -217,7 +223,7 @@ def open_spool(path: Path, rows: int, task: dict[str, Any], *, resume: bool, res
         If one is there and neither was asked for, or it is another task's: with what changed.
     """
     found = task_of(path) if path.exists() and not restart else None
-    if found is None:  # none is there, or one that was cut off before it held anything
+    if found is None or _is_bare(path):  # none is there, or one that was left before it held anything
         return Spool(path, rows, task)
     if not resume:
         raise FashretError(f"{path} was left by an interrupted run: go on with --resume, or start anew with --restart")

@@ -172,7 +172,7 @@ def take_step(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, m
     """
     images = batch.images if bool(batch.valid.all()) else batch.images[batch.valid]  # empty places stay outside
     images = images.to(machine.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-    parts = images.chunk(options.accumulate)
+    parts = images.tensor_split(max(1, min(options.accumulate, len(images) // 2)))  # one image has no batch statistics
     seeds = [_seed(options.seed, batch.epoch, batch.number, i, machine.place.rank) for i in range(len(parts))]
     if len(parts) == 1:
         output = _forward(model, parts[0], seeds[0], machine)

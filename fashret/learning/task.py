@@ -31,7 +31,7 @@ from fashret.learning.training_rows import TrainingRows
 from fashret.models.backbones import settings_for
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import start
-from fashret.options import TrainOptions
+from fashret.options import TrainOptions, check_seed
 
 LAST = "last.pt"
 BEST = "best.safetensors"
@@ -79,8 +79,7 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
         If options make no sense, or the crops file has too little to train on.
     """
     check_schedule(options)
-    if options.seed < 0:
-        raise FashretError(f"--seed {options.seed}: must be 0 or more")
+    check_seed(options.seed)
     rows = TrainingRows.of(file)
     batching = Batching(
         options.batch_products, options.batch_images, options.missing, options.same_category, options.seed
@@ -109,6 +108,8 @@ def make_folder(task: Task) -> None:
     FashretError
         If it cannot be written, or holds an interrupted run and neither `resume` nor `restart` was asked for.
     """
+    if task.output.is_file():
+        raise FashretError(f"{task.output}: is a file; give a folder for the model")
     hdf5.check_output(task.output / DESCRIPTION if task.output.is_dir() else task.output)
     with hdf5.output_errors(task.last):
         task.last.parent.mkdir(parents=True, exist_ok=True)

@@ -76,7 +76,7 @@ def write_rerank(ranking: Path, output: Path, options: RerankOptions, unfinished
         the output cannot be written.
     """
     started = time.monotonic()
-    hdf5.check_output(output)
+    hdf5.check_output(output, ranking)
     settings, method = method_of(options)
     source = _open_source(ranking, options.embeddings)
     paths = source.embeddings_path("query"), source.embeddings_path("gallery")

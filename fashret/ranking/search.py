@@ -45,7 +45,7 @@ def write_search(queries: Path, gallery: Path | None, output: Path, options: Sea
     FashretError
         If the files cannot be searched with each other, or the output cannot be written.
     """
-    hdf5.check_output(output)
+    hdf5.check_output(output, queries, gallery)
     memory = parse_memory(options.memory)
     if options.k < 1:
         raise FashretError(f"--top {options.k}: keep at least 1 result")

@@ -78,7 +78,7 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
         If the manifest cannot be used, too many photos cannot be read, or the output cannot be written.
     """
     _check_options(options)
-    hdf5.check_output(output)
+    hdf5.check_output(output, manifest)
     started = time.monotonic()
     listing = datasets.load(manifest, options)
     _warn_of_counts(listing)

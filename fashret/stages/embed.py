@@ -42,7 +42,7 @@ from fashret.models.centroids import product_centroids
 from fashret.models.devices import choose_device, choose_precision, within_memory
 from fashret.models.embedder import Embedder, backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
-from fashret.options import CropOptions, EmbedOptions
+from fashret.options import CropOptions, EmbedOptions, check_seed
 
 BLOCK = 4096  # rows that are written at a time
 ADVICE = "lower --batch-size; with --resume nothing is embedded twice"
@@ -59,7 +59,10 @@ class EmbedSummary:
     model: str
     rows: int  # in the output
     embedded: int  # in this run
-    kept: int  # of an interrupted run, or with --append of the file that was there
+    kept: int  # of an interrupted run
+    added: int  # with --append: rows that the file did not have
+    unchanged: int  # with --append: rows that it had
+    vanished: int  # with --append: rows that the source no longer has
     failed: int  # photos that could not be read
     width: int  # of a vector
     precision: str
@@ -77,7 +80,12 @@ class Job:
     options: EmbedOptions
     here: Place
     old: Embeddings | None  # the file to append to
-    todo: NDArray[np.int64]  # rows of the source to be embedded
+    place: NDArray[np.int64]  # for each row of the source its row in that file, −1 where it is to be embedded
+
+    @property
+    def todo(self) -> NDArray[np.int64]:
+        """Rows of the source to be embedded."""
+        return np.flatnonzero(self.place < 0)
 
     def open_spool(self, rank: int) -> Spool:
         """The spool of one process: its own, or that of another one that has ended."""
@@ -122,17 +130,17 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         output cannot be written.
     """
     _check_options(options, given)
-    hdf5.check_output(output)
+    hdf5.check_output(output, source)
     with ExitStack() as stack:
         device = choose_device(options.device, place().local_rank)
         here = stack.enter_context(together(device))
         embedder = _embedder(options)
-        taken = _source(source, options, embedder, stack)
+        taken = _source(source, options, given, embedder, stack)
         old = stack.enter_context(open_embeddings(output)) if options.append and output.exists() else None
-        todo = np.arange(len(taken.rows)) if old is None else _new_rows(old, taken, embedder)
-        if len(todo):
-            _settle_precision(embedder, old, taken, todo[: options.batch_size])
-        job = Job(taken, embedder, output, options, here, old, todo)
+        place_before = np.full(len(taken.rows), -1) if old is None else _places(old, taken, embedder)
+        job = Job(taken, embedder, output, options, here, old, place_before)
+        if len(job.todo):
+            _settle_precision(embedder, old, taken, job.todo[: options.batch_size])
         spool = stack.enter_context(job.open_spool(here.rank))
         kept, seconds = spool.kept, _embed(job, spool)
         if not here.first:
@@ -149,8 +157,11 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             output=output,
             model=embedder.record(output)["name"],
             rows=count,
-            embedded=len(todo) - failed - kept,
-            kept=kept + len(old or ()),
+            embedded=len(job.todo) - failed - kept,
+            kept=kept,
+            added=0 if old is None else len(job.todo) - failed,
+            unchanged=len(taken.rows) - len(job.todo),
+            vanished=0 if old is None else len(old) - len(taken.rows) + len(job.todo),
             failed=failed,
             width=embedder.width,
             precision=embedder.precision,
@@ -173,6 +184,7 @@ def _check_options(options: EmbedOptions, given: Collection[str]) -> None:
         raise FashretError(f"--max-errors {options.max_errors}: expected a share, 0 to 1")
     if options.size < 1:
         raise FashretError(f"--size {options.size}: must be at least 1 pixel")
+    check_seed(options.seed)
     if options.resume and options.restart:
         raise FashretError("--resume and --restart exclude each other")
     if options.centroids and options.append:
@@ -188,8 +200,10 @@ def _embedder(options: EmbedOptions) -> Embedder:
     return Embedder([backbone_part(settings)], device, choose_precision(options.precision, device))
 
 
-def _source(path: Path, options: EmbedOptions, embedder: Embedder, stack: ExitStack) -> Source:
+def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder: Embedder, stack: ExitStack) -> Source:
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
+        if idle := [name for name in ("root", "size") if name in given]:
+            raise FashretError(f"--{idle[0]}: is for photos, and {path} holds crops that were cut; leave it out")
         source = crops_source(stack.enter_context(open_crops(path)), embedder.settings)
     else:
         listing = datasets.load(str(path), CropOptions(root=options.root))
@@ -201,13 +215,13 @@ def _source(path: Path, options: EmbedOptions, embedder: Embedder, stack: ExitSt
     return source
 
 
-def _new_rows(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[np.int64]:
-    """Rows of the source that the file to append to does not have.
+def _places(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[np.int64]:
+    """For each row of the source its row in the file to append to, −1 where it is to be embedded.
 
     Raises
     ------
     FashretError
-        If that file was made by another model.
+        If that file was made by another model, or holds centroids.
     """
     now = embedder.record(old.path)
     if old.model.get("digest") != now["digest"]:
@@ -215,10 +229,10 @@ def _new_rows(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[np
             f"{old.path}: was made by the model {old.model.get('name', 'unknown')}, not by {now['name']}; "
             "append with that one, or embed everything again"
         )
-    there = set(old.crop_id)
-    todo = np.array([i for i, name in enumerate(source.rows.crop_id) if name not in there], np.int64)
-    log.info("%s: keeps its %s rows; %s are new", old.path, f"{len(old):,}", f"{len(todo):,}")
-    return todo
+    if old.centroids:
+        raise FashretError(f"{old.path}: holds centroids, to which nothing can be added; embed everything again")
+    place = {name: row for row, name in enumerate(old.crop_id)}
+    return np.array([place.get(name, -1) for name in source.rows.crop_id], np.int64)
 
 
 def _settle_precision(embedder: Embedder, old: Embeddings | None, source: Source, first: NDArray[np.int64]) -> None:
@@ -317,53 +331,57 @@ def _write_errors(job: Job, spools: Sequence[Spool]) -> None:
 
 
 def _write_output(job: Job, spools: Sequence[Spool]) -> int:
-    """Write embeddings.h5 from the file to append to and the spools; how many rows it has."""
+    """Write embeddings.h5 from the spools and the file to append to, in the source's order; how many rows it has."""
     _write_errors(job, spools)
     owner = np.full(len(job.source.rows), -1, np.int64)  # whose spool has the row
     for number, spool in enumerate(spools):
         owner[spool.status == Status.DONE] = number
-    count = int((owner >= 0).sum())
-    if not count and job.old is None:
+    count = int(((owner >= 0) | (job.place >= 0)).sum())
+    if not count:
         raise FashretError(f"{job.source.dataset}: none of its {len(owner):,} photos could be read; is --root right?")
-    pieces = _described(job, spools, owner)
     if job.options.centroids:
-        rows, means = product_centroids(pieces)
-        pieces, count = iter([(rows, means)]), len(rows)
-    categories = _categories(job)
+        rows, means = product_centroids(_described(job, spools, owner))
+        pieces, count = iter([(rows, job.embedder.joined(means))]), len(rows)
+    else:
+        pieces = _vectors_of(job, spools, owner)
     model = job.embedder.record(job.output) | {"crop_size": job.source.crop_size}
     plain = dataclasses.asdict(job.options)
     origin = EmbeddingsOrigin(model, True, job.source.dataset, plain, job.source.inputs, job.options.centroids)
-    shape = (count + len(job.old or ()), job.embedder.width)
-    with write_embeddings(job.output, shape, categories, origin, job.options.dtype) as append:
-        for start in range(0, len(job.old or ()), BLOCK):
-            assert job.old is not None
-            rows = job.old.block(start, start + BLOCK)
-            append(_recoded(rows, categories), job.old.vectors[start : start + BLOCK])
+    shape, dtype = (count, job.embedder.width), job.options.dtype if job.old is None else job.old.vectors.dtype.name
+    with write_embeddings(job.output, shape, job.source.rows.categories, origin, dtype) as append:
         for rows, vectors in pieces:
-            append(_recoded(rows, categories), job.embedder.joined(vectors))
-    return shape[0]
+            append(rows, vectors)
+    return count
 
 
 def _described(
     job: Job, spools: Sequence[Spool], owner: NDArray[np.int64]
 ) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
-    """Rows and their vectors as the networks gave them, in the source's order."""
+    """Rows of the spools and their vectors as the networks gave them, in the source's order."""
     chosen, start = np.flatnonzero(owner >= 0), 0
     for rows in blocks(job.source.rows, chosen, BLOCK):
-        data = [spools[owner[row]].read(int(row)) for row in chosen[start : start + len(rows)]]
-        yield rows, np.frombuffer(b"".join(data), "<f4").reshape(len(rows), -1)
+        yield rows, _raw(spools, owner, chosen[start : start + len(rows)])
         start += len(rows)
 
 
-def _categories(job: Job) -> tuple[str, ...]:
-    """Categories of the output: those of the file to append to, then the source's new ones."""
-    before = job.old.categories if job.old is not None else ()
-    return before + tuple(name for name in job.source.rows.categories if name not in before)
+def _vectors_of(
+    job: Job, spools: Sequence[Spool], owner: NDArray[np.int64]
+) -> Iterator[tuple[Rows, NDArray[np.floating]]]:
+    """Rows and final vectors, from the spools and from the file to append to, in the source's order."""
+    chosen, start = np.flatnonzero((owner >= 0) | (job.place >= 0)), 0
+    for rows in blocks(job.source.rows, chosen, BLOCK):
+        part = chosen[start : start + len(rows)]
+        start += len(rows)
+        new = owner[part] >= 0
+        vectors = np.empty((len(part), job.embedder.width), np.float32)
+        if new.any():
+            vectors[new] = job.embedder.joined(_raw(spools, owner, part[new]))
+        if job.old is not None:
+            vectors[~new] = job.old.vectors[job.place[part[~new]]]
+        yield rows, vectors
 
 
-def _recoded(rows: Rows, categories: tuple[str, ...]) -> Rows:
-    """The same rows with category numbers that count in `categories`."""
-    if rows.categories == categories:
-        return rows
-    number = np.array([*(categories.index(name) for name in rows.categories), -1], np.int16)  # −1 stays −1
-    return dataclasses.replace(rows, category=number[rows.category], categories=categories)
+def _raw(spools: Sequence[Spool], owner: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Vectors of some rows as the networks gave them."""
+    data = [spools[owner[row]].read(int(row)) for row in rows]
+    return np.frombuffer(b"".join(data), "<f4").reshape(len(rows), -1)

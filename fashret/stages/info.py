@@ -5,7 +5,6 @@ Reads no images and no vectors: a file of a million rows is described in the tim
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from fashret.files.checkpoints import open_model
 from fashret.files.folders import read_folder
 from fashret.files.manifests import Listing
 from fashret.files.rows import Domain, Role, RowFile, Rows
-from fashret.files.tables import read_table
+from fashret.files.tables import SUFFIXES, read_table
 
 KINDS: dict[str, type] = {
     crops.KIND: crops.Crops,
@@ -65,7 +64,7 @@ def run(path: Path) -> Info:
         return _model(path)
     if path.is_dir():
         return _listing(path, read_folder(path))
-    if path.suffix.lower() in (".csv", ".parquet"):
+    if path.suffix.lower() in SUFFIXES:
         return _listing(path, read_table(path))
     kind = hdf5.kind_of(path)
     if kind not in KINDS:
@@ -114,10 +113,8 @@ def _attributes(file: h5py.File) -> dict[str, dict[str, Any]]:
     for name in sorted(set(file.attrs) | {n for n in file if n in ("categories", "inputs", "options")}):
         if name in ("categories", "inputs", "format"):
             continue
-        value = file.attrs.get(name)
-        plain[name] = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, str) and value.startswith(("{", "[")):
-            plain[name] = json.dumps(json.loads(value), ensure_ascii=False) if value not in ("{}", "[]") else "–"
+        value = hdf5.attribute(file, name)
+        plain[name] = "–" if value in ("{}", "[]") else value
     origins = {str(i.get("name")): f"{i.get('size')} bytes, {i.get('digest')}" for i in _inputs(file)}
     return {"attributes": plain, "made from": origins}
 

@@ -122,6 +122,8 @@ def run(
     FashretError
         If the photo cannot be read, the catalogue has no gallery rows, or its model is not to be had.
     """
+    if products < 1:
+        raise FashretError(f"--top {products}: find at least 1 product")
     corners = parse_box(box) if box else None
     if drawing is not None:
         check_name(drawing.output)
