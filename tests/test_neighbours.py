@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fashret.errors import FashretError
 from fashret.retrieval import bounds
-from fashret.retrieval.approximation import Arithmetic, Float32, Int8, Int8Twice
+from fashret.retrieval.approximation import Arithmetic, Float32, Int8, Int8Twice, Room
 from fashret.retrieval.blocks import load_block
 from fashret.retrieval.neighbours import AllNeighbours, Side, Thresholds, all_neighbours, count_before, search
 from fashret.retrieval.tiles import Effort
@@ -203,10 +203,12 @@ def test_bounds_hold_for_every_pair(metric: str, arithmetic: Arithmetic, width: 
     rows, columns = load_block(everything, 0, 100, cosine), load_block(everything, 0, 400, cosine)
     if isinstance(arithmetic, Int8Twice):
         form, column_form = (block.finer_form(arithmetic, Int8()) for block in (rows, columns))
-        products = arithmetic.products(form, column_form, Int8().products(rows.form(Int8()), columns.form(Int8())))
+        products = arithmetic.products(
+            form, column_form, Int8().products(rows.form(Int8()), columns.form(Int8()), Room())
+        )
     else:
         form, column_form = rows.form(arithmetic), columns.form(arithmetic)
-        products = arithmetic.products(form, column_form)
+        products = arithmetic.products(form, column_form, Room())
     tile = bounds.Tile(products, np.arange(100), rows.stored, columns.stored, form.terms, column_form.terms, cosine)
     distances = brute.distance_matrix(vectors[:100], vectors, metric)
     lower, upper = np.empty(400, np.float32), np.empty(400, np.float32)

@@ -45,6 +45,23 @@ class Form:
         return Form(self.numbers[rows], terms)
 
 
+class Room:
+    """Memory for a tile of products, used by one tile after the other.
+
+    (Given back each time, it would leave a hole between the blocks that are held, into which the next does not fit.)
+    """
+
+    def __init__(self) -> None:
+        self._numbers = torch.empty(0, dtype=torch.int32)
+
+    def tile(self, rows: Form, columns: Form, kind: torch.dtype) -> torch.Tensor:
+        """Room for the products of all rows with all columns, in a type of 32 bits."""
+        shape = len(rows.numbers), len(columns.numbers)
+        if len(self._numbers) < shape[0] * shape[1]:
+            self._numbers = torch.empty(shape[0] * shape[1], dtype=torch.int32)
+        return self._numbers[: shape[0] * shape[1]].view(kind).view(shape)
+
+
 @njit(nogil=True, cache=True, error_model="numpy")
 def _scale_rows(start: int, stop: int, vectors: NDArray, length: NDArray, out: NDArray) -> None:
     for i in range(start, stop):
@@ -132,10 +149,10 @@ class Float32:
         terms = _terms(block.squares, np.ones(len(length)), error, cosine)
         return Form(torch.from_numpy(numbers), terms)
 
-    def products(self, rows: Form, columns: Form) -> NDArray[np.float32]:
+    def products(self, rows: Form, columns: Form, room: Room) -> NDArray[np.float32]:
         """Tile of t×n products."""
         with full_precision():
-            return torch.mm(rows.numbers, columns.numbers.T).numpy()
+            return torch.mm(rows.numbers, columns.numbers.T, out=room.tile(rows, columns, torch.float32)).numpy()
 
 
 class Int8:
@@ -152,9 +169,10 @@ class Int8:
         error = _residual(lost, relative, vectors.shape[1])
         return Form(torch.from_numpy(numbers), _terms(block.squares, relative, error, cosine))
 
-    def products(self, rows: Form, columns: Form) -> NDArray[np.int32]:
+    def products(self, rows: Form, columns: Form, room: Room) -> NDArray[np.int32]:
         """Tile of t×n products."""
-        return torch._int_mm(rows.numbers, columns.numbers.T).numpy()
+        out = room.tile(rows, columns, torch.int32)
+        return torch._int_mm(rows.numbers, columns.numbers.T, out=out).numpy()
 
 
 class Int8Twice:

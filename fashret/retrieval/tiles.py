@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fashret.retrieval.approximation import LEVELS, Coarse, Int8Twice, faster
+from fashret.retrieval.approximation import LEVELS, Coarse, Int8Twice, Room, faster
 from fashret.retrieval.blocks import FINER_ROWS, Block
 from fashret.retrieval.bounds import Tile
 from fashret.retrieval.selection import Verdict
@@ -44,6 +44,7 @@ class CpuTiles:
     coarse: Coarse
     finer: Int8Twice | None
     effort: Effort
+    room: Room = field(default_factory=Room)
     largest = 2048
 
     def row_bytes(self, width: int) -> int:
@@ -57,12 +58,12 @@ class CpuTiles:
     def show(self, rows: Block, columns: Block, part: slice, states: Sequence[State]) -> None:
         """Show the tile of a ``part`` of the rows and all columns."""
         form, columns_form = rows.form(self.coarse).part(part), columns.form(self.coarse)
-        tile = self._tile(rows, columns, part, self.coarse.products(form, columns_form))
+        tile = self._tile(rows, columns, part, self.coarse.products(form, columns_form, self.room))
         self._look(rows, columns, tile, states, states)
 
     def show_both(self, rows: Block, columns: Block, states: Sequence[State], column_states: Sequence[State]) -> None:
         """Show the tile of two blocks without a common row to both, each as rows."""
-        products = self.coarse.products(rows.form(self.coarse), columns.form(self.coarse))
+        products = self.coarse.products(rows.form(self.coarse), columns.form(self.coarse), self.room)
         tile = self._tile(rows, columns, slice(0, len(rows)), products)
         found, column_found = sift(tile, states, column_states)
         self._look(rows, columns, tile, states, found or states)
