@@ -13,9 +13,10 @@ from PIL import Image
 from fashret.datasets import load
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
+from fashret.files.parquet import ParquetPhotos
 from fashret.files.photo_folders import MissingPhotoError, PhotoError
 from fashret.options import CropOptions
-from fashret.stages import crop
+from fashret.stages import check, crop
 from tests.dataset_case import photo, plain
 
 pa = pytest.importorskip("pyarrow")
@@ -146,3 +147,75 @@ def test_photos_as_bytes_structs_and_paths(root: Path) -> None:
     )
     with pytest.raises(MissingPhotoError):
         photos.read("v20251201/real_streetlook/query.parquet#1")
+
+
+QUERY = "v20251201/real_streetlook/query.parquet"
+
+
+def present(root: Path, cells: Any) -> list[bool]:
+    """Which query photos are there, held against reading them."""
+    table(root / QUERY, image=cells, item_ID=[str(i) for i in range(len(cells))])
+    photos = load("lookbench", options(root)).photos
+    sources = [f"{QUERY}#{i}" for i in range(len(cells))]
+    found = photos.present(reversed(sources)).tolist()[::-1]
+    for source, there in zip(sources, found, strict=True):
+        if there:
+            photos.read(source)
+        else:
+            with pytest.raises(PhotoError):
+                photos.read(source)
+    return found
+
+
+def test_photos_that_are_not_there_are_known_without_reading(root: Path) -> None:
+    photo((root / QUERY).parent / "below/named.png")
+    (root / "out.png").touch()
+    names = ["below/named.png", "gone.png", None, "below\\named.png", "../../out.png", ""]
+    expected = [True, False, False, True, False, False]
+    assert present(root, names) == expected
+    assert present(root, pa.array(names).dictionary_encode()) == expected
+    assert present(root, [{"bytes": None, "path": name} for name in names]) == expected
+    assert present(root, [{"path": name} for name in names]) == expected
+    held = [png("red"), None, None, None, png("blue"), png("green")]
+    assert present(root, held) == [True, False, False, False, True, True]
+    assert present(root, [{"bytes": b} for b in held] + [None]) == [True, False, False, False, True, True, False]
+    both = [{"bytes": b, "path": name} for b, name in zip(held, names, strict=True)]
+    assert present(root, both) == [True, False, False, True, True, True]
+    assert present(root, [None, None]) == [False, False]
+    assert present(root, [{"bytes": None, "path": None}]) == [False]
+
+
+def test_check_counts_named_photos_that_are_missing(root: Path) -> None:
+    photo((root / QUERY).parent / "named.png")
+    table(root / QUERY, image=["named.png", "gone.png"], item_ID=["7", "8"])
+    found = check.run("lookbench", options(root))
+    assert found.photos_lost == 1 and found.search.queries_lost == 1
+
+
+def test_which_photos_are_there_is_known_where_their_bytes_cannot_be_read(root: Path) -> None:
+    cells = [{"bytes": png(colour), "path": "q.jpg"} for colour in ("red", "green", "blue")]
+    table(root / QUERY, image=cells, item_ID=["1", "2", "3"])
+    data = (root / QUERY).read_bytes()
+    chunk = parquet.ParquetFile(root / QUERY).metadata.row_group(0).column(0)
+    first = chunk.dictionary_page_offset or chunk.data_page_offset
+    (root / QUERY).write_bytes(
+        data[:first] + bytes(chunk.total_compressed_size) + data[first + chunk.total_compressed_size :]
+    )
+    photos = load("lookbench", options(root)).photos
+    assert photos.present([f"{QUERY}#{i}" for i in range(3)]).all()
+    with pytest.raises(PhotoError, match="not a sound Parquet table"):
+        photos.read(f"{QUERY}#0")
+
+
+@pytest.mark.parametrize(
+    "cells", [[0.0, 1.5], [0, 10**12], [True, False], [[1, 2], [3]], [{"bytes": 7}] * 2, [{"url": "a"}] * 2]
+)
+def test_a_column_of_no_photos_is_one_line(root: Path, cells: list[Any]) -> None:
+    table(root / QUERY, image=cells, item_ID=["1", "2"])
+    with pytest.raises(
+        FashretError, match=r"query\.parquet: the column image is of the type .*; expected bytes"
+    ) as caught:
+        load("lookbench", options(root))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(PhotoError, match="holds no photo here"):
+        ParquetPhotos(root).read(f"{QUERY}#1")

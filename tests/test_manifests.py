@@ -17,9 +17,11 @@ from fashret.errors import FashretError
 from fashret.files import manifests
 from fashret.files.folders import read_folder
 from fashret.files.manifests import drop_repeats, find_manifest, manifest_names
+from fashret.files.photo_folders import EXTENSIONS
 from fashret.files.rows import empty_rows
 from fashret.files.tables import read_table
 from fashret.options import CropOptions
+from fashret.stages import crop
 from tests.conftest import make_rows
 from tests.dataset_case import photo, plain, write
 from tests.test_datasets_street2shop import root as street2shop  # noqa: F401
@@ -32,10 +34,9 @@ def test_every_manifest_is_whole(name: str) -> None:
     about = find_manifest(name)
     assert about.title and 2014 < about.year < 2030 and about.paper and about.data and about.licence
     assert set(about.published) == {"pairs", "images", "categories", "boxes", "landmarks", "masks"}
-    if about.no_pairs:
-        assert name not in datasets.READERS
-    else:
-        assert set(about.protocol) == {"query", "gallery", "positive"} and about.layout
+    assert set(about.protocol) == {"query", "gallery", "positive"} and all(about.protocol.values())
+    assert about.layout.strip()
+    assert bool(about.no_pairs) == (name not in datasets.READERS)
     known = counts(empty_rows())[""]
     assert all(entry.what in known and entry.count > 0 for entry in about.expected)
 
@@ -67,6 +68,16 @@ def test_a_public_dataset_needs_a_root() -> None:
         datasets.load("street2shop", CropOptions())
     with pytest.raises(FashretError, match="no such folder"):
         datasets.load("street2shop", CropOptions(root=Path("nowhere")))
+
+
+def test_a_folder_named_like_a_dataset_is_taken_where_no_root_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo(tmp_path / "coco/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert plain(datasets.load("coco", CropOptions()).rows) == [("a.jpg", None, "", "gallery", "shop", "")]
+    with pytest.raises(FashretError, match=r"coco: .*train.*\.json"):
+        datasets.load("coco", CropOptions(root=Path("coco")))
 
 
 def test_a_damaged_manifest_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +203,13 @@ def test_a_wrong_table_names_the_line_and_what_was_expected(tmp_path: Path, cont
     assert "\n" not in str(caught.value)
 
 
+def test_a_root_that_is_not_there_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    table = write(tmp_path / "c.csv", "image,product\na.jpg,p\n")
+    with pytest.raises(FashretError, match=r"^--root \S*nofolder: no such folder$"):
+        crop.run(str(table), tmp_path / "c.crops.h5", CropOptions(root=tmp_path / "nofolder"))
+    assert list(tmp_path.iterdir()) == [table]
+
+
 def test_a_table_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes(b"image,product\na.jpg,p\nb.jpg,\xe9\n")
     with pytest.raises(FashretError, match="line 3: is not UTF-8"):
@@ -279,6 +297,37 @@ def test_a_bare_folder_is_an_unlabelled_gallery(tmp_path: Path) -> None:
         ("b/a.jpg", None, "", "gallery", "shop", ""),
         ("c.jpg", None, "", "gallery", "shop", ""),
     ]
+
+
+def test_every_kind_of_photo_is_taken(tmp_path: Path) -> None:
+    names = [f"{i:02}{ending}" for i, ending in enumerate(EXTENSIONS)]
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "notes.pdf").touch()
+    assert read_folder(tmp_path).rows.source.tolist() == names
+
+
+def test_linked_folders_are_followed(tmp_path: Path) -> None:
+    photo(tmp_path / "far/x/a.jpg")
+    photo(tmp_path / "far/x/below/b.jpg")
+    (tmp_path / "lk").mkdir()
+    (tmp_path / "lk/x").symlink_to(tmp_path / "far/x")
+    listing = read_folder(tmp_path / "lk")
+    assert listing.rows.source.tolist() == ["x/a.jpg", "x/below/b.jpg"] and not listing.notes
+    assert listing.photos.present(listing.rows.source).all()
+
+
+def test_links_in_a_circle_end_and_no_photo_is_listed_twice(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    photo(root / "p/shop/a.jpg")
+    photo(tmp_path / "far/q/shop/b.jpg")
+    (root / "p/self").symlink_to(root)
+    (root / "a link").symlink_to(root / "p")
+    (root / "far").symlink_to(tmp_path / "far")
+    (tmp_path / "far/back").symlink_to(tmp_path)  # holds the root, and far again
+    listing = read_folder(root)
+    assert listing.rows.source.tolist() == ["far/q/shop/b.jpg", "p/shop/a.jpg"]
+    assert listing.notes == {"linked folders left out: listed under another path": 2}
 
 
 def test_a_folder_without_photos(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from fashret.errors import FashretError
 from fashret.files import jpeg, photos
-from fashret.files.photo_folders import MissingPhotoError, PhotoError, PhotoFolder, photo_path
+from fashret.files.photo_folders import EXTENSIONS, MissingPhotoError, PhotoError, PhotoFolder, photo_path
 from fashret.files.photos import by_photo, cut_crops, read_crop, read_crops, same_photo, target_size
 from fashret.files.streams import stream_crops
 from tests.conftest import make_rows
@@ -228,6 +228,16 @@ def test_one_bad_box_does_not_spoil_the_others(tmp_path: Path) -> None:
     assert [c.shape for c in crops[1:] if not isinstance(c, PhotoError)] == [(80, 100, 3), (10, 10, 3)]
 
 
+@pytest.mark.parametrize("ending", EXTENSIONS)
+def test_a_photo_of_every_extension_is_decoded(tmp_path: Path, ending: str) -> None:
+    Image.init()
+    kind = Image.registered_extensions()[ending]
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow has no {kind}")
+    scene(40, 30).save(tmp_path / f"a{ending}")
+    assert read_crop(tmp_path / f"a{ending}", None, 320).shape == (30, 40, 3)
+
+
 @settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_damaged_bytes_give_a_crop_or_one_line(data: st.DataObject) -> None:
@@ -303,6 +313,16 @@ def test_links_inside_of_the_root_are_followed(tmp_path: Path) -> None:
     folder = PhotoFolder(tmp_path / "root")
     assert folder.present(["link/a.png", "link/b.png", "gone/a.png"]).tolist() == [True, False, False]
     assert folder.read("link/a.png")[:4] == b"\x89PNG"
+
+
+def test_links_that_lead_to_no_file_are_no_photos(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", scene(20, 10))
+    (tmp_path / "good.png").symlink_to("a.png")
+    (tmp_path / "gone.png").symlink_to("nothing.png")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    (tmp_path / "folder.png").symlink_to(tmp_path)
+    names = ["a.png", "good.png", "gone.png", "circle.png", "folder.png"]
+    assert PhotoFolder(tmp_path).present(names).tolist() == [True, True, False, False, False]
 
 
 @given(st.lists(st.integers(0, 4), max_size=20))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from fashret.console import log
 from fashret.datasets import (
     coco,
     deepfashion2,
@@ -43,14 +44,20 @@ READERS: dict[str, Reader] = {  # name of the manifest → what reads the datase
 def load(manifest: str, options: CropOptions) -> Listing:
     """List the rows of a public dataset (by name, with `options.root`), of a CSV or Parquet table, or of a folder.
 
+    A folder named like a public dataset is taken where there is no `options.root`.
+
     Raises
     ------
     FashretError
         If there is nothing of that name, it has no pairs, or it cannot be read.
     """
-    if manifest in manifest_names():
-        return _load_public(manifest, options)
+    if options.root is not None and not options.root.is_dir():
+        raise FashretError(f"--root {options.root}: no such folder")
     path = Path(manifest)
+    if manifest in manifest_names():
+        if options.root is not None or not path.is_dir():
+            return _load_public(manifest, options)
+        log.info("%s: taken as the folder of that name; the public dataset needs --root", manifest)
     if path.is_dir():
         if options.root is not None:
             raise FashretError(f"--root goes with a table or a public dataset; {manifest} is itself the root")
@@ -69,8 +76,6 @@ def _load_public(name: str, options: CropOptions) -> Listing:
         raise FashretError(f"{name}: {manifest.no_pairs}")
     if options.root is None:
         raise FashretError(f"{name}: say where the dataset lies with --root FOLDER")
-    if not options.root.is_dir():
-        raise FashretError(f"--root {options.root}: no such folder")
     listing = READERS[name](options.root, options)
     if not len(listing.rows):
         raise FashretError(f"{options.root}: lists no rows of {name}")

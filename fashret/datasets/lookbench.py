@@ -17,7 +17,7 @@ from fashret.console import log
 from fashret.datasets.annotations import WHOLE, RowList, listed
 from fashret.errors import FashretError
 from fashret.files.manifests import Listing
-from fashret.files.parquet import ParquetPhotos, parquet_names, read_columns, row_count
+from fashret.files.parquet import ParquetPhotos, check_photo_column, parquet_names, read_columns, row_count
 from fashret.files.rows import Domain, Role, storable, text_array
 from fashret.options import CropOptions
 
@@ -79,6 +79,7 @@ def _columns(path: Path) -> dict[str, list[str]]:
     missing = [name for name in NEEDED if name not in names]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {', '.join(names)}")
+    check_photo_column(path)
     unknown = [name for name in names if name not in KNOWN]
     if unknown:
         log.info("%s: the columns %s are not known and left out", path, listed(unknown))

@@ -2,7 +2,7 @@
 
 In: `root/<product>/street/*.jpg` and `root/<product>/shop/*.jpg`, or any folder with photos anywhere below. Out: its
 `Listing`: street photos are queries and shop photos the gallery; photos of a folder without such an order are the
-unlabelled gallery.
+unlabelled gallery. Linked folders are followed; each folder is listed once, under its own path if that is in the root.
 """
 
 from __future__ import annotations
@@ -28,27 +28,43 @@ def read_folder(root: Path) -> Listing:
     FashretError
         If it holds no photo, or one whose name no file can hold.
     """
-    sources = _photos(root)
+    sources, again = _photos(root)
     if not sources:
         raise FashretError(
             f"{root}: no photo in this folder or below; expected files ending in {', '.join(EXTENSIONS)}"
         )
     ordered = [source for source in sources if _side(source)]
-    notes = {}
+    notes = {"linked folders left out: listed under another path": again} if again else {}
     if ordered and len(ordered) < len(sources):
         notes["photos left out: not in <product>/street or <product>/shop"] = len(sources) - len(ordered)
     return Listing(root.resolve().name, root, _rows(ordered or sources), PhotoFolder(root), notes=notes)
 
 
-def _photos(root: Path) -> list[str]:
-    found = []
-    for folder, below, names in os.walk(root, followlinks=False):
-        below.sort()
-        relative = Path(folder).relative_to(root).as_posix()
-        prefix = "" if relative == "." else relative + "/"
-        photos = (n for n in names if n.lower().endswith(EXTENSIONS) and not n.startswith("."))
-        found += [relative_source(prefix + name) for name in photos]
-    return sorted(found)
+def _photos(root: Path) -> tuple[list[str], int]:
+    """Photos in the order of their paths, and how many links lead to folders that were listed before."""
+    found, again = [], 0
+    visited: set[tuple[int, int]] = set()  # device and inode: a link may lead back to where it lies
+    starts = [root]  # grows by the links that are found, so that folders in the root come before them
+    for start in starts:
+        for folder, below, names in os.walk(start):
+            identity = _identity(folder)
+            if identity in visited:
+                again += folder == str(start)
+                below.clear()
+                continue
+            visited.add(identity)
+            below.sort()
+            starts += [path for name in below if (path := Path(folder, name)).is_symlink()]
+            relative = Path(folder).relative_to(root).as_posix()
+            prefix = "" if relative == "." else relative + "/"
+            photos = (n for n in names if n.lower().endswith(EXTENSIONS) and not n.startswith("."))
+            found += [relative_source(prefix + name) for name in photos]
+    return sorted(found), again
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
 
 
 def _side(source: str) -> tuple[Domain, Role] | None:

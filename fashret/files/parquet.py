@@ -15,9 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.photo_folders import MissingPhotoError, PhotoError, photo_path
+from fashret.files.photo_folders import (
+    MissingPhotoError,
+    PhotoError,
+    PhotoFolder,
+    file_bytes,
+    photo_path,
+    relative_source,
+)
 
 GROUPS_KEPT = 2  # row groups in memory; rows are asked for nearly in order
+BATCH = 64  # photos in memory while it is looked which cells hold one
 
 
 def parquet_names(path: Path) -> list[str]:
@@ -60,6 +68,47 @@ def _attempt(path: Path, action: Any) -> Any:
         raise FashretError(f"{path}: is not a sound Parquet table ({reason})") from None
 
 
+def check_photo_column(path: Path) -> None:
+    """See that the column `image` can hold photos, by its type.
+
+    Raises
+    ------
+    FashretError
+        If it is of another type, or the table cannot be read.
+    """
+    kind = _image_type(path)
+    if not _photo_columns(kind):
+        wanted = "expected bytes, text (a path), or a struct with bytes or path"
+        raise FashretError(f"{path}: the column image is of the type {str(kind)[:60]}; {wanted}")
+
+
+def _image_type(path: Path) -> Any:
+    return _attempt(path, lambda: _open(path).schema_arrow.field("image").type)
+
+
+def _photo_columns(kind: Any) -> dict[str, str]:
+    """What a column `image` of this type holds, "bytes", "path" or both, and the column of the file that has it."""
+    from pyarrow import types
+
+    if not types.is_struct(kind):
+        return {what: "image" for what in _held(kind)[:1]}
+    fields = {field.name: field.type for field in kind if field.name in ("bytes", "path")}
+    return {what: f"image.{what}" for what in fields if all(name in _held(fields[name]) for name in fields)}
+
+
+def _held(kind: Any) -> tuple[str, ...]:
+    """What values of this type are; those of the type of an empty column can be either."""
+    from pyarrow import types
+
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    if types.is_null(kind):
+        return "bytes", "path"
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return ("path",)
+    binary = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_binary_view)
+    return ("bytes",) if any(is_kind(kind) for is_kind in binary) else ()
+
+
 class ParquetPhotos:
     """Photos in the column `image` of Parquet tables, as bytes, or in a struct with `bytes` or `path`.
 
@@ -73,8 +122,15 @@ class ParquetPhotos:
         self.groups: OrderedDict[tuple[str, int], list[Any]] = OrderedDict()
 
     def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
-        """All of them: a table that can be opened has its rows."""
-        return np.ones(len(list(sources)), bool)
+        """Which rows have a photo: in the table, as its footer counts, or in a file that is there."""
+        tables: dict[str, NDArray[np.bool_]] = {}
+        found = []
+        for source in sources:
+            table, _, row = source.rpartition("#")
+            if table not in tables:
+                tables[table] = _rows_with_photo(photo_path(self.root, table))
+            found.append(tables[table][int(row)])
+        return np.array(found, bool)
 
     def read(self, source: str) -> bytes:
         """The encoded photo of one row. Raises PhotoError."""
@@ -85,9 +141,11 @@ class ParquetPhotos:
             cell = cell.get("bytes") or cell.get("path")
         if isinstance(cell, str):
             return _beside(photo_path(self.root, table).parent, cell)
-        if not cell:
+        if cell is None or cell == b"":
             raise MissingPhotoError("the table holds no photo here")
-        return bytes(cell)
+        if not isinstance(cell, bytes):
+            raise PhotoError(f"the table holds no photo here but a value of the type {type(cell).__name__}")
+        return cell
 
     def _cell(self, table: str, row: int) -> Any:
         if table not in self.files:
@@ -113,6 +171,41 @@ def _beside(folder: Path, name: str) -> bytes:
         path = photo_path(folder, name)
     except FashretError as error:
         raise PhotoError(str(error)) from None
-    if not path.is_file():
-        raise MissingPhotoError("no such photo")
-    return path.read_bytes()
+    return file_bytes(path)
+
+
+def _rows_with_photo(path: Path) -> NDArray[np.bool_]:
+    """Which rows of a table have a photo."""
+    file, columns = _open(path), _photo_columns(_image_type(path))
+    found = np.zeros(row_count(path), bool)
+    if "bytes" in columns and len(found):
+        groups = range(file.metadata.num_row_groups)
+        found = _attempt(path, lambda: np.concatenate([_filled(file, group, columns["bytes"]) for group in groups]))
+    if "path" in columns and not found.all():
+        column = _attempt(path, lambda: file.read(columns=[columns["path"]]))["image"].to_pylist()
+        found |= PhotoFolder(path.parent).present(map(_name_in_folder, column))
+    return found
+
+
+def _filled(file: Any, group: int, column: str) -> NDArray[np.bool_]:
+    """Which rows of a row group have bytes: all or none, as the footer counts; only between the two they are read."""
+    about = file.metadata.row_group(group)
+    chunks = (about.column(i) for i in range(about.num_columns))
+    statistics = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == column)
+    empty = statistics.null_count if statistics is not None and statistics.has_null_count else None
+    if empty in (0, about.num_rows):
+        return np.full(about.num_rows, empty == 0)
+    batches = file.iter_batches(BATCH, row_groups=[group], columns=[column])
+    return np.array([bool(_inside(cell, "bytes")) for batch in batches for cell in batch["image"].to_pylist()])
+
+
+def _inside(cell: Any, name: str) -> Any:
+    return cell[name] if isinstance(cell, dict) else cell
+
+
+def _name_in_folder(cell: Any) -> str:
+    """The photo's path that a cell holds; "", of which there is no file, if none that `relative_source` takes."""
+    try:
+        return relative_source(_inside(cell, "path") or "")
+    except FashretError:
+        return ""

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files.rows import storable
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+EXTENSIONS = (  # of still pictures that Pillow decodes
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+    *(".jp2", ".j2k", ".jpx", ".jpf", ".ppm", ".pnm", ".tga"),
+)
 
 
 class PhotoError(FashretError):
@@ -56,12 +59,18 @@ class PhotoFolder:
         for source in sources:
             folder, _, name = source.rpartition("/")
             if folder not in listings:
-                try:
-                    listings[folder] = set(os.listdir(self.root / folder))
-                except OSError:
-                    listings[folder] = set()
+                listings[folder] = _names(self.root / folder)
             found.append(name in listings[folder])
         return np.array(found, bool)
+
+
+def _names(folder: Path) -> set[str]:
+    """What lies in a folder, without the links that lead to no file; nothing if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:  # a file that is no link is not asked for, which would take long
+            return {entry.name for entry in entries if not entry.is_symlink() or os.path.isfile(entry.path)}
+    except OSError:
+        return set()
 
 
 def relative_source(source: str) -> str:
