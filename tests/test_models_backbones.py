@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from fashret.errors import FashretError
-from fashret.models.backbones import BACKBONES, PLAIN_RESNETS, find_backbone
+from fashret.models.backbones import BACKBONES, PLAIN_RESNETS, find_backbone, settings_for
 from fashret.models.ibn import IBN
+from fashret.models.network import build
 from fashret.models.osnet import Gate, OmniScaleBlock, OSNet
 from fashret.models.settings import ModelSettings
 
@@ -292,3 +293,80 @@ def test_unknown_backbones_list_the_known_ones():
     with pytest.raises(FashretError) as error:
         find_backbone("resnet")
     assert all(name in str(error.value) for name in BACKBONES)
+
+
+def timm_backbone(name: str, size: str) -> tuple[nn.Module, int, torch.Tensor]:
+    """A timm backbone with random weights, its width, and two images of the size."""
+    settings = settings_for(f"timm:{name}", size, weights="none")
+    images = torch.randn(2, 3, settings.height, settings.width, generator=torch.Generator().manual_seed(0))
+    return *find_backbone(settings.backbone).build(settings), images
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "width", "places"),
+    [
+        ("xcit_nano_12_p16_224", "64x32", 128, 4 * 2),  # one side of the patches, as a number
+        ("efficientvit_m0", "128x64", 192, 2 * 1),  # 16, then 2 twice
+        ("pvt_v2_b0", "64x32", 256, 2 * 1),  # patches of 7 that overlap
+        ("test_vit", "64x32", 64, 4 * 2),
+        ("selecsls42b", "64x32", 480, 4 * 2),  # without the convolutions of its head
+    ],
+)
+def test_timm_models_give_a_map_of_the_width_they_say(name, size, width, places):
+    module, known, images = timm_backbone(name, size)
+    with torch.no_grad():
+        features = module.eval()(images)
+    assert known == width and features.shape[:2] == (2, width)
+    assert features.shape[2] * features.shape[3] == places
+    assert not torch.allclose(features[0], features[1])
+
+
+def class_tokens(branches):
+    return torch.cat([tokens[:, 0] for tokens in branches], dim=1)
+
+
+def means(states):
+    return torch.cat([state.mean(dim=2) for state in states], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "width", "joined"),
+    [("crossvit_tiny_240", "", 96 + 192, class_tokens), ("efficientvim_m1", "64x32", 128 + 192 + 2 * 320, means)],
+)
+def test_timm_models_with_several_features_join_them(name, size, width, joined):
+    module, known, images = timm_backbone(name, size)
+    with torch.no_grad():
+        features, parts = module.eval()(images), module.model.forward_features(images)
+    assert len(parts) > 1 and features.shape == (2, width, 1, 1) and known == width
+    torch.testing.assert_close(features[:, :, 0, 0], joined(parts))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "words"),
+    [
+        ("crossvit_tiny_240", "256x128", ["256x128", "--input 240x240"]),
+        ("efficientformer_l1", "256x128", ["256x128", "--input 224x224"]),
+        ("bat_resnext26ts", "256x128", ["256x128", "--input 256x256"]),
+        ("test_vit", "100x50", ["100x50", "--input 160x160", "multiples of 16 and 16"]),  # would leave out the rest
+    ],
+)
+def test_inputs_that_a_timm_model_does_not_take_are_one_line(name, size, words):
+    with pytest.raises(FashretError) as error:
+        timm_backbone(name, size)
+    assert "\n" not in str(error.value)
+    for word in [f"timm:{name} does not take an input of", *words]:
+        assert word in str(error.value)
+
+
+def test_the_first_image_through_a_timm_model_leaves_no_trace():
+    import timm
+
+    settings = settings_for("timm:mobilenetv3_small_050", "32", weights="none", seed=3)
+    network = build(settings)
+    assert all(module.training for module in network.modules())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        fresh = timm.create_model("mobilenetv3_small_050", num_classes=0).state_dict()
+    kept = network.backbone.model.state_dict()
+    assert any("running_mean" in name for name in kept)
+    assert all(torch.equal(tensor, fresh[name]) for name, tensor in kept.items())

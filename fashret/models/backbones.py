@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from fashret.errors import FashretError
@@ -101,6 +102,8 @@ class TimmBackbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.model.forward_features(images)  # type: ignore[operator]
+        if isinstance(features, (list, tuple)):  # several scales or branches: only the model knows how to join them
+            return self.model.forward_head(features, pre_logits=True)[:, :, None, None]  # type: ignore[operator]
         if features.ndim == 4:
             return features.permute(0, 3, 1, 2) if getattr(self.model, "output_fmt", "") == "NHWC" else features
         if self.class_token:
@@ -112,10 +115,16 @@ class TimmBackbone(nn.Module):
 
 
 def _timm(settings: ModelSettings, name: str) -> Built:
-    model = create_timm(name, settings)
-    if settings.pooling == "cls" and not getattr(model, "num_prefix_tokens", 0):
-        raise FashretError(f"timm:{name} has no class token; use --pooling avg, max, gem or rmac")
-    return TimmBackbone(model, settings.pooling == "cls"), int(model.num_features)  # type: ignore[arg-type]
+    try:
+        model = create_timm(name, settings)
+        if settings.pooling == "cls" and not getattr(model, "num_prefix_tokens", 0):
+            raise FashretError(f"timm:{name} has no class token; use --pooling avg, max, gem or rmac")
+        backbone = TimmBackbone(model, settings.pooling == "cls")
+        return backbone, _tried_width(backbone, settings)
+    except FashretError:
+        raise
+    except Exception as error:  # models refuse an input in their own ways, a bare assert among them
+        raise FashretError(_refusal(name, settings, error)) from error
 
 
 def create_timm(name: str, settings: ModelSettings, **options: Any) -> nn.Module:
@@ -124,28 +133,42 @@ def create_timm(name: str, settings: ModelSettings, **options: Any) -> nn.Module
     Raises
     ------
     FashretError
-        If timm has no such model (with the closest names), or the model does not take this input size.
+        If timm has no such model (with the closest names). What timm raises for other reasons comes as it is.
     """
     import timm
 
-    size = (settings.height, settings.width)
     configuration = timm.get_pretrained_cfg(check_timm_name(name), allow_unregistered=True)
     if configuration is not None and configuration.fixed_input_size:
-        options["img_size"] = size
-    try:
-        model = timm.create_model(name, num_classes=0, **options)
-    except (AssertionError, TypeError, ValueError) as error:
-        if "img_size" not in options:
-            raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FashretError(f"timm:{name} does not take an input of {size[0]}x{size[1]}: {reason}") from error
-    patch = getattr(getattr(model, "patch_embed", None), "patch_size", (1, 1))
-    if size[0] % patch[0] or size[1] % patch[1]:
-        raise FashretError(
-            f"timm:{name} does not take an input of {size[0]}x{size[1]}: "
-            f"its sides must be multiples of {patch[0]} and {patch[1]}"
-        )
-    return model
+        options["img_size"] = (settings.height, settings.width)
+    return timm.create_model(name, num_classes=0, **options)
+
+
+def _tried_width(backbone: TimmBackbone, settings: ModelSettings) -> int:
+    """Width of what one image through a new backbone gives; any exception says that it does not take this input."""
+    sides = _patch_sides(backbone.model)
+    if settings.height % sides[0] or settings.width % sides[1]:
+        raise ValueError(f"its sides must be multiples of {sides[0]} and {sides[1]}")
+    image = torch.zeros(1, 3, settings.height, settings.width, device=next(backbone.parameters()).device)
+    with torch.no_grad():
+        width = backbone.eval()(image).shape[1]  # not num_features: selecsls counts those of its head
+    backbone.train()
+    return width
+
+
+def _patch_sides(model: nn.Module) -> tuple[int, ...]:
+    """Sides of the patches that images are cut into: some models leave out what does not fill one, without a word."""
+    cut = getattr(getattr(model, "patch_embed", None), "proj", None)
+    return cut.stride if isinstance(cut, nn.Conv2d) and cut.stride == cut.kernel_size else (1, 1)
+
+
+def _refusal(name: str, settings: ModelSettings, error: Exception) -> str:
+    import timm
+
+    given, reason = f"{settings.height}x{settings.width}", str(error).strip() or type(error).__name__
+    configuration = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    own = "x".join(map(str, configuration.input_size[1:])) if configuration is not None else given
+    advice = f" (its own is --input {own})" if own != given else ""
+    return f"timm:{name} does not take an input of {given}{advice}: {reason.splitlines()[0]}"
 
 
 def check_timm_name(name: str) -> str:

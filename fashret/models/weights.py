@@ -87,7 +87,7 @@ def _through_timm(network: RetrievalNetwork, checkpoint: Checkpoint) -> Checkpoi
     overlay = {"state_dict": tensors, "classifier": None}
     try:
         model = create_timm(timm_name(settings.backbone), settings, pretrained=True, pretrained_cfg_overlay=overlay)
-    except (RuntimeError, KeyError, AttributeError, ValueError) as error:
+    except (AssertionError, RuntimeError, KeyError, AttributeError, TypeError, ValueError) as error:
         log.debug("%s: %s", checkpoint.path, error)
         reason = " ".join(str(error).split())[:300]
         raise FashretError(f"--weights {checkpoint.path}: not weights of {settings.backbone}: {reason}") from error
