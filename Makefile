@@ -36,7 +36,7 @@ $(DEMO)/crops.h5: $(DEMO)/photos/manifest.csv
 	fashret crop $< -o $@ --resume
 
 $(DEMO)/model/model.json: $(DEMO)/crops.h5
-	fashret train $< --recipe demo -o $(@D) --resume
+	fashret train $< --recipe demo -o $(@D) $(if $(wildcard $(@D)/checkpoints/last.pt),--resume)
 
 $(DEMO)/catalogue.emb.h5: $(DEMO)/crops.h5 $(DEMO)/model/model.json
 	fashret embed $< --model $(DEMO)/model -o $@ --resume
@@ -45,7 +45,7 @@ $(DEMO)/ranking.h5: $(DEMO)/catalogue.emb.h5
 	fashret search $< -o $@
 
 $(DEMO)/reranked.h5: $(DEMO)/ranking.h5
-	fashret rerank $< -o $@
+	fashret rerank $< -o $@ --resume
 
 test: $(VENV)/installed  ## run all tests
 	$(BIN)/python -m pytest $(TESTFLAGS)

@@ -57,7 +57,7 @@ about.7 := DeepFashion Consumer-to-Shop, the best model
 runs.7 := $(OUT)/best/ranking.h5
 about.8 := Cross-domain: trained on one dataset, tested on the other
 runs.8 := $(OUT)/best/emb.h5 $(OUT)/best-on-other/emb.h5 $(OUT)/other/best/emb.h5 $(OUT)/other/best-on-other/emb.h5
-flags.8 := --cross-domain --rerank
+flags.8 := --cross-domain --rerank --resume
 
 # --- what to type ---
 
@@ -97,7 +97,7 @@ $(OUT)/crops-%.h5: | $(OUT)
 define model_rules
 $(OUT)/$1/model/model.json: $(call crops,$1)
 	@mkdir -p $$(dir $$(@D))
-	$(FASHRET) train $$< $(train.$1) $(TRAIN) --resume -o $$(@D)
+	$(FASHRET) train $$< $(train.$1) $(TRAIN) $$(if $$(wildcard $$(@D)/checkpoints/last.pt),--resume) -o $$(@D)
 $(OUT)/$1/emb.h5: $(call crops,$1) $(OUT)/$1/model/model.json
 	$(FASHRET) embed $$< --model $(OUT)/$1/model $(EMBED) --resume -o $$@
 endef
@@ -107,7 +107,7 @@ $(OUT)/%/ranking.h5: $(OUT)/%/emb.h5
 	$(FASHRET) search $< -o $@
 
 $(OUT)/%/reranked.h5: $(OUT)/%/ranking.h5
-	$(FASHRET) rerank $< -o $@
+	$(FASHRET) rerank $< --resume -o $@
 
 # --- table 8: the other dataset's best model and crops, by that dataset's own recipe ---
 

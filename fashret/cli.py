@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import os
 import signal
 import sys
 import warnings
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 
 PRODUCTS = 10  # that a search for one photo prints
+NO_TERMINAL = 10_000  # columns of what is printed into a pipe or a file
 PIPELINE = "The pipeline, in order"
 BESIDE = "Beside it"
 
@@ -65,6 +67,12 @@ def main() -> None:
         _fail(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
     except MemoryError:
         _fail("out of memory; give a smaller --batch-size or --memory", 1)
+    except RuntimeError as error:
+        from fashret.models.devices import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        _fail("out of memory on the device; give a smaller --batch-size, --batch-products or --memory", 1)
     except KeyboardInterrupt:
         _fail("interrupted", 130)
     except Terminated:
@@ -163,7 +171,9 @@ def show(result: Any, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    console = Console(soft_wrap=True, highlight=False)
+    # rich takes 80 columns where nobody says how wide a pipe or a file is, and tables leave out measures to fit
+    wide = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else NO_TERMINAL
+    console = Console(soft_wrap=True, highlight=False, width=wide)
     if hasattr(result, "__rich_console__") or hasattr(result, "__rich__"):
         console.print(result)
     else:
@@ -312,6 +322,7 @@ def rerank(
 @command(stage_options.EvaluateOptions)
 def evaluate(
     options: stage_options.EvaluateOptions,
+    given: set[str],
     files: Annotated[
         list[Path] | None, typer.Argument(help="embeddings.h5 or ranking.h5 files, in any order.", show_default=False)
     ] = None,
@@ -331,7 +342,7 @@ def evaluate(
     wait_passively()
     from fashret.stages import evaluate as stage
 
-    return stage.run(files, options)
+    return stage.run(files, options, given)
 
 
 @command(stage_options.ShowOptions, panel=BESIDE)

@@ -60,7 +60,7 @@ def parse_memory(text: str) -> int:
         if match is None:
             raise ValueError
         amount = int(UNITS[(match[2] or "").upper()](float(match[1])))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise FashretError(f"--memory {text}: not an amount of memory; write it like 2GB or 512MiB") from None
     if amount <= 0:
         raise FashretError(f"--memory {text}: must be above zero")

@@ -107,6 +107,12 @@ def test_flags_and_files_may_stand_in_any_order(pipeline: Path) -> None:
     assert first.returncode == 0 and first.stdout == second.stdout
 
 
+def test_a_ranking_is_not_searched_again(pipeline: Path) -> None:
+    for flag in ("--rerank", "--lambda 0.5", "--metric euclidean"):
+        done = invoke("evaluate", pipeline / "demo/ranking.h5", *flag.split())
+        assert_one_line(done, f"is a ranking, which {flag.split()[0]} does not change")
+
+
 def test_a_photo_finds_itself_in_the_catalogue(pipeline: Path) -> None:
     photos = pipeline / "demo/photos"
     photo = next(photos.rglob("*shop*.jpg"))

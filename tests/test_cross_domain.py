@@ -1,5 +1,6 @@
 """The train × test matrix: what is in it, how far it drops, and what fills its gaps."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.embeddings import open_embeddings
+from fashret.options import EmbedOptions
 from fashret.report.cross_domain import MISSING, UNTRAINED, Origin, cross_domain_tables, make_matrix
 from fashret.report.score_tables import Run, Searches
 from fashret.report.tables import Score, to_json
-from tests.report_case import write_case
+from fashret.stages import embed
+from tests.report_case import corrupt_attribute, write_case
 
 MEASURES = ("mAP", "Acc@1", "Acc@20")
 
@@ -57,9 +60,9 @@ def test_a_missing_cell_is_shown_with_the_command_that_fills_it():
     tables = cross_domain_tables([(origin("S2S", "S2S"), run(0.5)), (origin("DF", "S2S"), run(0.25))])
     assert shown(tables[0]) == [("S2S", "plain", "50.0", MISSING), ("DF", "plain", "25.0", MISSING)]
     notes = [note for note in tables[0].notes if "is missing" in note]
-    command = shlex.split(notes[0].split(": ", 1)[1])
-    assert notes[0].startswith("S2S → DF is missing: ")
-    assert command == ["fashret", "embed", "DF.crops.h5", "--model", "/models/S2S", "-o", "S2S-on-DF.emb.h5"]
+    command = shlex.split(notes[0].split(": fashret", 1)[1])
+    assert notes[0].startswith("S2S → DF is missing; the crops of DF have to be found: put their path for DF.crops.h5")
+    assert command == ["embed", "DF.crops.h5", "--model", "/models/S2S", "-o", "S2S-on-DF.emb.h5"]
     assert to_json(tables[0])["rows"][0]["on DF"] == MISSING
 
 
@@ -93,6 +96,63 @@ def test_origins_come_from_the_file(tmp_path):
     assert bare.trained_on == UNTRAINED and bare.flags == ("--backbone", "resnet50", "--weights", "imagenet")
     (row, *_) = cross_domain_tables([(bare, run(0.5))])[0].rows
     assert row[0] == f"{UNTRAINED} (resnet50)" and isinstance(row[2], Score)
+
+
+def read_origin(path) -> Origin:
+    with open_embeddings(path) as file:
+        return Origin.of(file, hdf5.read_json(file.file, "inputs"))
+
+
+def test_crops_above_the_embeddings_are_found(tmp_path, monkeypatch):
+    case = write_case(tmp_path, queries=2, gallery=3)
+    below = tmp_path / "out" / "best"
+    below.mkdir(parents=True)
+    moved = case.embeddings.rename(below / "emb.h5")
+    assert read_origin(moved).crops == str(case.crops)
+    monkeypatch.chdir(tmp_path)
+    assert read_origin(Path("out/best/emb.h5")).crops == case.crops.name
+    monkeypatch.chdir(below)
+    assert read_origin(Path("emb.h5")).crops == str(case.crops)
+    notes = cross_domain_tables([(origin("x", "x"), run(0.5)), (read_origin(moved), run(0.5))])[0].notes
+    assert any(note.startswith(f"x → drawn is missing: fashret embed {case.crops} --model") for note in notes)
+
+
+def test_crops_of_another_dataset_or_none_have_to_be_found(tmp_path):
+    case = write_case(tmp_path, queries=2, gallery=3)
+    corrupt_attribute(case.crops, "dataset", "other")
+    lost = read_origin(case.embeddings)
+    case.crops.unlink()
+    assert lost.crops == read_origin(case.embeddings).crops == case.crops.name
+    notes = cross_domain_tables([(origin("x", "x"), run(0.5)), (lost, run(0.5))])[0].notes
+    assert any(f"the crops of drawn have to be found: put their path for {case.crops.name}: " in note for note in notes)
+
+
+def test_the_command_makes_the_same_model(tmp_path):
+    case = write_case(tmp_path, queries=2, gallery=3)
+    flags = shlex.split("--backbone small --weights none --pooling gem --input 96x96 --fit pad --seed 3")
+    choices = {"pooling": "gem", "fit": "pad", "seed": 3}
+    first, again = (tmp_path / name for name in ("first.h5", "again.h5"))
+    embed.run(case.crops, first, EmbedOptions(backbone="small", weights="none", input="96x96", workers=0, **choices))
+    made = read_origin(first)
+    assert list(made.flags) == flags
+    notes = cross_domain_tables([(made, run(0.5)), (origin("x", "x"), run(0.5))])[0].notes
+    (note,) = [note for note in notes if "no dataset (small) → x is missing" in note]
+    assert shlex.join(flags) in note
+    embed.run(case.crops, again, EmbedOptions(backbone="small", weights="none", workers=0))
+    plain = read_origin(again)
+    assert plain.flags == ("--backbone", "small", "--weights", "none") and plain.model != made.model
+
+
+def test_joined_models_keep_their_weights(tmp_path):
+    case = write_case(tmp_path, queries=2, gallery=3)
+    part = {"trained_on": "d", "settings": {"backbone": "small"}}
+    parts = [part | {"absolute_path": f"/my models/{n}", "weight": w} for n, w in (("a", 1.0), ("b", 0.25))]
+    model = {"name": "a + b", "digest": "ab", "trained_on": "d", "parts": parts}
+    corrupt_attribute(case.embeddings, "model", json.dumps(model))
+    both = read_origin(case.embeddings)
+    assert both.flags[4:] == ("--model-weight", "1.0", "--model-weight", "0.25")
+    notes = cross_domain_tables([(both, run(0.5))])[0].notes
+    assert any("--model '/my models/a' --model '/my models/b' --model-weight 1.0 " in note for note in notes)
 
 
 def test_a_file_that_names_no_dataset_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 
 import numpy as np
@@ -12,7 +13,7 @@ from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.options import EvaluateOptions
-from fashret.report.contents import flat, model_facts, nearest_wrong, wrong_pairs
+from fashret.report.contents import check_outputs, check_pictures, flat, model_facts, nearest_wrong, wrong_pairs
 from fashret.report.gallery import Found
 from fashret.stages import evaluate
 from tests.report_case import corrupt_attribute, write_case
@@ -101,6 +102,14 @@ def test_categories_of_several_runs(case, tmp_path):
     assert [table.name.split(" ")[0] for table in many[len(few) :]] == ["scores", "scores"]
 
 
+@pytest.mark.parametrize(("within", "searched"), [("", "the whole gallery"), ("category", "the query&#39;s category")])
+def test_the_report_says_what_was_searched(tmp_path, within, searched):
+    case = write_case(tmp_path, queries=4, gallery=12)
+    corrupt_attribute(case.ranking, "within", within)
+    evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r"))
+    assert f"10 best results from {searched}; a true match" in page(tmp_path / "r")
+
+
 def test_product_hits_have_no_ap(case, tmp_path):
     evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", hits="product", k=(1, 5), gallery=4))
     text = page(tmp_path / "r")
@@ -114,6 +123,8 @@ def test_what_cannot_be_written_is_said_before_any_work(case, tmp_path):
         evaluate.run([case.embeddings], EvaluateOptions(report=tmp_path / "mine"))
     with pytest.raises(FashretError, match=r"size\.gif"):
         evaluate.run([case.embeddings], EvaluateOptions(size_plot=tmp_path / "size.gif"))
+    with pytest.raises(FashretError, match="nodir does not exist"):
+        check_outputs(None, tmp_path / "nodir" / "x.svg")
 
 
 def test_crops_that_were_moved_are_asked_for(tmp_path):
@@ -124,6 +135,19 @@ def test_crops_that_were_moved_are_asked_for(tmp_path):
     assert not (tmp_path / "r").exists()
     evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", crops=(tmp_path / "c.h5",)))
     assert (tmp_path / "r" / "index.html").exists()
+
+
+def test_pictures_can_be_asked_for_before_any_search(tmp_path):
+    case = write_case(tmp_path, queries=4, gallery=12)
+    sources = (case.embeddings, open_ranking(case.ranking))
+    moved = case.crops.with_name("c.h5")
+    for source in sources:
+        check_pictures(source, ())
+    case.crops.rename(moved)
+    for source in sources:
+        with pytest.raises(FashretError, match="--crops"):
+            check_pictures(source, ())
+        check_pictures(source, (moved,))
 
 
 def test_scores_against_input_sizes(case, tmp_path):
@@ -160,6 +184,27 @@ def test_every_form_is_printed(case, capsys):
     assert capsys.readouterr().out.startswith("**Scores of")
     show(evaluate.run([case.ranking], EvaluateOptions(latex=True)), as_json=False)
     assert capsys.readouterr().out.startswith("\\begin{table}")
+
+
+def test_a_pipe_is_wide_enough_for_every_column_unless_the_user_says_how_wide_it_is(case, capsys, monkeypatch):
+    done = evaluate.run([case.ranking, case.reranked], EvaluateOptions(k=(1, 20, 50)))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    show(done, as_json=False)
+    text = capsys.readouterr().out
+    assert "Acc@50" in text and "Left out" not in text
+    assert max(map(len, text.splitlines())) < 160
+    monkeypatch.setenv("COLUMNS", "60")
+    show(done, as_json=False)
+    assert "Left out for want of width" in capsys.readouterr().out
+
+
+def test_a_terminal_is_as_wide_as_it_is(case, capsys, monkeypatch):
+    done = evaluate.run([case.ranking, case.reranked], EvaluateOptions(k=(1, 20, 50)))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((70, 30)))
+    show(done, as_json=False)
+    assert "Left out for want of width" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("flag", ["", "--cross-domain"])

@@ -97,6 +97,11 @@ def test_of_thousands_of_categories_the_best_and_the_worst_are_drawn():
     assert "3,000" in plot.caption
 
 
+def test_the_caption_names_both_galleries_that_first_hits_can_be_of():
+    caption = cmc({"plain": np.array([0, 3])}, 10).caption
+    assert "the whole gallery, or the query's category" in caption
+
+
 def test_nothing_to_draw():
     assert bars_per_category(["a"], {"plain": np.array([np.nan])}, "mAP") is None
     assert "svg" in cmc({"plain": np.array([], np.int64)}, 0).svg

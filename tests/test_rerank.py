@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -16,15 +19,18 @@ from fashret.files import hdf5, unfinished
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.files.rows import text_array
-from fashret.files.unfinished import Unfinished
+from fashret.files.unfinished import Unfinished, unfinished_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
 from fashret.ranking import rerank as ranking_rerank
 from fashret.ranking.search import write_search
 from fashret.ranking.sides import sides_of
 from fashret.retrieval import blocks
+from fashret.retrieval.categories import rerank_all
+from fashret.retrieval.cost import cost_of
 from fashret.retrieval.neighbours import Neighbours, Positives
 from fashret.retrieval.request import Request
 from fashret.retrieval.reranking import Reciprocal
+from fashret.retrieval.reranking import rerank as rerank_rows
 from fashret.retrieval.tiles import CpuTiles
 from fashret.stages import evaluate, rerank
 from tests.conftest import make_rows, write_embeddings
@@ -273,7 +279,7 @@ def test_resume(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     interrupt_after(times, monkeypatch)
     with pytest.raises(Interrupted):
         rerank.run(ranking, output, options)
-    assert not output.exists() and hdf5.kind_of(hdf5.partial_path(output)) == unfinished.KIND
+    assert not output.exists() and hdf5.kind_of(unfinished_path(output)) == unfinished.KIND
     with pytest.raises(FashretError, match="go on with --resume"):
         rerank.run(ranking, output, options)
     with pytest.raises(FashretError, match="--k1 6 → 7"):
@@ -282,7 +288,29 @@ def test_resume(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for found, expected in zip(read(output), read(tmp_path / "expected.h5"), strict=True):
         for name, array in vars(expected).items():
             np.testing.assert_array_equal(getattr(found, name), array)
-    assert not hdf5.partial_path(output).exists()
+    assert not unfinished_path(output).exists()
+
+
+def test_a_full_disk_leaves_what_can_be_resumed(
+    catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object) -> None:
+        with hdf5.write_whole(path, "fashret.ranking", 1):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    ranking, output = searched(catalogue), tmp_path / "again.h5"
+    monkeypatch.setattr(unfinished, "SECONDS_BETWEEN", -1.0)
+    with monkeypatch.context() as here:
+        here.setattr(ranking_rerank, "write_ranking", full)
+        with pytest.raises(FashretError, match="full"):
+            rerank.run(ranking, output, NUMBERS)
+    with pytest.raises(
+        FashretError, match=r"again\.h5\.unfinished was left by an interrupted run: go on with --resume"
+    ):
+        rerank.run(ranking, output, NUMBERS)
+    rerank.run(ranking, output, replace(NUMBERS, resume=True))
+    held_to_dense(output, catalogue)
+    assert not unfinished_path(output).exists()
 
 
 def test_restart(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,6 +340,30 @@ def test_refuses_what_does_not_fit(catalogue: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(FashretError, match="1KB are free; stop other programs or give a smaller --memory"):
         rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
     assert not (tmp_path / "again.h5").exists()
+
+
+@pytest.mark.parametrize("within", ["", "category"])
+def test_the_memory_that_it_names_is_enough(catalogue: Path, tmp_path: Path, within: str) -> None:
+    ranking = searched(catalogue, within=within)
+    with pytest.raises(FashretError, match=r"needs (\S+) of memory at least .* give --memory \1 or more") as error:
+        rerank.run(ranking, tmp_path / "again.h5", replace(NUMBERS, memory="1KB"))
+    named = re.findall(r"--memory (\S+) or", str(error.value))[0]
+    rerank.run(ranking, tmp_path / "again.h5", replace(NUMBERS, memory=named))
+    assert open_ranking(tmp_path / "again.h5").attribute("within") == within
+
+
+@pytest.mark.parametrize("k", [3, 30])  # the neighbour lists or the plain search take more
+@pytest.mark.parametrize("within", [None, "category"])
+def test_the_least_memory_is_that_of_the_smallest_blocks(catalogue: Path, k: int, within: str | None) -> None:
+    with open_embeddings(catalogue) as file:
+        sides = sides_of(file, file)
+        request = Request(k=k, within=within, same_matrix=sides.same_matrix, positives=True)  # type: ignore[arg-type]
+        how = Reciprocal(2, 2)
+        least = cost_of(sides.queries, sides.gallery, request, how.list_length).least
+        method = partial(rerank_rows, how=how)
+        rerank_all(method, sides.queries, sides.gallery, replace(request, memory=least))
+        with pytest.raises(FashretError, match=f"least is {least:,} bytes: give --memory \\d+MB or more"):
+            rerank_all(method, sides.queries, sides.gallery, replace(request, memory=least - 1))
 
 
 def test_evaluate_resumes(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> None:

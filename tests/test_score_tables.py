@@ -116,6 +116,32 @@ def test_several_runs_are_rows_and_the_best_is_marked():
     assert not any(cell.best for cell in categories.rows[1][1:])  # belts: no scores
 
 
+def test_several_runs_say_which_of_their_categories_have_no_positives():
+    runs = [make_run("a", 1), make_run("b", 2, reranked=False), make_run("c", 3, in_category=False)]
+    average, free, categories = score_tables(runs)
+    for table, become in ((average, "left out of the average"), (categories, "shown as –, left out of the average")):
+        said = [note for note in table.notes if "No positives" in note]
+        assert said == [f"{name}: No positives in belts: {become}." for name in "ab"]
+    assert not any("No positives" in note for note in free.notes)
+
+
+def test_queries_are_counted_for_each_score_where_they_differ():
+    whole, held = np.ones((20, 3)), np.ones((20, 3))
+    whole[:6], held[:8] = np.nan, np.nan
+
+    def said(*values):
+        run = Run("a", MEASURES, np.zeros(20, int), CATEGORIES, 999, Searches(*values))
+        return next(note for note in score_tables([run])[0].notes if "gallery rows" in note)
+
+    free = "14 queries scored, 6 skipped (no positive in the gallery)"
+    of_categories = "12 queries scored{}, 8 skipped (no category, or no positive in it)"
+    assert said(whole, held) == (
+        f"{free}; {of_categories.format(' in the search held to categories')}; 999 gallery rows."
+    )
+    assert said(whole, whole) == said(whole, None) == f"{free}, 999 gallery rows."
+    assert said(None, held) == f"{of_categories.format('')}, 999 gallery rows."
+
+
 def test_several_runs_can_have_their_categories_in_full():
     runs = [make_run("a", 1), make_run("b", 2, reranked=False), make_run("c", 3, in_category=False)]
     *_, of_a, of_b = score_tables(runs, per_category=True)

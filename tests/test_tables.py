@@ -60,6 +60,13 @@ def test_csv_reads_back():
     assert rows[1]["mAP"] == "" and rows[2]["mAP Δ low"] == "-0.05"
 
 
+def test_every_row_of_csv_names_its_table():
+    text = write_tables([TABLE, replace(TABLE, name="scores of b, c")], "csv")
+    lines = [line for line in csv.reader(io.StringIO(text)) if line]
+    assert [line[0] for line in lines] == ["table", *["scores"] * 3, "table", *["scores of b, c"] * 3]
+    assert {len(line) for line in lines} == {1 + len(TABLE.columns) + 4}
+
+
 def test_markdown_escapes_names_and_marks_the_best():
     lines = to_markdown(TABLE).splitlines()
     assert lines[0] == "**Scores of a\\_run**"

@@ -352,6 +352,30 @@ def test_memory_that_does_not_suffice_loses_nothing(
     assert_same_run_but_identity(tmp_path / "m", tmp_path / "whole")
 
 
+def test_memory_that_does_not_suffice_for_validation_loses_nothing(
+    crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*given: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    options = tiny_options(checkpoint_every=0, validate_every=1)
+    with monkeypatch.context() as patch, pytest.raises(FashretError, match="out of memory while validating after step"):
+        patch.setattr(recorder.Recorder, "_end_epoch", no_room)
+        train.run(crops, tmp_path / "m", options)
+    train.run(crops, tmp_path / "m", dataclasses.replace(options, resume=True))
+    train.run(crops, tmp_path / "whole", options)
+    expected = weights(tmp_path / "whole")
+    assert all(tensor.equal(expected[name]) for name, tensor in weights(tmp_path / "m").items())
+
+
+def test_a_finished_run_is_marked_as_newer_than_its_crops(crops: Path, tmp_path: Path) -> None:
+    """So that make does not come back to it again and again."""
+    train.run(crops, tmp_path / "m", tiny_options(epochs=1))
+    os.utime(tmp_path / "m" / "model.json", (0, 0))
+    train.run(crops, tmp_path / "m", tiny_options(epochs=1, resume=True))
+    assert (tmp_path / "m" / "model.json").stat().st_mtime > 0
+
+
 def test_a_full_disk_at_a_checkpoint_is_one_line(crops: Path, tmp_path: Path) -> None:
     train.run(crops, tmp_path / "small", tiny_options(epochs=1))
     with full_disk(1000), pytest.raises(FashretError, match=r"the disk is full or a size limit is reached"):

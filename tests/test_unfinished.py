@@ -20,7 +20,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_was_kept_comes_back(tmp_path: Path) -> None:
-    path = tmp_path / "out.h5.partial"
+    path = tmp_path / "out.h5.unfinished"
     work = open_unfinished(path, TASK, resume=False, restart=False)
     assert work.load("all") == {}
     work.offer("all", {"done": np.array(1), "rows": np.arange(3)})
@@ -34,13 +34,13 @@ def test_what_was_kept_comes_back(tmp_path: Path) -> None:
 
 def test_not_more_often_than_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unfinished, "SECONDS_BETWEEN", 1e6)
-    work = open_unfinished(tmp_path / "out.h5.partial", TASK, resume=True, restart=False)
+    work = open_unfinished(tmp_path / "out.h5.unfinished", TASK, resume=True, restart=False)
     work.offer("all", {"done": np.array(1)})
     assert not list(tmp_path.iterdir())
 
 
 def test_neither_resume_nor_restart(tmp_path: Path) -> None:
-    path = tmp_path / "out.h5.partial"
+    path = tmp_path / "out.h5.unfinished"
     open_unfinished(path, TASK, resume=True, restart=False).offer("all", {"done": np.array(1)})
     with pytest.raises(FashretError, match="go on with --resume, or start anew with --restart"):
         open_unfinished(path, TASK, resume=False, restart=False)
@@ -53,7 +53,7 @@ def test_neither_resume_nor_restart(tmp_path: Path) -> None:
 
 
 def test_a_half_written_result_is_no_finished_work(tmp_path: Path) -> None:
-    path = tmp_path / "out.h5.partial"
+    path = tmp_path / "out.h5.unfinished"
     path.write_bytes(b"half")
     assert open_unfinished(path, TASK, resume=False, restart=False).load("all") == {}
     with hdf5.write_whole(path, "fashret.ranking", 1):
@@ -63,15 +63,15 @@ def test_a_half_written_result_is_no_finished_work(tmp_path: Path) -> None:
 
 def test_a_full_disk_does_not_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
-        raise FashretError("out.h5.partial: the disk is full")
+        raise FashretError("out.h5.unfinished: the disk is full")
 
-    work = open_unfinished(tmp_path / "out.h5.partial", TASK, resume=False, restart=False)
+    work = open_unfinished(tmp_path / "out.h5.unfinished", TASK, resume=False, restart=False)
     monkeypatch.setattr(work, "_save", full)
     warnings = []
     monkeypatch.setattr(unfinished.log, "warning", lambda text, *values: warnings.append(text % values))
     for done in range(3):
         work.offer("all", {"done": np.array(done)})
-    assert warnings == ["finished work cannot be kept for --resume: out.h5.partial: the disk is full"]
+    assert warnings == ["finished work cannot be kept for --resume: out.h5.unfinished: the disk is full"]
 
 
 def test_a_kill_while_keeping_leaves_the_one_before(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_kill_while_keeping_leaves_the_one_before(tmp_path: Path) -> None:
         def __array__(self, *_: object, **__: object) -> np.ndarray:
             raise Killed
 
-    path = tmp_path / "out.h5.partial"
+    path = tmp_path / "out.h5.unfinished"
     work = open_unfinished(path, TASK, resume=False, restart=False)
     work.offer("all", {"done": np.array(1)})
     with pytest.raises(Killed):

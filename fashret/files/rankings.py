@@ -31,6 +31,10 @@ VERSION = 1
 NEEDED = ("gallery_row", "distance", "query_row", "positives/offsets", "positives/row", "positives/rank")
 
 
+class ChangedError(FashretError):
+    """Embeddings are not those that a ranking was made from."""
+
+
 @dataclass(frozen=True)
 class RankingOrigin:
     """What a ranking was made from and how; the file's attributes.
@@ -106,8 +110,11 @@ class Ranking:
         return hdf5.read(self.file, f"positives/{name}")
 
     def attribute(self, name: str) -> Any:
-        """A plain attribute: "metric", "within", "gallery_size"."""
-        return self.file.attrs[name]
+        """A plain attribute: "metric", "gallery_size", or "within" ("" where the file does not say)."""
+        value = hdf5.attribute(self.file, name, "" if name == "within" else None)
+        if value is None:
+            raise FashretError(f"{self.path}: lacks the attribute {name}; search again, or write it as well")
+        return value
 
     @property
     def centroids(self) -> bool:
@@ -136,7 +143,8 @@ class Ranking:
         Raises
         ------
         FashretError
-            If it is not there, or (with `check`) is not the file that the ranking was made from.
+            If it is not there, or is not the file that the ranking was made from. Without `check` a file that is
+            older than the ranking is taken for that one, without reading it.
         """
         record = hdf5.read_json(self.file, side, {})
         if record.get("digest") in self.moved:
@@ -147,8 +155,9 @@ class Ranking:
                 f"{self.path}: its {side} embeddings {path} are not there; give them with --embeddings, "
                 "or put them back"
             )
-        if check and hdf5.digest(path) != record.get("digest"):
-            raise FashretError(f"{path}: changed since {self.path} was made from it; run `fashret search` again")
+        newer = path.stat().st_mtime_ns > self.path.stat().st_mtime_ns
+        if (check or newer) and hdf5.digest(path) != record.get("digest"):
+            raise ChangedError(f"{path}: changed since {self.path} was made from it; run `fashret search` again")
         return path
 
 

@@ -1,4 +1,4 @@
-"""What a long run has finished, kept in the output's partial file until the output is written.
+"""What a long run has finished, kept beside the output until the output is whole.
 
 In: a task (everything that the result depends on) and named groups of arrays, from time to time. Out: the arrays
 again, for a run of the same task with --resume. The file is replaced whole each time, so that a kill at any moment
@@ -27,13 +27,18 @@ SECONDS_BETWEEN = 60.0  # between two times that finished work is kept
 Arrays = dict[str, NDArray[Any]]
 
 
+def unfinished_path(output: Path) -> Path:
+    """Where finished work is kept: not the partial file, which is lost when the output cannot be written."""
+    return output.with_name(output.name + ".unfinished")
+
+
 class Unfinished:
     """The finished part of a run that may be interrupted.
 
     Parameters
     ----------
     path
-        The partial file.
+        The file that it is kept in.
     task
         Everything that the result depends on, as JSON values.
     """
@@ -100,7 +105,7 @@ def open_unfinished(path: Path, task: dict[str, Any], *, resume: bool, restart: 
 
 
 def _task_of(path: Path) -> dict[str, Any] | None:
-    """The task of a partial file; None if it holds no finished work."""
+    """The task whose finished work a file holds; None if it holds none."""
     try:
         with hdf5.open_file(path, KIND, VERSION) as file:
             return dict(hdf5.read_json(file, "task", {}))

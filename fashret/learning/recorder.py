@@ -6,7 +6,8 @@ In: the run after each step. Out: a progress bar, log.csv, TensorBoard events, c
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from fashret.learning.loop import Run, StepResult, checkpoint_due
 from fashret.learning.schedules import learning_rate
 from fashret.learning.task import Task, save
 from fashret.learning.training_rows import Batch
+from fashret.models.devices import is_out_of_memory
 
 COLUMNS = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "accuracy", "loss")
 SECONDS_BETWEEN_NOTES = 0.5
@@ -58,7 +60,8 @@ class Recorder:
             self.note = self._note(run, batch)
         self.advance(len(batch.labels) * self.task.machine.place.world, self.note)
         if batch.last:
-            self._end_epoch(run, batch.epoch)
+            with self._kept_if_out_of_memory(run):
+                self._end_epoch(run, batch.epoch)
         stopping = self.held.caught is not None
         if self.first and (batch.last or stopping or checkpoint_due(run.step, self.task.options)):
             save(self.task, run)
@@ -66,6 +69,21 @@ class Recorder:
             log.warning("stopped after step %d; --resume goes on from there", run.step)
             self.held.release()
         self.since = time.monotonic()
+
+    @contextmanager
+    def _kept_if_out_of_memory(self, run: Run) -> Iterator[None]:
+        """Save what was trained if there is no memory left to validate it."""
+        try:
+            yield
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if self.first:
+                save(self.task, run)
+            raise FashretError(
+                f"out of memory while validating after step {run.step}; free memory on the device, "
+                "and go on with --resume: what was trained is kept"
+            ) from error
 
     def _note(self, run: Run, batch: Batch) -> str:
         means = epoch_means(run)

@@ -31,7 +31,7 @@ from fashret.files.rankings import (
     open_ranking,
     write_ranking,
 )
-from fashret.files.unfinished import open_unfinished
+from fashret.files.unfinished import open_unfinished, unfinished_path
 from fashret.models.devices import choose_device
 from fashret.options import RerankOptions, parse_memory
 from fashret.ranking.search import inputs_of, ranking_arrays
@@ -67,7 +67,7 @@ def write_rerank(ranking: Path, output: Path, options: RerankOptions, unfinished
     Parameters
     ----------
     unfinished
-        Where finished work is kept while the run lasts; by default the output's partial file.
+        Where finished work is kept while the run lasts; by default beside the output.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def write_rerank(ranking: Path, output: Path, options: RerankOptions, unfinished
             "options": {"top": request.k, **settings},
         }
         kept = open_unfinished(
-            unfinished or hdf5.partial_path(output), task, resume=options.resume, restart=options.restart
+            unfinished or unfinished_path(output), task, resume=options.resume, restart=options.restart
         )
         reranked = rerank_all(method, sides.queries, sides.gallery, replace(request, keeping=kept))
         found, positives = join(len(order), request, [(order, reranked)])
@@ -138,7 +138,7 @@ def announce(sides: Sides, request: Request, list_length: int) -> None:
     if cost.least > request.memory:
         raise FashretError(
             f"{what} needs {in_words(cost.least)} of memory at least and {in_words(request.memory, math.floor)} "
-            "are allowed; give a larger --memory"
+            f"are allowed; give --memory {in_words(cost.least)} or more"
         )
     free = free_memory()
     if free is not None and cost.memory > free:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
-from fashret.files.rankings import Ranking
+from fashret.files.rankings import ChangedError, Ranking
 from fashret.retrieval.metrics import NEVER, average_precision, first_product_ranks, first_ranks, hits_at, only_ranked
 
 
@@ -96,6 +96,8 @@ def _categories(ranking: Ranking) -> tuple[NDArray[np.int64], tuple[str, ...], b
     """Category of every query, the names, and whether they are known: not where the embeddings are not to be had."""
     try:
         path = ranking.embeddings_path("query", check=False)
+    except ChangedError:
+        raise
     except FashretError as error:
         if ranking.attribute("within"):  # nothing but the average over categories could be told
             raise

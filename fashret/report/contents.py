@@ -113,6 +113,26 @@ def check_outputs(folder: Path | None, plot: Path | None) -> None:
         check_plot_name(plot)
 
 
+def check_pictures(source: Path | Ranking, crops: Sequence[Path]) -> None:
+    """Say before any work that a report on one run would lack its pictures: see `pictures_of`.
+
+    Parameters
+    ----------
+    source
+        An embeddings.h5 that is to be searched, or an open ranking.
+
+    Raises
+    ------
+    FashretError
+        If they are not there: asks for --crops.
+    """
+    sides = ("query", "gallery")
+    paths = [source] if isinstance(source, Path) else [source.embeddings_path(side, check=False) for side in sides]
+    for path in dict.fromkeys(paths):
+        with open_embeddings(path) as embeddings:
+            pictures_of(embeddings, crops)
+
+
 def plot_sizes(path: Path, rankings: Sequence[Mapping[str, Ranking]], runs: Sequence[Run]) -> None:
     """Draw mAP and Acc@1 of every run's first ranking, unconstrained, against the input size of its model."""
     sizes = []

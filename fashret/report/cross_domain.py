@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings
+from fashret.options import EmbedOptions
 from fashret.report.score_tables import DEFINITIONS, HEADLINE, UNCONSTRAINED, Means, Run, counts
 from fashret.report.tables import Cell, Score, Table
 
 UNTRAINED = "no dataset"
 MISSING = "missing"
+LEVELS = 3  # folders above that of an embeddings.h5 in which its crops are looked for
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Origin:
     trained_on, tested_on
         Names of datasets; `trained_on` is `UNTRAINED` for a backbone as it comes.
     crops
-        The crops.h5 that was embedded; empty if it is not recorded.
+        The crops.h5 that was embedded: its path, or its bare name where it was not found; empty if not recorded.
     """
 
     path: Path
@@ -65,23 +69,61 @@ class Origin:
             )
         model = embeddings.model
         crops = next((str(i.get("name", "")) for i in inputs if str(i.get("name", "")).endswith(".h5")), "")
-        crops = str(embeddings.path.parent / crops) if crops else ""
+        crops = _find_crops(embeddings.path, crops, embeddings.dataset) if crops else ""
         trained_on = str(model.get("trained_on") or UNTRAINED)
         digest = str(model.get("digest") or f"unknown model of {trained_on}")
         name = str(model.get("name") or "model")
-        return cls(embeddings.path, digest, name, _flags(model), trained_on, embeddings.dataset, crops)
+        flags = _flags(model, hdf5.read_json(embeddings.file, "options", {}))
+        return cls(embeddings.path, digest, name, flags, trained_on, embeddings.dataset, crops)
 
 
-def _flags(model: dict[str, Any]) -> tuple[str, ...]:
-    """Flags that name a model: its folder or folders, or its backbone where it was not trained."""
+def _find_crops(embeddings: Path, name: str, dataset: str) -> str:
+    """Path of a dataset's crops beside an embeddings.h5 or in a folder above; the bare name if they are not there."""
+    folder = embeddings.resolve().parent
+    for place in (folder, *folder.parents[:LEVELS]):
+        if _is_crops(place / name, dataset):
+            near = not embeddings.is_absolute() and place.is_relative_to(Path.cwd())
+            return str((place.relative_to(Path.cwd()) if near else place) / name)
+    return name
+
+
+def _is_crops(path: Path, dataset: str) -> bool:
+    """Whether a file holds crops of a dataset: those of several may have the same name."""
+    try:
+        with open_crops(path) as crops:
+            return crops.dataset == dataset
+    except (FashretError, OSError):
+        return False
+
+
+def _flags(model: dict[str, Any], options: dict[str, Any]) -> tuple[str, ...]:
+    """Flags that name a model: its folder or folders and their weights, or its backbone where it was not trained."""
+    parts = model.get("parts") or [model]
     flags: list[str] = []
-    for part in model.get("parts") or [model]:
+    for part in parts:
         settings = part.get("settings") or {}
-        if part.get("trained_on") or not settings.get("backbone"):
+        if part.get("absolute_path") or part.get("trained_on") or not settings.get("backbone"):
             flags += ["--model", str(part.get("absolute_path") or part.get("name") or "MODEL")]
         else:
-            flags += ["--backbone", str(settings["backbone"]), "--weights", str(settings.get("weights", "imagenet"))]
+            flags += _backbone_flags(settings, options)
+    weights = [float(part.get("weight", 1.0)) for part in parts]
+    if len(parts) > 1 and any(weight != 1.0 for weight in weights):
+        flags += [text for weight in weights for text in ("--model-weight", str(weight))]
     return tuple(flags)
+
+
+def _backbone_flags(settings: dict[str, Any], options: dict[str, Any]) -> Iterator[str]:
+    """The backbone and its weights, and what else is not as `fashret embed` has it by default."""
+    defaults = EmbedOptions()
+    yield from ("--backbone", str(settings["backbone"]), "--weights", str(settings.get("weights", defaults.weights)))
+    sides = [str(settings[side]) for side in ("height", "width") if side in settings]
+    # without --input the size is the backbone's own, which the settings do not tell from a size that was asked for
+    chosen = {"input": options.get("input", "x".join(sides))}
+    for name in ("pooling", "input", "fit", "seed"):
+        default = getattr(defaults, name)
+        value = chosen.get(name, settings.get(name, default))
+        if value != default:
+            yield from (f"--{name}", str(value))
 
 
 @dataclass(frozen=True)
@@ -200,10 +242,22 @@ def missing_notes(matrix: Matrix) -> Iterator[str]:
         for test in matrix.tests:
             if (digest, test) in matrix.cells:
                 continue
-            crops = next((o.crops for o in origins if o.tested_on == test and o.crops), f"{test}.crops.h5")
+            crops = {test: _crops_of(origins, test)}
             output = f"{dataset}-on-{test}.emb.h5".replace(" ", "-").replace("/", "-")
-            embed = shlex.join(["fashret", "embed", crops, *flags, "-o", output])
+            command = shlex.join(["fashret", "embed", crops[test], *flags, "-o", output])
             if not digest:
-                own = next((o.crops for o in origins if o.tested_on == dataset and o.crops), f"{dataset}.crops.h5")
-                embed = f"{shlex.join(['fashret', 'train', own, '-o', flags[1]])} && {embed}"
-            yield f"{matrix.names.get(digest, dataset)} → {test} is missing: {embed}"
+                crops = {dataset: _crops_of(origins, dataset)} | crops
+                command = f"{shlex.join(['fashret', 'train', crops[dataset], '-o', flags[1]])} && {command}"
+            yield f"{matrix.names.get(digest, dataset)} → {test} is missing{_not_found(crops)}: {command}"
+
+
+def _crops_of(origins: Sequence[Origin], dataset: str) -> str:
+    """The crops of a dataset: a file that is there if there is one, otherwise a name."""
+    known = [o.crops for o in origins if o.tested_on == dataset and o.crops] or [f"{dataset}.crops.h5"]
+    return next((crops for crops in known if Path(crops).is_file()), known[0])
+
+
+def _not_found(crops: dict[str, str]) -> str:
+    """What has to be done before a command with these crops, by dataset, can be run; empty if they are there."""
+    lost = {dataset: path for dataset, path in crops.items() if not Path(path).is_file()}
+    return "".join(f"; the crops of {dataset} have to be found: put their path for {lost[dataset]}" for dataset in lost)

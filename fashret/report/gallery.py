@@ -49,7 +49,7 @@ class Picture:
 class Line:
     """The best results of one query in one ranking.
 
-    `first_hit` is the rank of the best positive in the whole gallery, from 1; 0 where the query has no positive.
+    `first_hit` is the rank of the best positive among all rows searched, from 1; 0 where the query has no positive.
     """
 
     name: str
@@ -60,13 +60,17 @@ class Line:
 
 @dataclass(frozen=True)
 class GalleryRow:
-    """One query with a line for every ranking; `kind` is a key of `KINDS` or empty."""
+    """One query with a line for every ranking; `kind` is a key of `KINDS` or empty.
+
+    `within` says what the search was held to: "category", or empty for the whole gallery.
+    """
 
     number: int
     kind: str
     category: str
     query: Picture
     lines: tuple[Line, ...]
+    within: str = ""
 
     @property
     def found(self) -> bool | None:
@@ -165,7 +169,8 @@ def gallery_row(found: Found, number: int, kind: str = "", results: int = RESULT
     category = int(query.category[row])
     picture = Picture("query", row, query.product[row], query.source[row])
     lines = tuple(_line(found, name, number, results) for name in found.rankings)
-    return GalleryRow(number, kind, query.categories[category] if category >= 0 else "", picture, lines)
+    name, within = query.categories[category] if category >= 0 else "", str(first.attribute("within") or "")
+    return GalleryRow(number, kind, name, picture, lines, within)
 
 
 def _line(found: Found, name: str, number: int, results: int) -> Line:

@@ -120,7 +120,10 @@ def cmc(first_hits: Mapping[str, NDArray[np.int64]], gallery: int) -> Plot:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         _legend(axes, first_hits)
         svg = svg_text(drawn, "cmc")
-    caption = "Share of queries whose first hit is among the first k of the whole gallery."
+    caption = (
+        "Share of queries whose first hit is among the first k of what is searched: "
+        "the whole gallery, or the query's category where the search is held to it."
+    )
     return Plot("cmc", "Cumulative matching (CMC)", caption, svg)
 
 

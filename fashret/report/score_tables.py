@@ -23,6 +23,7 @@ from fashret.report.tables import Cell, Score, Table
 AVERAGE = "Average over categories"
 UNCONSTRAINED = "Unconstrained retrieval"
 NO_CATEGORY = "(no category)"
+BECOME = "shown as –, left out of the average"  # what categories without positives do
 DEFINITIONS = {
     "mAP": "mAP: mean over queries of the average precision, the mean of the precisions at every positive's rank.",
     "Acc": "Acc@k: share of queries with an image of the same product among the first k gallery images.",
@@ -252,7 +253,9 @@ def compare_runs(runs: Sequence[Run]) -> list[Table]:
                 if means:
                     title = run.name if kind == "plain" else f"{run.name}, {kind}"
                     rows.append((title, int(means.scored.sum()), *_by_measure(runs, run, means.mean_cells())))
-        about = [DEFINITIONS[label], *_shared_notes(runs), *(f"{r.name}: {n}" for r in runs for n in r.notes)]
+        about = [DEFINITIONS[label], *_shared_notes(runs)]
+        about += _empty_by_run(runs, "left out of the average") if label == AVERAGE else []
+        about += [f"{r.name}: {n}" for r in runs for n in r.notes]
         columns = ("Run", "Queries", *all_measures(runs))
         if rows:
             tables.append(Table(name, label, columns, best_in_bold(rows), (), tuple(about)))
@@ -282,7 +285,8 @@ def categories_of_runs(runs: Sequence[Run]) -> Iterator[Table]:
             present = category in run.names
             cells.append(Score(float(means.groups[run.names.index(category), 0]) if present else math.nan))
         rows.append((category, *_mark_best(cells)))
-    yield Table("categories", f"{runs[0].measures[0]} per category", ("Category", *known), tuple(rows))
+    title = f"{runs[0].measures[0]} per category"
+    yield Table("categories", title, ("Category", *known), tuple(rows), (), tuple(_empty_by_run(runs)))
 
 
 def best_in_bold(rows: Sequence[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:
@@ -315,21 +319,35 @@ def _measures_defined(runs: Sequence[Run]) -> list[str]:
 
 
 def counts(run: Run) -> str:
-    """How many queries were scored and skipped, and how large the gallery is."""
-    values = run.plain.unconstrained if run.plain.unconstrained is not None else run.plain.in_category
-    assert values is not None
-    scored = int((~np.isnan(values).any(axis=1)).sum())
-    skipped = len(values) - scored
-    return f"{scored:,} queries scored, {skipped:,} skipped (no positive in the gallery), {run.gallery:,} gallery rows."
+    """How many queries each of the two scores counts and skips, where they differ, and how large the gallery is."""
+    free, held = _scored(run.plain.unconstrained), _scored(run.plain.in_category)
+    queries = len(run.category)
+    said = []
+    if free is not None:
+        said.append(f"{free:,} queries scored, {queries - free:,} skipped (no positive in the gallery)")
+    if held is not None and held != free:
+        where = "" if free is None else " in the search held to categories"
+        said.append(f"{held:,} queries scored{where}, {queries - held:,} skipped (no category, or no positive in it)")
+    return f"{'; '.join(said)}{';' if len(said) > 1 else ','} {run.gallery:,} gallery rows."
+
+
+def _scored(values: NDArray[np.float64] | None) -> int | None:
+    return None if values is None else int((~np.isnan(values).any(axis=1)).sum())
 
 
 def _shared_notes(runs: Sequence[Run]) -> list[str]:
     return [*_measures_defined(runs), *(f"{r.name}: {counts(r)}" for r in runs), DEFINITIONS["interval"]]
 
 
-def _empty_categories(run: Run, held: Means) -> list[str]:
+def _empty_by_run(runs: Sequence[Run], become: str = BECOME) -> list[str]:
+    held = [(run, run.means(AVERAGE, "plain")) for run in runs]
+    return [f"{run.name}: {note}" for run, means in held if means for note in _empty_categories(run, means, become)]
+
+
+def _empty_categories(run: Run, held: Means, become: str = BECOME) -> list[str]:
+    """A note that names the categories without a scored query, and says what becomes of them; none without such."""
     empty = [name for name, scored in zip(run.names, held.scored, strict=True) if not scored]
     if not empty:
         return []
     some = ", ".join(empty[:5]) + (f" and {len(empty) - 5:,} more" if len(empty) > 5 else "")
-    return [f"No positives in {some}: shown as –, left out of the average."]
+    return [f"No positives in {some}: {become}."]

@@ -225,11 +225,11 @@ def to_json(table: Table) -> dict[str, Any]:
 
 
 def to_csv(table: Table) -> str:
-    """The table as CSV with a heading; an undefined score is an empty cell."""
+    """The table as CSV with a heading, its name before every row; an undefined score is an empty cell."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(script_columns(table))
-    writer.writerows(script_cells(table, row) for row in table.rows)
+    writer.writerow(["table", *script_columns(table)])
+    writer.writerows([table.name, *script_cells(table, row)] for row in table.rows)
     return stream.getvalue()
 
 

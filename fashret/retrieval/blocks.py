@@ -183,27 +183,54 @@ def plan(queries: Side, gallery: Side, k: int, memory: int, results: int, tiles:
     FashretError
         If the budget is too small for the smallest blocks; says what would do.
     """
-    width = queries.width
-    a_query = _row_bytes(queries, tiles) + 16 * k
+    a_query = _query_bytes(queries, k, tiles)
     for size in _tile_sizes(tiles.largest):
         rows, columns = min(size, len(queries)), min(2 * size, len(gallery))
-        fixed = results + SPARE + columns * _row_bytes(gallery, tiles) + _tile_bytes(rows, columns, width)
-        held = min(len(queries), (memory - fixed) // a_query)
+        held = min(len(queries), (memory - results - _searched_bytes(queries, gallery, size, tiles)) // a_query)
         if held >= rows:
             return Plan(max(1, held), rows, columns)
-    raise _too_small(memory, fixed + rows * a_query)
+    raise _too_small(memory, least_for_plan(queries, gallery, k, results, tiles))
+
+
+def least_for_plan(queries: Side, gallery: Side, k: int, results: int, tiles: TileSizes) -> int:
+    """The smallest budget that :func:`plan` takes, bytes."""
+    size = _smallest(tiles.largest)
+    held = min(size, len(queries)) * _query_bytes(queries, k, tiles)
+    return results + _searched_bytes(queries, gallery, size, tiles) + held
+
+
+def _query_bytes(queries: Side, k: int, tiles: TileSizes) -> int:
+    """A query that is held, with its neighbours."""
+    return _row_bytes(queries, tiles) + 16 * k
+
+
+def _searched_bytes(queries: Side, gallery: Side, size: int, tiles: TileSizes) -> int:
+    """A block of the gallery and a tile of it, of a size."""
+    rows, columns = min(size, len(queries)), min(2 * size, len(gallery))
+    return SPARE + columns * _row_bytes(gallery, tiles) + _tile_bytes(rows, columns, queries.width)
 
 
 def square_plan(sides: Sequence[Side], memory: int, results: int, tiles: TileSizes) -> SquarePlan:
     """The largest blocks, two at a time with their tile either way up, or all if they can be, within the budget."""
-    total, a_row = sum(len(side) for side in sides), max(_row_bytes(side, tiles) for side in sides)
+    total, width = sum(len(side) for side in sides), sides[0].width
     for size in _tile_sizes(tiles.largest):
         rows = max(1, min(size, total))
-        fixed = results + SPARE + 2 * _tile_bytes(rows, rows, sides[0].width)
-        if fixed + 2 * rows * a_row <= memory:
-            all_fit = fixed + total * a_row <= memory and tiles.has_room(total, sides[0].width)
+        if results + _square_bytes(sides, rows, 2 * rows, tiles) <= memory:
+            all_fit = results + _square_bytes(sides, rows, total, tiles) <= memory and tiles.has_room(total, width)
             return SquarePlan(rows, all_fit)
-    raise _too_small(memory, fixed + 2 * rows * a_row)
+    raise _too_small(memory, least_for_square_plan(sides, results, tiles))
+
+
+def least_for_square_plan(sides: Sequence[Side], results: int, tiles: TileSizes) -> int:
+    """The smallest budget that :func:`square_plan` takes, bytes."""
+    rows = max(1, min(_smallest(tiles.largest), sum(len(side) for side in sides)))
+    return results + _square_bytes(sides, rows, 2 * rows, tiles)
+
+
+def _square_bytes(sides: Sequence[Side], rows: int, held: int, tiles: TileSizes) -> int:
+    """Tiles of so many rows, and the rows that are held."""
+    a_row = max(_row_bytes(side, tiles) for side in sides)
+    return SPARE + 2 * _tile_bytes(rows, rows, sides[0].width) + held * a_row
 
 
 def _tile_sizes(size: int) -> Iterator[int]:
@@ -212,8 +239,16 @@ def _tile_sizes(size: int) -> Iterator[int]:
         size //= 2
 
 
+def _smallest(size: int) -> int:
+    *_, smallest = _tile_sizes(size)
+    return smallest
+
+
 def _too_small(memory: int, least: int) -> FashretError:
-    return FashretError(f"a memory budget of {memory:,} bytes is too small for this; the least is {least:,} bytes")
+    return FashretError(
+        f"a memory budget of {memory:,} bytes is too small for this; the least is {least:,} bytes: "
+        f"give --memory {-(-least // 10**6)}MB or more"
+    )
 
 
 def _row_bytes(side: Side, tiles: TileSizes) -> int:

@@ -6,14 +6,19 @@ In: both sides and the request. Out: a :class:`Cost`: memory is counted, time is
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fashret.retrieval.blocks import least_for_plan, least_for_square_plan
 from fashret.retrieval.categories import categories_of
 from fashret.retrieval.neighbours import Side, all_neighbours
-from fashret.retrieval.pool import pool_of
+from fashret.retrieval.pool import Pool, pool_of
+from fashret.retrieval.positives import positive_pairs
 from fashret.retrieval.request import Request
+from fashret.retrieval.scan import tiles_for
+from fashret.retrieval.tiles import Effort
 
 SAMPLES = (2048, 4096)  # rows compared with each other to measure the time
 BLOCK = 4096  # rows of the largest block that is compared with another
@@ -38,18 +43,45 @@ class Cost:
 
 def cost_of(queries: Side, gallery: Side, request: Request, list_length: int) -> Cost:
     """Count the work and the memory of k-reciprocal re-ranking with neighbour lists of a length, the row included."""
-    runs = [pool_of(queries, gallery, request.same_matrix).size] if request.within is None else []
-    if request.within == "category" or request.positives:
-        for asked, of_gallery in categories_of(queries, gallery):
-            runs.append(pool_of(queries.take(asked), gallery.take(of_gallery), request.same_matrix).size)
-    rows = max(runs, default=0)
+    sizes, least = [], 0
+    for asked, of_gallery, wanted in _runs(queries, gallery, request):
+        pool = pool_of(asked, of_gallery, request.same_matrix)
+        sizes.append(pool.size)
+        least = max(least, _for_search(asked, of_gallery, wanted), _for_lists(pool, request, list_length))
+    rows = max(sizes, default=0)
     entries = rows * min(list_length, rows)
     lists, sets = entries * BYTES_PER_ENTRY, int(entries * (20 + MEMBERS * BYTES_PER_MEMBER))
     tile = min(rows, BLOCK)
     blocks = 2 * tile * (9 * queries.width + 8 * tile)
     searched = len(queries) * (9 * queries.width + 32 * request.k) + blocks
     memory = min(request.memory, max(lists + blocks, sets + request.memory // 4, searched))
-    return Cost(rows, sum(size * size for size in runs), max(memory, lists, sets), max(lists, sets))
+    least = max(least, lists, sets)
+    return Cost(rows, sum(size * size for size in sizes), max(memory, lists, sets), least)
+
+
+def _runs(queries: Side, gallery: Side, request: Request) -> Iterator[tuple[Side, Side, Request]]:
+    """What is re-ranked by itself: everything, each category, or both."""
+    if request.within is None:
+        yield queries, gallery, request
+        request = replace(request, k=1)  # then the categories only give ranks
+    if request.within == "category" or request.positives:
+        for asked, of_gallery in categories_of(queries, gallery):
+            yield queries.take(asked), gallery.take(of_gallery), request
+
+
+def _for_search(queries: Side, gallery: Side, request: Request) -> int:
+    """The least memory that the plain search of a run takes."""
+    if not len(queries) or not len(gallery):
+        return 0
+    positives = len(positive_pairs(queries, gallery, request.same_matrix)[1]) if request.positives else 0
+    tiles = tiles_for(request.device, "auto", len(queries) * len(gallery) * queries.width, Effort())
+    return least_for_plan(queries, gallery, request.k, 16 * len(queries) * request.k + 80 * positives, tiles)
+
+
+def _for_lists(pool: Pool, request: Request, list_length: int) -> int:
+    """The least memory that the neighbour lists of a run take while they are made."""
+    tiles = tiles_for(request.device, "auto", pool.size**2 * pool.sides[0].width // 2, Effort())
+    return least_for_square_plan(pool.sides, pool.size * (32 * list_length + 8), tiles)
 
 
 def seconds_for(cost: Cost, side: Side, request: Request) -> float:

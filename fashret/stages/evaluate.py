@@ -7,7 +7,7 @@ plain ranking and its re-ranked one are one run. Out: the tables of the runs; a 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from fashret.files import embeddings, hdf5, rankings
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
 from fashret.ranking.score import QueryScores, TooFewResultsError, score_ranking
 from fashret.ranking.search import write_search
-from fashret.report.contents import Shown, check_outputs, plot_sizes, report_on_run, report_on_runs
+from fashret.report.contents import Shown, check_outputs, check_pictures, plot_sizes, report_on_run, report_on_runs
 from fashret.report.cross_domain import Origin, cross_domain_tables
 from fashret.report.score_tables import Run, Searches, score_tables, short_names
 from fashret.report.tables import Table, fitted, to_json, write_tables
@@ -56,8 +56,16 @@ class Scored:
     run: Run
 
 
-def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
+OF_SEARCHES = ("rerank", "metric", "k1", "k2", "lam", "per_query")  # options that a finished ranking cannot follow
+
+
+def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] = ()) -> Evaluation:
     """Score every file.
+
+    Parameters
+    ----------
+    given
+        Names of the options that were set on the command line.
 
     Raises
     ------
@@ -73,9 +81,12 @@ def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
     for path, kind in kinds.items():
         if options.cross_domain and kind == rankings.KIND:
             raise FashretError(f"{path}: --cross-domain takes embeddings files, which know the dataset of their model")
+    _check_searches(kinds, [name for name in OF_SEARCHES if name in given])
     check_outputs(options.report, options.size_plot)
     opened = _opened(kinds, options)
     pairs = _paired(kinds, opened)
+    if options.report and len(pairs) == 1:
+        check_pictures(opened.get(pairs[0][0], pairs[0][0]), options.crops)
     names = short_names([str(paths[0]) for paths in pairs])
     with tempfile.TemporaryDirectory(prefix="fashret-") as scratch:
         scored = [
@@ -94,6 +105,16 @@ def run(files: Sequence[Path], options: EvaluateOptions) -> Evaluation:
         if options.size_plot:
             plot_sizes(options.size_plot, [each.rankings for each in scored], runs)
     return Evaluation(tables, form[0] if form else "", options.report / "index.html" if options.report else None)
+
+
+def _check_searches(kinds: Mapping[Path, str], asked: Sequence[str]) -> None:
+    """Refuse options of searches where all files are rankings, which were searched before."""
+    if asked and set(kinds.values()) == {rankings.KIND}:
+        flag = {"lam": "lambda"}.get(asked[0], asked[0].replace("_", "-"))
+        raise FashretError(
+            f"{next(iter(kinds))}: is a ranking, which --{flag} does not change; give the embeddings, "
+            "or make another with `fashret search` or `fashret rerank` and give both"
+        )
 
 
 def _kind(path: Path) -> str:

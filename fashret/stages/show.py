@@ -58,6 +58,8 @@ def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> Shown:
     paths = {side: opened[0].embeddings_path(side) for side in ("query", "gallery")}
     for other in opened[1:]:
         _check_same_crops(opened[0], other)
+    if options.results < 1:
+        raise FashretError(f"--results {options.results}: show at least 1")
     with open_embeddings(paths["query"]) as query, open_embeddings(paths["gallery"]) as gallery:
         found = Found(dict(zip(line_names(opened), opened, strict=True)), query, gallery, {})
         row = gallery_row(found, options.query, results=options.results)

@@ -87,6 +87,8 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
         if options.resume and not task.last.exists() and (output / DESCRIPTION).exists():
             check_same(task, open_model(output).about.get("identity", {}))
             log.info("%s: its training has ended already", output)
+            if here.first:
+                (output / DESCRIPTION).touch()  # newer than the crops again, as Makefiles want it
         else:
             wait(here.world)
             state = begin(task)
