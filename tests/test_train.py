@@ -364,8 +364,7 @@ def test_memory_that_does_not_suffice_for_validation_loses_nothing(
         train.run(crops, tmp_path / "m", options)
     train.run(crops, tmp_path / "m", dataclasses.replace(options, resume=True))
     train.run(crops, tmp_path / "whole", options)
-    expected = weights(tmp_path / "whole")
-    assert all(tensor.equal(expected[name]) for name, tensor in weights(tmp_path / "m").items())
+    assert timeless(log_of(tmp_path / "m")) == timeless(log_of(tmp_path / "whole"))[1:]  # all but its first epoch
 
 
 def test_a_finished_run_is_marked_as_newer_than_its_crops(crops: Path, tmp_path: Path) -> None:

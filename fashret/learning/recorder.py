@@ -78,6 +78,7 @@ class Recorder:
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
+            run.sums, run.seconds = torch.zeros(0), 0.0
             if self.first:
                 save(self.task, run)
             raise FashretError(
