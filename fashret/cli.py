@@ -26,6 +26,7 @@ import fashret
 from fashret import options as stage_options
 from fashret.console import set_verbosity
 from fashret.errors import FashretError
+from fashret.stages import wait_passively
 
 app = typer.Typer(
     name="fashret",
@@ -293,8 +294,6 @@ def search(
         return search_photo.run(queries, image, box, tuple(model or ()), products, options, drawing)
     if box or model or show or crops:
         raise typer.BadParameter("--box, --model, --show and --crops belong to --image photo.jpg")
-    from fashret.retrieval.threads import wait_passively
-
     wait_passively()
     from fashret.stages import search as stage
 
@@ -311,8 +310,6 @@ def rerank(
 
     Example: fashret rerank demo/ranking.h5 -o demo/reranked.h5
     """
-    from fashret.retrieval.threads import wait_passively
-
     wait_passively()
     from fashret.stages import rerank as stage
 
@@ -337,8 +334,6 @@ def evaluate(
         example = "a-on-a.emb.h5 a-on-b.emb.h5 b-on-a.emb.h5" if options.cross_domain else "demo/catalogue.emb.h5"
         flag = "--cross-domain " if options.cross_domain else ""
         raise typer.BadParameter(f"give embeddings.h5 or ranking.h5 files, like: fashret evaluate {flag}{example}")
-    from fashret.retrieval.threads import wait_passively
-
     wait_passively()
     from fashret.stages import evaluate as stage
 

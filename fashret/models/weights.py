@@ -83,7 +83,8 @@ def _through_timm(network: RetrievalNetwork, checkpoint: Checkpoint) -> Checkpoi
     settings = network.settings
     # a classifier that timm has to drop would make it forgive all other differences as well
     tensors = {name.removeprefix("backbone."): tensor for name, tensor in checkpoint.tensors.items()}
-    tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in TIMM_CLASSIFIERS}
+    dropped = _classifiers(timm_name(settings.backbone))
+    tensors = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in dropped}
     overlay = {"state_dict": tensors, "classifier": None}
     try:
         model = create_timm(timm_name(settings.backbone), settings, pretrained=True, pretrained_cfg_overlay=overlay)
@@ -93,6 +94,16 @@ def _through_timm(network: RetrievalNetwork, checkpoint: Checkpoint) -> Checkpoi
         raise FashretError(f"--weights {checkpoint.path}: not weights of {settings.backbone}: {reason}") from error
     donor = TimmBackbone(model, settings.pooling == "cls")
     return replace(checkpoint, tensors={f"backbone.{n}": t for n, t in donor.state_dict().items()})
+
+
+def _classifiers(name: str) -> set[str]:
+    """Names of a timm model's classifier, or of each of them; one called "….linear" has a norm of its own beside it."""
+    import timm
+
+    configuration = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    own = getattr(configuration, "classifier", None) or ()
+    names = {*TIMM_CLASSIFIERS, *((own,) if isinstance(own, str) else own)}
+    return names | {one.removesuffix("linear") + "bn" for one in names if one.endswith(".linear")}
 
 
 def timm_name(backbone: str) -> str:

@@ -8,7 +8,6 @@ own parallel loops and give the same bits: no sum ever runs across rows.)
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -26,15 +25,6 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this operating system
         return os.cpu_count() or 1
-
-
-def wait_passively() -> None:
-    """Let torch's idle threads sleep, if torch is not loaded yet: spinning, they would take the cores from the loops.
-
-    (Networks are not run this way: their many small products lose a third of their speed by it.)
-    """
-    if "torch" not in sys.modules:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def over_rows(kernel: Callable[..., Any], rows: int, *arguments: Any) -> list[Any]:

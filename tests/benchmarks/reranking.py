@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from fashret.retrieval.threads import wait_passively
+from fashret.stages import wait_passively
 from tests.benchmarks.vectors import Recipe, calibrated, gallery_blocks, query_blocks
 
 COMPARED = Recipe(2_000, 18_000, 512)

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from fashret.retrieval.threads import wait_passively
+from fashret.stages import wait_passively
 from tests.benchmarks.reranking import mean_precision, measured
 from tests.benchmarks.vectors import Recipe, calibrated, write
 
