@@ -200,6 +200,17 @@ def test_published_transformer_at_another_input_size(tmp_path):
     torch.testing.assert_close(network.backbone.model.blocks[0].attn.qkv.weight, theirs.blocks[0].attn.qkv.weight)
 
 
+@pytest.mark.parametrize(("name", "side"), [("levit_128s", 224), ("crossvit_tiny_240", 240)])
+def test_published_timm_files_with_several_classifiers(name, side, tmp_path):
+    import timm
+
+    theirs = timm.create_model(name)
+    torch.save(theirs.state_dict(), tmp_path / "timm.pth")
+    settings = settings_for(f"timm:{name}", str(side), weights=str(tmp_path / "timm.pth"))
+    ours = start(settings).backbone.model.state_dict()
+    assert ours and all(tensor.equal(theirs.state_dict()[key]) for key, tensor in ours.items())
+
+
 @pytest.mark.parametrize("name", ["eva02_tiny_patch14_224", "convnext_atto", "deit_tiny_distilled_patch16_224"])
 def test_published_timm_files_with_other_heads(name, tmp_path):
     """A norm behind the pooling, a norm inside the head, two heads."""
