@@ -176,8 +176,9 @@ def test_damage_is_one_line(tmp_path: Path, how: str, said: str) -> None:
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_partial_file_is_mentioned(tmp_path: Path) -> None:
-    (tmp_path / "a.crops.h5.partial").touch()
+@pytest.mark.parametrize("ending", ["partial", "spool", "unfinished"])
+def test_what_an_interrupted_run_left_is_mentioned(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"a.crops.h5.{ending}").touch()
     with pytest.raises(FashretError, match="interrupted"):
         crops.open_crops(tmp_path / "a.crops.h5")
 
@@ -231,6 +232,11 @@ def test_an_output_never_replaces_an_input_or_a_device(tmp_path: Path) -> None:
         hdf5.check_output(Path("/dev/null"))
     with pytest.raises(FashretError, match="cannot be written .*name too long"):
         hdf5.check_output(tmp_path / ("x" * 300))
+
+
+def test_what_is_read_is_not_blamed_on_what_is_written(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="other"), hdf5.output_errors(tmp_path / "a.h5"):
+        (tmp_path / "other").read_bytes()
 
 
 @pytest.mark.parametrize("target", ["missing/a.h5", ".", "file/a.h5"])

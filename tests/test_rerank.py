@@ -372,7 +372,7 @@ def test_evaluate_resumes(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> N
     interrupt_after(2, monkeypatch)
     with pytest.raises(Interrupted):
         evaluate.run([catalogue], options)
-    kept = catalogue.with_name("all.emb.h5.reranking.partial")
+    kept = catalogue.with_name("all.emb.h5.reranking.unfinished")
     assert hdf5.kind_of(kept) == unfinished.KIND
     with pytest.raises(FashretError, match="go on with --resume"):
         evaluate.run([catalogue], options)

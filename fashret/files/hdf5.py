@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 import fashret
 from fashret.errors import FashretError
 
+LEFT_BEHIND = (".partial", ".spool", ".unfinished")  # endings of what an interrupted command leaves beside its output
 LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 keeps attributes in headers of 64 KB
 
 
@@ -92,9 +93,8 @@ def attribute(file: h5py.File | h5py.Group, name: str, default: Any = None) -> A
 
 def _open(path: Path) -> h5py.File:
     if not path.exists():
-        hint = ""
-        if partial_path(path).exists():
-            hint = f" ({partial_path(path).name} is there: the command that makes it was interrupted)"
+        left = [name for end in LEFT_BEHIND if path.with_name(name := path.name + end).exists()]
+        hint = f" ({left[0]} is there: the command that makes it was interrupted)" if left else ""
         raise FashretError(f"{path}: no such file{hint}")
     if path.is_dir():
         raise FashretError(f"{path}: is a folder, not a file")
@@ -176,7 +176,7 @@ def output_errors(path: Path) -> Iterator[None]:
             ) from error
         if code == errno.EACCES or "Permission denied" in text:
             raise FashretError(f"{path}: cannot be written (permission denied)") from error
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.filename in (None, str(path), str(partial_path(path)), path):
             raise FashretError(f"{path}: cannot be written ({error.strerror or _first_line(error)})") from error
         raise
 

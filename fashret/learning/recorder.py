@@ -25,6 +25,7 @@ from fashret.models.devices import is_out_of_memory
 
 COLUMNS = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "accuracy", "loss")
 SECONDS_BETWEEN_NOTES = 0.5
+VALIDATION_BATCH = 64  # crops that validation embeds at a time
 
 Validate = Callable[[Run], dict[str, float]]
 
@@ -82,8 +83,9 @@ class Recorder:
             if self.first:
                 save(self.task, run)
             raise FashretError(
-                f"out of memory while validating after step {run.step}; free memory on the device, "
-                "and go on with --resume: what was trained is kept"
+                f"out of memory on {self.task.machine.device} while validating after step {run.step}, with "
+                f"{VALIDATION_BATCH} crops a batch; free memory there, or give --validate-every 0 to a new run. "
+                "What was trained is kept: --resume goes on"
             ) from error
 
     def _note(self, run: Run, batch: Batch) -> str:

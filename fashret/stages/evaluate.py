@@ -191,7 +191,7 @@ def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOpt
         memory=options.memory,
         device=options.device,
     )
-    write_rerank(plain, reranked, again, unfinished=path.with_name(path.name + ".reranking.partial"))
+    write_rerank(plain, reranked, again, unfinished=path.with_name(path.name + ".reranking.unfinished"))
     return _of_rankings(name, rankings.open_ranking(plain), rankings.open_ranking(reranked), options=options)
 
 

@@ -26,7 +26,7 @@ from fashret.learning.interrupts import Held
 from fashret.learning.loading import count_workers, load, slices
 from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, train
 from fashret.learning.processes import gather, place, together, wait
-from fashret.learning.recorder import Recorder, Validate
+from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
 from fashret.learning.sources import CropImages
 from fashret.learning.task import Task, begin, check_same, make_folder, make_task, save
 from fashret.learning.training_rows import TrainingImages, requests
@@ -40,7 +40,6 @@ from fashret.retrieval.neighbours import Side, search
 
 KS = (1, 5, 10, 20)
 SCORES = ("mAP", *(f"Acc@{k}" for k in KS))
-VALIDATION_BATCH = 64  # crops embedded at a time
 
 
 @dataclass(frozen=True)
