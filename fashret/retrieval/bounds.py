@@ -18,7 +18,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fashret.retrieval.distances import defined_distance, prefetch
+from fashret.retrieval.distances import defined_distance, distance_of
+from fashret.retrieval.instructions import ABREAST, lane_sums, prefetch
 
 WIDENING = 2.0**-20  # relative; more than all float32 roundings of a score
 SHORT = 1e-36  # square of the length below which σ is 1 (euclidean)
@@ -158,11 +159,20 @@ def settle_pair(tile: Tile, i: int, j: int) -> float:
 def settle_pairs(tile: Tile, i: int, found: NDArray) -> NDArray[np.float64]:
     """Distances of row ``i`` and the columns ``found``, by definition.
 
-    Most of the time goes into waiting for vectors, so each is sent for while the one before it is summed.
+    Most of the time goes into waiting for vectors, so some are sent for while those before them are summed.
     """
-    distances = np.empty(found.shape[0])
-    for place in range(found.shape[0]):
-        if place + 1 < found.shape[0]:
-            prefetch(tile.columns.vectors, found[place + 1])
+    rows, columns = tile.rows, tile.columns
+    distances, whole = np.empty(found.shape[0]), found.shape[0] // ABREAST * ABREAST
+    for place in range(min(ABREAST, found.shape[0])):
+        prefetch(columns.vectors, found[place])
+    for place in range(0, whole, ABREAST):
+        for ahead in range(place + ABREAST, min(place + 2 * ABREAST, found.shape[0])):
+            prefetch(columns.vectors, found[ahead])
+        four = (found[place], found[place + 1], found[place + 2], found[place + 3])
+        dots = lane_sums(rows.vectors, i, columns.vectors, four)
+        for one in range(ABREAST):
+            square = columns.squares[four[one]]
+            distances[place + one] = distance_of(tile.cosine, dots[one], rows.squares[i], square)
+    for place in range(whole, found.shape[0]):
         distances[place] = settle_pair(tile, i, found[place])
     return distances

@@ -13,7 +13,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fashret.retrieval.bounds import Tile, rounding_of, score_above, score_below, settle_pair, settle_pairs
-from fashret.retrieval.selection import Counts, Nearest, settle_found
+from fashret.retrieval.counting import Counts
+from fashret.retrieval.selection import Nearest, settle_found
 
 
 class Listed(NamedTuple):

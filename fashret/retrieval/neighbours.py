@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.retrieval.blocks import Side, plan, square_plan
+from fashret.retrieval.counting import Counts
 from fashret.retrieval.distances import Metric, check_metric
 from fashret.retrieval.keeping import Keeping, Kept
 from fashret.retrieval.positives import ordered_positives
 from fashret.retrieval.scan import Job, Scanner, counting_job, farthest_job, nearest_job, tiles_for
-from fashret.retrieval.selection import Counts, Nearest
+from fashret.retrieval.selection import Nearest
 from fashret.retrieval.tiles import Effort
 
 __all__ = [

@@ -14,7 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fashret.retrieval.distances import defined_distance, frozen, pair_distances, prefetch, squared_norms
+from fashret.retrieval.distances import defined_distance, frozen, pair_distances, squared_norms
+from fashret.retrieval.instructions import prefetch
 from fashret.retrieval.neighbours import Side
 from fashret.retrieval.threads import over_rows
 

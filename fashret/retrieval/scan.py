@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from fashret.console import progress
 from fashret.retrieval.blocks import Block, Plan, Side, SquarePlan, load_all, load_block, load_blocks
+from fashret.retrieval.counting import Counts, add_before
 from fashret.retrieval.keeping import Kept
-from fashret.retrieval.selection import Counts, Nearest, add_before, keep_farthest, keep_nearest
+from fashret.retrieval.selection import Nearest, keep_farthest, keep_nearest
 from fashret.retrieval.tiles import CpuTiles, Effort, State, cpu_tiles
 from fashret.retrieval.torch_tiles import TorchTiles
 

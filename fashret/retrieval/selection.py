@@ -1,5 +1,4 @@
-"""Compiled selection: from a tile of approximate products to the nearest, the farthest, and counts of rows that
-come before.
+"""Compiled selection: from a tile of approximate products to the nearest and the farthest columns of its rows.
 
 In: a :class:`~fashret.retrieval.bounds.Tile` and the state of its rows. Out: that state, brought up to date. The
 approximation only decides which pairs cannot matter; all others are settled by the definition of the distance.
@@ -17,7 +16,6 @@ from fashret.retrieval.bounds import (
     Tile,
     bound_above,
     bound_below,
-    bound_scores,
     lower_bound,
     rounding_of,
     score_above,
@@ -25,10 +23,10 @@ from fashret.retrieval.bounds import (
     settle_pairs,
     upper_bound,
 )
+from fashret.retrieval.instructions import CHUNK, lowest_bit, reaching
 
 GROUP = 32  # columns of which the best is looked at first where nothing is known
-CHUNK = 64  # columns tested at once before any is looked at
-DEFER_ABOVE = 1 / 24  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
+DEFER_ABOVE = 1 / 12  # share of a row's columns left undecided at which a finer tile is cheaper than single pairs
 
 
 class Verdict(NamedTuple):
@@ -48,18 +46,6 @@ class Nearest(NamedTuple):
     other_products: bool  # a row does not find its own product
 
 
-class Counts(NamedTuple):
-    """Thresholds of row i, offsets[i]:offsets[i + 1], and the columns counted before each so far."""
-
-    offsets: NDArray[np.int64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    numbers: NDArray[np.int64]
-    before: NDArray[np.int64]
-    before_in_category: NDArray[np.int64]
-    same_matrix: bool  # a row does not count itself
-
-
 class Found(NamedTuple):
     """Columns left to look at for row i of a tile, columns[offsets[i]:offsets[i + 1]], and what is known so far."""
 
@@ -70,20 +56,18 @@ class Found(NamedTuple):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def at_least(values: NDArray, least: Any, found: NDArray) -> int:
-    """Write the places of the values ≥ ``least`` into ``found``; returns their number."""
+    """Write the places of the values (int32 or float32, contiguous) ≥ ``least`` into ``found``; returns their number.
+
+    No slower where the places are many: a branch for each value would often be guessed wrong.
+    """
     count, whole = 0, values.shape[0] // CHUNK * CHUNK
     for first in range(0, whole, CHUNK):
-        hit = np.int32(0)
-        for j in range(CHUNK):  # without a branch and of fixed length: vector instructions
-            hit |= np.int32(values[first + j] >= least)
-        if hit:
-            count = _append_at_least(values, least, first, first + CHUNK, found, count)
-    return _append_at_least(values, least, whole, values.shape[0], found, count)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _append_at_least(values: NDArray, least: Any, start: int, stop: int, found: NDArray, count: int) -> int:
-    for j in range(start, stop):  # without a branch, which would often be guessed wrong
+        bits = reaching(values, first, least)
+        while bits:
+            found[count] = first + lowest_bit(bits)
+            bits &= bits - np.uint64(1)
+            count += 1
+    for j in range(whole, values.shape[0]):
         found[count] = j
         count += values[j] >= least
     return count
@@ -265,85 +249,3 @@ def keep_found_farthest(start: int, stop: int, tile: Tile, found: Found, verdict
             _take_farthest(tile, t, found.state, columns, verdict)
         else:
             verdict.waiting[t] = False
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _count_sure(
-    lower: NDArray,
-    upper: NDArray,
-    enter: np.float32,
-    sure: np.float32,
-    category: NDArray,
-    own: np.int32,
-    undecided: NDArray,
-) -> tuple[int, int]:
-    """Columns that surely come before a threshold, and those of them in category ``own``; marks those that may."""
-    certain, in_category = np.int32(0), np.int32(0)
-    for j in range(lower.shape[0]):  # without a branch, in numbers of 32 bits: vector instructions
-        before = lower[j] > sure
-        undecided[j] |= np.int32((upper[j] >= enter) & (lower[j] <= sure))
-        certain = np.int32(certain + np.int32(before))
-        in_category = np.int32(in_category + np.int32(before & (category[j] == own)))
-    return int(certain), int(in_category)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _hide_itself(tile: Tile, i: int, lower: NDArray, upper: NDArray) -> None:
-    """Put row ``i`` after everything else where it is itself a column."""
-    numbers = tile.columns.numbers
-    j = np.searchsorted(numbers, tile.rows.numbers[i])
-    if j < numbers.shape[0] and numbers[j] == tile.rows.numbers[i]:
-        lower[j] = upper[j] = -np.inf
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _settle_undecided(
-    tile: Tile, i: int, found: NDArray, counts: Counts, enter: NDArray, sure: NDArray, lower: NDArray, upper: NDArray
-) -> None:
-    """Add the columns of ``found`` to the thresholds of row ``i`` that they were undecided for and do come before."""
-    first, number, own = counts.offsets[i], tile.columns.numbers, tile.rows.category[i]
-    distances = settle_pairs(tile, i, found)
-    for place in range(found.shape[0]):
-        j, distance = found[place], distances[place]
-        same = tile.columns.category[j] == own
-        for p in range(enter.shape[0]):  # without a branch, which would often be guessed wrong
-            asked = (upper[j] >= enter[p]) & (lower[j] <= sure[p])
-            tied = (distance <= counts.high[first + p]) & (number[j] < counts.numbers[first + p])
-            before = asked & (tied | (distance < counts.low[first + p]))
-            counts.before[first + p] += before
-            counts.before_in_category[first + p] += before & same
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdict) -> None:
-    """Add the columns of a tile that come before the thresholds of its rows ``start`` … ``stop``."""
-    size = tile.products.shape[1]
-    lower, upper = np.empty(size, np.float32), np.empty(size, np.float32)
-    category = tile.columns.category.astype(np.int32)
-    undecided, found = np.empty(size, np.int32), np.empty(size, np.int64)
-    for t in range(start, stop):
-        i = tile.which[t]
-        first, thresholds = counts.offsets[i], counts.offsets[i + 1] - counts.offsets[i]
-        if thresholds == 0:
-            verdict.waiting[i] = False
-        if not verdict.waiting[i]:
-            continue
-        bound_scores(tile, t, lower, upper)
-        if counts.same_matrix:
-            _hide_itself(tile, i, lower, upper)
-        undecided[:] = 0
-        own = np.int32(tile.rows.category[i])
-        enter, sure = np.empty(thresholds, np.float32), np.empty(thresholds, np.float32)
-        certain, in_category = np.empty(thresholds, np.int64), np.empty(thresholds, np.int64)
-        for p in range(thresholds):
-            enter[p] = score_below(tile, i, counts.high[first + p])
-            sure[p] = score_above(tile, i, counts.low[first + p])
-            certain[p], in_category[p] = _count_sure(lower, upper, enter[p], sure[p], category, own, undecided)
-        count = at_least(undecided, 1, found)
-        verdict.waiting[i] = not verdict.last and count > DEFER_ABOVE * size + thresholds
-        if verdict.waiting[i]:
-            continue
-        verdict.settled[i] += count
-        counts.before[first : first + thresholds] += certain
-        counts.before_in_category[first : first + thresholds] += in_category
-        _settle_undecided(tile, i, found[:count], counts, enter, sure, lower, upper)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from fashret.retrieval.approximation import Float32, full_precision
 from fashret.retrieval.blocks import Block
 from fashret.retrieval.bounds import WIDENING, Terms, Tile
+from fashret.retrieval.counting import Counts, add_before
 from fashret.retrieval.listed import Listed, come_before, roundings, scores_at, settle_farthest, settle_nearest
-from fashret.retrieval.selection import Counts, Nearest, add_before, keep_farthest, keep_nearest
+from fashret.retrieval.selection import Nearest, keep_farthest, keep_nearest
 from fashret.retrieval.threads import over_rows
 from fashret.retrieval.tiles import Effort, State
 

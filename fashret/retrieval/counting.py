@@ -1,0 +1,150 @@
+"""Compiled counting: from a tile of approximate products to the number of columns that come before given places.
+
+In: a :class:`~fashret.retrieval.bounds.Tile`, and for each of its rows some places in the order of its columns. Out:
+the counts, brought up to date. The approximation decides about all pairs but those that may lie on either side of a
+place; these are settled by the definition of the distance.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fashret.retrieval.bounds import Tile, bound_scores, score_above, score_below, settle_pairs
+from fashret.retrieval.selection import DEFER_ABOVE, Verdict, at_least
+
+
+class Counts(NamedTuple):
+    """Thresholds of row i, offsets[i]:offsets[i + 1], and the columns counted before each so far."""
+
+    offsets: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    before: NDArray[np.int64]
+    before_in_category: NDArray[np.int64]
+    same_matrix: bool  # a row does not count itself
+
+
+class Limits(NamedTuple):
+    """Scores at the thresholds of a row, float32: a column below ``enter`` is not before it, one above ``sure`` is."""
+
+    enter: NDArray[np.float32]
+    sure: NDArray[np.float32]
+
+
+class Candidates(NamedTuple):
+    """Columns that may come before some threshold of a row, and the bounds of their scores."""
+
+    columns: NDArray[np.int64]
+    lower: NDArray[np.float32]
+    upper: NDArray[np.float32]
+    of_category: NDArray[np.int32]  # whether they are of the row's category
+    undecided: NDArray[np.int32]  # whether they are, for some threshold
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _limits(tile: Tile, i: int, counts: Counts) -> Limits:
+    first, stop = counts.offsets[i], counts.offsets[i + 1]
+    limits = Limits(np.empty(stop - first, np.float32), np.empty(stop - first, np.float32))
+    for p in range(first, stop):
+        limits.enter[p - first] = score_below(tile, i, counts.high[p])
+        limits.sure[p - first] = score_above(tile, i, counts.low[p])
+    return limits
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _candidates(tile: Tile, t: int, least: np.float32, counts: Counts, room: Candidates) -> Candidates:
+    """The columns whose upper bounds reach a score: few, unless a threshold is far down."""
+    i = tile.which[t]
+    columns, lower, upper, of_category, undecided = room
+    bound_scores(tile, t, lower, upper)
+    if counts.same_matrix:
+        _hide_itself(tile, i, upper)
+    count, own = at_least(upper, least, columns), tile.rows.category[i]
+    for place in range(count):
+        j = columns[place]  # never before its own place
+        lower[place], upper[place] = lower[j], upper[j]
+        of_category[place] = tile.columns.category[j] == own
+        undecided[place] = 0
+    return Candidates(columns[:count], lower[:count], upper[:count], of_category[:count], undecided[:count])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _hide_itself(tile: Tile, i: int, upper: NDArray[np.float32]) -> None:
+    """Let row ``i``, where it is itself a column, reach no score."""
+    numbers = tile.columns.numbers
+    j = np.searchsorted(numbers, tile.rows.numbers[i])
+    if j < numbers.shape[0] and numbers[j] == tile.rows.numbers[i]:
+        upper[j] = np.nan
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _count_sure(given: Candidates, enter: np.float32, sure: np.float32) -> tuple[int, int]:
+    """Columns that surely come before a threshold, and those of them in the row's category; marks those that may."""
+    certain, in_category = np.int32(0), np.int32(0)
+    for j in range(given.lower.shape[0]):  # without a branch, in numbers of 32 bits: vector instructions
+        before = np.int32(given.lower[j] > sure)
+        given.undecided[j] |= np.int32((given.upper[j] >= enter) & (given.lower[j] <= sure))
+        certain = np.int32(certain + before)
+        in_category = np.int32(in_category + (before & given.of_category[j]))
+    return int(certain), int(in_category)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _drop_decided(given: Candidates) -> Candidates:
+    """The candidates that are marked."""
+    columns, lower, upper, of_category, undecided = given
+    count = 0
+    for place in range(columns.shape[0]):
+        columns[count], lower[count], of_category[count] = columns[place], lower[place], of_category[place]
+        count += undecided[place]
+    return Candidates(columns[:count], lower[:count], upper[:count], of_category[:count], undecided[:count])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _settle(tile: Tile, i: int, given: Candidates, sure: NDArray[np.float32], counts: Counts) -> None:
+    """Add the undecided columns that do come before a threshold of row ``i``, unless they were sure to."""
+    first, number = counts.offsets[i], tile.columns.numbers
+    for place, distance in enumerate(settle_pairs(tile, i, given.columns)):
+        for p in range(first, counts.offsets[i + 1]):  # without a branch, which would often be guessed wrong
+            tied = (distance <= counts.high[p]) & (number[given.columns[place]] < counts.numbers[p])
+            before = (given.lower[place] <= sure[p - first]) & (tied | (distance < counts.low[p]))
+            counts.before[p] += before
+            counts.before_in_category[p] += before & given.of_category[place]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdict) -> None:
+    """Add the columns of a tile that come before the thresholds of its rows ``start`` … ``stop``."""
+    size = tile.products.shape[1]
+    room = Candidates(
+        np.empty(size, np.int64),
+        np.empty(size, np.float32),
+        np.empty(size, np.float32),
+        np.empty(size, np.int32),
+        np.empty(size, np.int32),
+    )
+    for t in range(start, stop):
+        i = tile.which[t]
+        first, last = counts.offsets[i], counts.offsets[i + 1]
+        if first == last:
+            verdict.waiting[i] = False
+        if not verdict.waiting[i]:
+            continue
+        limits = _limits(tile, i, counts)
+        given = _candidates(tile, t, limits.enter.min(), counts, room)
+        certain, in_category = np.empty(last - first, np.int64), np.empty(last - first, np.int64)
+        for p in range(last - first):
+            certain[p], in_category[p] = _count_sure(given, limits.enter[p], limits.sure[p])
+        left = _drop_decided(given)
+        verdict.waiting[i] = not verdict.last and left.columns.shape[0] > DEFER_ABOVE * size + (last - first)
+        if verdict.waiting[i]:
+            continue
+        verdict.settled[i] += left.columns.shape[0]
+        counts.before[first:last] += certain
+        counts.before_in_category[first:last] += in_category
+        _settle(tile, i, left, limits.sure, counts)
