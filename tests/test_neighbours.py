@@ -203,9 +203,8 @@ def test_bounds_hold_for_every_pair(metric: str, arithmetic: Arithmetic, width: 
     rows, columns = load_block(everything, 0, 100, cosine), load_block(everything, 0, 400, cosine)
     if isinstance(arithmetic, Int8Twice):
         form, column_form = (block.finer_form(arithmetic, Int8()) for block in (rows, columns))
-        products = arithmetic.products(
-            form, column_form, Int8().products(rows.form(Int8()), columns.form(Int8()), Room())
-        )
+        coarse = Int8().products(rows.form(Int8()), columns.form(Int8()), Room())
+        products = arithmetic.products(form, column_form, coarse, np.arange(100), Room())
     else:
         form, column_form = rows.form(arithmetic), columns.form(arithmetic)
         products = arithmetic.products(form, column_form, Room())

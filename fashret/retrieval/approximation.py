@@ -34,7 +34,7 @@ EVALUATION = 16 * UNIT  # more than the roundings of the score's float32 express
 
 @dataclass(frozen=True)
 class Form:
-    """A block of n vectors made ready for products: n×D numbers (of twice 8 bits: n×2D), and n terms."""
+    """A block of n vectors made ready for products: n×D numbers and n terms."""
 
     numbers: torch.Tensor
     terms: Terms
@@ -45,21 +45,33 @@ class Form:
         return Form(self.numbers[rows], terms)
 
 
+@dataclass(frozen=True)
+class TwiceForm(Form):
+    """The numbers are what rounding to 8 bits took away, rounded to 8 bits; ``high``, n×D, is what it left."""
+
+    high: torch.Tensor
+
+    def part(self, rows: slice | NDArray[np.int64]) -> TwiceForm:
+        """Some of the rows."""
+        part = super().part(rows)
+        return TwiceForm(part.numbers, part.terms, self.high[rows])
+
+
 class Room:
-    """Memory for a tile of products, used by one tile after the other.
+    """Memory for tiles of products, used by one tile after the other.
 
     (Given back each time, it would leave a hole between the blocks that are held, into which the next does not fit.)
     """
 
     def __init__(self) -> None:
-        self._numbers = torch.empty(0, dtype=torch.int32)
+        self._numbers: dict[str, torch.Tensor] = {}
 
-    def tile(self, rows: Form, columns: Form, kind: torch.dtype) -> torch.Tensor:
-        """Room for the products of all rows with all columns, in a type of 32 bits."""
+    def tile(self, name: str, rows: Form, columns: Form, kind: torch.dtype) -> torch.Tensor:
+        """Room for the products of all rows with all columns, in a type of 32 bits; of a name there is one tile."""
         shape = len(rows.numbers), len(columns.numbers)
-        if len(self._numbers) < shape[0] * shape[1]:
-            self._numbers = torch.empty(shape[0] * shape[1], dtype=torch.int32)
-        return self._numbers[: shape[0] * shape[1]].view(kind).view(shape)
+        if name not in self._numbers or len(self._numbers[name]) < shape[0] * shape[1]:
+            self._numbers[name] = torch.empty(shape[0] * shape[1], dtype=torch.int32)
+        return self._numbers[name][: shape[0] * shape[1]].view(kind).view(shape)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -115,11 +127,14 @@ def _quantise_rest(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _join(start: int, stop: int, first: NDArray, mixed: NDArray, out: NDArray[np.float32]) -> None:
-    """Products of rounded numbers and of what that took away, all in units of the first."""
+def _join(
+    start: int, stop: int, coarse: NDArray, which: NDArray, first: NDArray, second: NDArray, out: NDArray[np.float32]
+) -> None:
+    """Products of rounded numbers, in rows ``which``, and of what that took away, all in units of the first."""
     for i in range(start, stop):
-        for j in range(first.shape[1]):
-            out[i, j] = np.float32(first[i, j]) + np.float32(mixed[i, j]) * np.float32(1 / FINER)
+        products = coarse[which[i]]
+        for j in range(products.shape[0]):
+            out[i, j] = np.float32(products[j]) + np.float32(first[i, j] + second[i, j]) * np.float32(1 / FINER)
 
 
 def _steps(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -152,7 +167,9 @@ class Float32:
     def products(self, rows: Form, columns: Form, room: Room) -> NDArray[np.float32]:
         """Tile of t×n products."""
         with full_precision():
-            return torch.mm(rows.numbers, columns.numbers.T, out=room.tile(rows, columns, torch.float32)).numpy()
+            return torch.mm(
+                rows.numbers, columns.numbers.T, out=room.tile(self.name, rows, columns, torch.float32)
+            ).numpy()
 
 
 class Int8:
@@ -171,7 +188,7 @@ class Int8:
 
     def products(self, rows: Form, columns: Form, room: Room) -> NDArray[np.int32]:
         """Tile of t×n products."""
-        out = room.tile(rows, columns, torch.int32)
+        out = room.tile(self.name, rows, columns, torch.int32)
         return torch._int_mm(rows.numbers, columns.numbers.T, out=out).numpy()
 
 
@@ -180,25 +197,27 @@ class Int8Twice:
 
     name = "int8x2"
 
-    def form(self, block: Stored, cosine: bool, coarse: Form) -> Form:
-        """Add to a block rounded to 8 bits (``coarse``) the residual rounded to 8 bits, side by side."""
+    def form(self, block: Stored, cosine: bool, coarse: Form) -> TwiceForm:
+        """Add to a block rounded to 8 bits (``coarse``) the residual rounded to 8 bits."""
         vectors, step, width = block.vectors, _steps(block.vectors), block.vectors.shape[1]
-        numbers, lost = np.empty((len(vectors), 2 * width), np.int8), np.empty(len(vectors))
-        numbers[:, :width] = coarse.numbers
-        over_rows(_quantise_rest, len(vectors), vectors, step, coarse.numbers.numpy(), numbers[:, width:], lost)
+        numbers, lost = np.empty(vectors.shape, np.int8), np.empty(len(vectors))
+        over_rows(_quantise_rest, len(vectors), vectors, step, coarse.numbers.numpy(), numbers, lost)
         relative = step / lengths(block.squares, cosine)
         first = coarse.terms.loose.astype(np.float64)
         second = _residual(lost, relative / FINER, width)
         error = second + (first + second) ** 2 / 2  # |l_q|·|l_g| ≤ (|l_q|² + |l_g|²) / 2
-        return Form(torch.from_numpy(numbers), _terms(block.squares, relative, error, cosine))
+        return TwiceForm(torch.from_numpy(numbers), _terms(block.squares, relative, error, cosine), coarse.numbers)
 
-    def products(self, rows: Form, columns: Form, coarse: NDArray) -> NDArray[np.float32]:
-        """Tile of t×n products; ``coarse``: the tile of :class:`Int8`."""
-        high, low = rows.numbers.chunk(2, dim=1)
-        mixed = torch._int_mm(torch.cat((low, high), dim=1), columns.numbers.T).numpy()  # l_q·ĝ + q̂·l_g
-        joined = np.empty(coarse.shape, np.float32)
-        over_rows(_join, len(joined), coarse, mixed, joined)
-        return joined
+    def products(
+        self, rows: TwiceForm, columns: TwiceForm, coarse: NDArray[np.int32], which: NDArray[np.int64], room: Room
+    ) -> NDArray[np.float32]:
+        """Tile of t×n products; ``coarse``: a tile of :class:`Int8`, in which these are the rows ``which``."""
+        first, second, joined = (room.tile(f"{self.name} {part}", rows, columns, torch.int32) for part in range(3))
+        torch._int_mm(rows.numbers, columns.high.T, out=first)  # l_q·ĝ
+        torch._int_mm(rows.high, columns.numbers.T, out=second)  # q̂·l_g
+        out = joined.numpy().view(np.float32)
+        over_rows(_join, len(out), coarse, which, first.numpy(), second.numpy(), out)
+        return out
 
 
 Coarse = Float32 | Int8

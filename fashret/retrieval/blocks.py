@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.retrieval.approximation import Coarse, Form, Int8Twice
+from fashret.retrieval.approximation import Coarse, Form, Int8Twice, TwiceForm
 from fashret.retrieval.bounds import SHORT, Stored
 from fashret.retrieval.distances import frozen, squares_of_rows
 from fashret.retrieval.threads import over_rows
@@ -74,7 +74,7 @@ class Block:
             self.forms[arithmetic.name] = arithmetic.form(self.stored, self.cosine)
         return self.forms[arithmetic.name]
 
-    def finer_form(self, finer: Int8Twice, coarse: Coarse) -> Form:
+    def finer_form(self, finer: Int8Twice, coarse: Coarse) -> TwiceForm:
         """The whole block made ready for finer products, once."""
         if finer.name not in self.forms:
             self.forms[finer.name] = finer.form(self.stored, self.cosine, self.form(coarse))
@@ -263,4 +263,4 @@ def _adjoin(rows: NDArray[np.int64]) -> bool:
 
 def _tile_bytes(rows: int, columns: int, width: int) -> int:
     """A tile's products, and the three of a finer tile for the rows left undecided, with these rows' vectors."""
-    return 4 * rows * columns + min(rows, FINER_ROWS) * (12 * columns + 8 * width)
+    return 4 * rows * columns + min(rows, FINER_ROWS) * (12 * columns + 2 * width)

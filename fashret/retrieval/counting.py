@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fashret.retrieval.bounds import Tile, bound_scores, score_above, score_below, settle_pairs
-from fashret.retrieval.selection import DEFER_ABOVE, Verdict, at_least
+from fashret.retrieval.selection import DEFER_ABOVE, Nearest, Verdict, at_least, least_near, take_nearest
 
 
 class Counts(NamedTuple):
@@ -57,13 +57,15 @@ def _limits(tile: Tile, i: int, counts: Counts) -> Limits:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _candidates(tile: Tile, t: int, least: np.float32, counts: Counts, room: Candidates) -> Candidates:
-    """The columns whose upper bounds reach a score: few, unless a threshold is far down."""
-    i = tile.which[t]
-    columns, lower, upper, of_category, undecided = room
-    bound_scores(tile, t, lower, upper)
-    if counts.same_matrix:
-        _hide_itself(tile, i, upper)
+def _room(size: int) -> Candidates:
+    singles, numbers = np.empty((2, size), np.float32), np.empty((2, size), np.int32)
+    return Candidates(np.empty(size, np.int64), singles[0], singles[1], numbers[0], numbers[1])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _drop_below(tile: Tile, i: int, least: np.float32, every: Candidates) -> Candidates:
+    """Of all columns, with their bounds, those that may reach a score: few, unless a threshold is far down."""
+    columns, lower, upper, of_category, undecided = every
     count, own = at_least(upper, least, columns), tile.rows.category[i]
     for place in range(count):
         j = columns[place]  # never before its own place
@@ -98,53 +100,93 @@ def _count_sure(given: Candidates, enter: np.float32, sure: np.float32) -> tuple
 def _drop_decided(given: Candidates) -> Candidates:
     """The candidates that are marked."""
     columns, lower, upper, of_category, undecided = given
-    count = 0
-    for place in range(columns.shape[0]):
-        columns[count], lower[count], of_category[count] = columns[place], lower[place], of_category[place]
-        count += undecided[place]
+    kept = np.empty(columns.shape[0], np.int64)
+    count = at_least(undecided, 1, kept)
+    for place in range(count):
+        one = kept[place]
+        columns[place], lower[place], of_category[place] = columns[one], lower[one], of_category[one]
     return Candidates(columns[:count], lower[:count], upper[:count], of_category[:count], undecided[:count])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _settle(tile: Tile, i: int, given: Candidates, sure: NDArray[np.float32], counts: Counts) -> None:
-    """Add the undecided columns that do come before a threshold of row ``i``, unless they were sure to."""
-    first, number = counts.offsets[i], tile.columns.numbers
-    for place, distance in enumerate(settle_pairs(tile, i, given.columns)):
-        for p in range(first, counts.offsets[i + 1]):  # without a branch, which would often be guessed wrong
-            tied = (distance <= counts.high[p]) & (number[given.columns[place]] < counts.numbers[p])
-            before = (given.lower[place] <= sure[p - first]) & (tied | (distance < counts.low[p]))
-            counts.before[p] += before
-            counts.before_in_category[p] += before & given.of_category[place]
+def _count_settled(
+    left: Candidates, distances: NDArray[np.float64], sure: np.float32, low: float, high: float, border: int
+) -> tuple[int, int]:
+    """Columns, and those in the row's category, that come before a threshold but were not sure to.
+
+    In ties those before ``border`` do.
+    """
+    count, in_category = np.int32(0), np.int32(0)
+    for place in range(distances.shape[0]):  # as in _count_sure
+        tied = (distances[place] <= high) & (left.columns[place] < border)
+        before = np.int32((left.lower[place] <= sure) & (tied | (distances[place] < low)))
+        count = np.int32(count + before)
+        in_category = np.int32(in_category + (before & left.of_category[place]))
+    return int(count), int(in_category)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _settle(tile: Tile, i: int, left: Candidates, sure: NDArray[np.float32], counts: Counts) -> None:
+    """Add the undecided columns that do come before the thresholds of row ``i``."""
+    first, distances = counts.offsets[i], settle_pairs(tile, i, left.columns)
+    for p in range(first, counts.offsets[i + 1]):
+        border = np.searchsorted(tile.columns.numbers, counts.numbers[p])
+        before, in_category = _count_settled(left, distances, sure[p - first], counts.low[p], counts.high[p], border)
+        counts.before[p] += before
+        counts.before_in_category[p] += in_category
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _count_row(tile: Tile, t: int, counts: Counts, every: Candidates, verdict: Verdict) -> None:
+    """Add the columns, with their bounds, that come before the thresholds of the tile's row ``t``."""
+    i = tile.which[t]
+    first, last = counts.offsets[i], counts.offsets[i + 1]
+    verdict.waiting[i] = False
+    if first == last:
+        return
+    limits = _limits(tile, i, counts)
+    if counts.same_matrix:
+        _hide_itself(tile, i, every.upper)
+    given = _drop_below(tile, i, limits.enter.min(), every)
+    certain, in_category = np.empty(last - first, np.int64), np.empty(last - first, np.int64)
+    for p in range(last - first):
+        certain[p], in_category[p] = _count_sure(given, limits.enter[p], limits.sure[p])
+    left = _drop_decided(given)
+    verdict.waiting[i] = not verdict.last and left.columns.shape[0] > DEFER_ABOVE * every.lower.shape[0] + (
+        last - first
+    )
+    if verdict.waiting[i]:
+        return
+    verdict.settled[i] += left.columns.shape[0]
+    counts.before[first:last] += certain
+    counts.before_in_category[first:last] += in_category
+    _settle(tile, i, left, limits.sure, counts)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def add_before(start: int, stop: int, tile: Tile, counts: Counts, verdict: Verdict) -> None:
     """Add the columns of a tile that come before the thresholds of its rows ``start`` … ``stop``."""
-    size = tile.products.shape[1]
-    room = Candidates(
-        np.empty(size, np.int64),
-        np.empty(size, np.float32),
-        np.empty(size, np.float32),
-        np.empty(size, np.int32),
-        np.empty(size, np.int32),
-    )
+    room = _room(tile.products.shape[1])
+    for t in range(start, stop):
+        if verdict.waiting[tile.which[t]]:
+            bound_scores(tile, t, room.lower, room.upper)
+            _count_row(tile, t, counts, room, verdict)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def keep_and_add(
+    start: int, stop: int, tile: Tile, states: tuple[Nearest, Counts], verdicts: tuple[Verdict, Verdict]
+) -> None:
+    """Both :func:`keep_nearest` and :func:`add_before`, from the same bounds: these take longer than either does."""
+    (nearest, counts), (near, before) = states, verdicts
+    room, found = _room(tile.products.shape[1]), np.empty(tile.products.shape[1], np.int64)
     for t in range(start, stop):
         i = tile.which[t]
-        first, last = counts.offsets[i], counts.offsets[i + 1]
-        if first == last:
-            verdict.waiting[i] = False
-        if not verdict.waiting[i]:
+        if not (near.waiting[i] or before.waiting[i]):
             continue
-        limits = _limits(tile, i, counts)
-        given = _candidates(tile, t, limits.enter.min(), counts, room)
-        certain, in_category = np.empty(last - first, np.int64), np.empty(last - first, np.int64)
-        for p in range(last - first):
-            certain[p], in_category[p] = _count_sure(given, limits.enter[p], limits.sure[p])
-        left = _drop_decided(given)
-        verdict.waiting[i] = not verdict.last and left.columns.shape[0] > DEFER_ABOVE * size + (last - first)
-        if verdict.waiting[i]:
-            continue
-        verdict.settled[i] += left.columns.shape[0]
-        counts.before[first:last] += certain
-        counts.before_in_category[first:last] += in_category
-        _settle(tile, i, left, limits.sure, counts)
+        least = least_near(tile, t, nearest, room.upper)
+        bound_scores(tile, t, room.lower, room.upper)
+        if near.waiting[i]:
+            take_nearest(tile, t, nearest, found[: at_least(room.upper, least, found)], near)
+        if before.waiting[i]:
+            _count_row(tile, t, counts, room, before)

@@ -164,7 +164,7 @@ def settle_found(tile: Tile, i: int, nearest: Nearest, found: NDArray) -> int:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _take_nearest(tile: Tile, t: int, nearest: Nearest, found: NDArray, verdict: Verdict) -> None:
+def take_nearest(tile: Tile, t: int, nearest: Nearest, found: NDArray, verdict: Verdict) -> None:
     """Let those of the columns ``found`` into the heap of the tile's row ``t`` that belong there."""
     i, k = tile.which[t], nearest.distances.shape[1]
     count = _drop_forbidden(tile, i, nearest, found, found.shape[0])
@@ -177,19 +177,25 @@ def _take_nearest(tile: Tile, t: int, nearest: Nearest, found: NDArray, verdict:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def least_near(tile: Tile, t: int, nearest: Nearest, room: NDArray[np.float32]) -> np.float32:
+    """A score that the k nearest of the tile's row ``t`` reach; fills ``room``, as long as the row, with anything."""
+    least = score_below(tile, tile.which[t], nearest.distances[tile.which[t], 0])
+    if least == -np.inf:  # fewer than k are known: most columns go by a look at the best of some
+        least = _first_look(tile, t, nearest, room)
+    return least
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def keep_nearest(start: int, stop: int, tile: Tile, nearest: Nearest, verdict: Verdict) -> None:
     """Let the columns of a tile into the heaps of its rows ``start`` … ``stop``."""
     size = tile.products.shape[1]
     found, upper = np.empty(size, np.int64), np.empty(size, np.float32)
     for t in range(start, stop):
-        i = tile.which[t]
-        if not verdict.waiting[i]:
+        if not verdict.waiting[tile.which[t]]:
             continue
-        least = score_below(tile, i, nearest.distances[i, 0])
-        if least == -np.inf:  # fewer than k are known: most columns go by a look at the best of some
-            least = _first_look(tile, t, nearest, upper)
+        least = least_near(tile, t, nearest, upper)
         bound_above(tile, t, upper)
-        _take_nearest(tile, t, nearest, found[: at_least(upper, least, found)], verdict)
+        take_nearest(tile, t, nearest, found[: at_least(upper, least, found)], verdict)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -198,7 +204,7 @@ def keep_found_nearest(start: int, stop: int, tile: Tile, found: Found, verdict:
     for t in range(start, stop):
         columns = found.columns[found.offsets[t] : found.offsets[t + 1]]
         if columns.shape[0]:
-            _take_nearest(tile, t, found.state, columns, verdict)
+            take_nearest(tile, t, found.state, columns, verdict)
         else:
             verdict.waiting[t] = False
 

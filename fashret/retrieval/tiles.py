@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from fashret.retrieval.approximation import LEVELS, Coarse, Int8Twice, Room, faster
 from fashret.retrieval.blocks import FINER_ROWS, Block
 from fashret.retrieval.bounds import Tile
-from fashret.retrieval.selection import Verdict
+from fashret.retrieval.counting import add_before, keep_and_add
+from fashret.retrieval.selection import Verdict, keep_nearest
 from fashret.retrieval.sifting import sift, turn
 from fashret.retrieval.threads import over_rows
 
@@ -49,7 +50,7 @@ class CpuTiles:
 
     def row_bytes(self, width: int) -> int:
         """Memory for a row of a block: in both arithmetics."""
-        return 5 * width if self.finer is None else 3 * width
+        return 5 * width if self.finer is None else 2 * width
 
     def has_room(self, rows: int, width: int) -> bool:
         """Blocks lie in the memory that is budgeted."""
@@ -85,8 +86,12 @@ class CpuTiles:
 
         def look(tile: Tile, states: Sequence[State], last: bool) -> None:
             def look_at(start: int, stop: int) -> None:  # all selections, while the products are in the cache
-                for (kernel, state), mask in zip(states, waiting, strict=True):
-                    kernel(start, stop, tile, state, Verdict(last, mask, settled))
+                verdicts = [Verdict(last, mask, settled) for mask in waiting]
+                if [kernel for kernel, _ in states] == [keep_nearest, add_before]:
+                    keep_and_add(start, stop, tile, (states[0][1], states[1][1]), (verdicts[0], verdicts[1]))
+                    return
+                for (kernel, state), verdict in zip(states, verdicts, strict=True):
+                    kernel(start, stop, tile, state, verdict)
 
             over_rows(look_at, len(tile.which))
 
@@ -98,9 +103,7 @@ class CpuTiles:
                 some = left[start : start + FINER_ROWS]
                 form = rows.finer_form(self.finer, self.coarse).part(some)
                 columns_form = columns.finer_form(self.finer, self.coarse)
-                again = self.finer.products(
-                    form, columns_form, np.ascontiguousarray(tile.products[some - tile.which[0]])
-                )
+                again = self.finer.products(form, columns_form, tile.products, some - tile.which[0], self.room)
                 finer = tile._replace(products=again, which=some, row_terms=form.terms, column_terms=columns_form.terms)
                 look(finer, states, True)
             self.effort.add(self.finer.name, len(left) * len(columns))
