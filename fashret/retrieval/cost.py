@@ -20,7 +20,8 @@ from fashret.retrieval.request import Request
 from fashret.retrieval.scan import tiles_for
 from fashret.retrieval.tiles import Effort
 
-SAMPLES = (2048, 4096)  # rows compared with each other to measure the time
+SAMPLES = (4096, 12_288)  # rows compared with each other to measure the time
+RUNS = 2  # of each sample: the first also compiles, or loads what was compiled, and other work may disturb one
 BLOCK = 4096  # rows of the largest block that is compared with another
 BYTES_PER_ENTRY = 48  # of one entry of a neighbour list while the lists are sorted and put together
 BYTES_PER_MEMBER = 28  # of one member of an expanded set while the weights are made
@@ -89,9 +90,8 @@ def seconds_for(cost: Cost, side: Side, request: Request) -> float:
 
     Fits t = a·n² + b·n, b·n being what n lists take to fill.
     """
-    _measured(side, 64, request)  # compiles, or loads what was compiled
     small, large = SAMPLES
-    few, many = _measured(side, small, request), _measured(side, large, request)
+    few, many = (min(_measured(side, rows, request) for _ in range(RUNS)) for rows in SAMPLES)
     a = max((many - few * large / small) / (large * (large - small)), 0.3 * many / large**2)
     b = max(0.0, many / large - a * large)
     return a * cost.pairs + b * cost.pairs**0.5

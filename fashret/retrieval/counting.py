@@ -29,7 +29,7 @@ class Counts(NamedTuple):
     same_matrix: bool  # a row does not count itself
 
 
-class Limits(NamedTuple):
+class Edges(NamedTuple):
     """Scores at the thresholds of a row, float32: a column below ``enter`` is not before it, one above ``sure`` is."""
 
     enter: NDArray[np.float32]
@@ -47,13 +47,13 @@ class Candidates(NamedTuple):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _limits(tile: Tile, i: int, counts: Counts) -> Limits:
+def _edges(tile: Tile, i: int, counts: Counts) -> Edges:
     first, stop = counts.offsets[i], counts.offsets[i + 1]
-    limits = Limits(np.empty(stop - first, np.float32), np.empty(stop - first, np.float32))
+    edges = Edges(np.empty(stop - first, np.float32), np.empty(stop - first, np.float32))
     for p in range(first, stop):
-        limits.enter[p - first] = score_below(tile, i, counts.high[p])
-        limits.sure[p - first] = score_above(tile, i, counts.low[p])
-    return limits
+        edges.enter[p - first] = score_below(tile, i, counts.high[p])
+        edges.sure[p - first] = score_above(tile, i, counts.low[p])
+    return edges
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -144,13 +144,13 @@ def _count_row(tile: Tile, t: int, counts: Counts, every: Candidates, verdict: V
     verdict.waiting[i] = False
     if first == last:
         return
-    limits = _limits(tile, i, counts)
+    edges = _edges(tile, i, counts)
     if counts.same_matrix:
         _hide_itself(tile, i, every.upper)
-    given = _drop_below(tile, i, limits.enter.min(), every)
+    given = _drop_below(tile, i, edges.enter.min(), every)
     certain, in_category = np.empty(last - first, np.int64), np.empty(last - first, np.int64)
     for p in range(last - first):
-        certain[p], in_category[p] = _count_sure(given, limits.enter[p], limits.sure[p])
+        certain[p], in_category[p] = _count_sure(given, edges.enter[p], edges.sure[p])
     left = _drop_decided(given)
     verdict.waiting[i] = not verdict.last and left.columns.shape[0] > DEFER_ABOVE * every.lower.shape[0] + (
         last - first
@@ -160,7 +160,7 @@ def _count_row(tile: Tile, t: int, counts: Counts, every: Candidates, verdict: V
     verdict.settled[i] += left.columns.shape[0]
     counts.before[first:last] += certain
     counts.before_in_category[first:last] += in_category
-    _settle(tile, i, left, limits.sure, counts)
+    _settle(tile, i, left, edges.sure, counts)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
