@@ -212,10 +212,10 @@ class Int8Twice:
         self, rows: TwiceForm, columns: TwiceForm, coarse: NDArray[np.int32], which: NDArray[np.int64], room: Room
     ) -> NDArray[np.float32]:
         """Tile of t×n products; ``coarse``: a tile of :class:`Int8`, in which these are the rows ``which``."""
-        first, second, joined = (room.tile(f"{self.name} {part}", rows, columns, torch.int32) for part in range(3))
+        first, second = (room.tile(f"{self.name} {part}", rows, columns, torch.int32) for part in ("first", "second"))
         torch._int_mm(rows.numbers, columns.high.T, out=first)  # l_q·ĝ
         torch._int_mm(rows.high, columns.numbers.T, out=second)  # q̂·l_g
-        out = joined.numpy().view(np.float32)
+        out = room.tile(self.name, rows, columns, torch.float32).numpy()
         over_rows(_join, len(out), coarse, which, first.numpy(), second.numpy(), out)
         return out
 

@@ -87,7 +87,7 @@ class CpuTiles:
         def look(tile: Tile, states: Sequence[State], last: bool) -> None:
             def look_at(start: int, stop: int) -> None:  # all selections, while the products are in the cache
                 verdicts = [Verdict(last, mask, settled) for mask in waiting]
-                if [kernel for kernel, _ in states] == [keep_nearest, add_before]:
+                if [kernel for kernel, _ in states] == [keep_nearest, add_before]:  # a search: half the bounds
                     keep_and_add(start, stop, tile, (states[0][1], states[1][1]), (verdicts[0], verdicts[1]))
                     return
                 for (kernel, state), verdict in zip(states, verdicts, strict=True):
