@@ -115,10 +115,15 @@ def compare(title: str, path: Path, given: argparse.Namespace) -> None:
         shares = ", ".join(f"{share:.2%} {which}" for which, share in runs[0].get("shares", {}).items())
         precision = f"{runs[0]['mAP']:.3f}" if "mAP" in runs[0] else ""
         print(
-            f"| {title} | {name} | {median(name, 'wall'):.1f} | {ratio:.2f} | {median(name, 'cpu'):.1f} "
+            f"| {title} | {name} | {in_words(median(name, 'wall'))} | {ratio:.2f} | {in_words(median(name, 'cpu'))} "
             f"| {median(name, 'memory') / 1e9:.2f} | {same:.2%} | {precision} | {shares} |",
             flush=True,
         )
+
+
+def in_words(seconds: float) -> str:
+    """Seconds with a digit after the point, or, of small files, with three."""
+    return f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.3f}"
 
 
 def main() -> None:
