@@ -17,8 +17,8 @@ from PIL import Image
 
 from fashret.cli import main
 from fashret.files import embeddings, hdf5
+from fashret.files.columns import Rows, text_array
 from fashret.files.crops import KIND, append_crops, create_crops
-from fashret.files.rows import Rows, text_array
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fashret.files.rows import Domain, Role, Rows
+from fashret.files.columns import Domain, Role, Rows
 
 Row = tuple[str, tuple[float, ...] | None, str, str, str, str]
 

@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from fashret.files import hdf5
+from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.crops import KIND as CROPS
 from fashret.files.crops import append_crops, create_crops
 from fashret.files.embeddings import EmbeddingsOrigin, write_embeddings
 from fashret.files.rankings import RankingOrigin, write_ranking
-from fashret.files.rows import Domain, Role, Rows, text_array
 
 HOSTILE = (
     "<script>document.title='owned'</script>",

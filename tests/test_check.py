@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from fashret.datasets import census
 from fashret.datasets.census import counts, doubtful_boxes, search_census, shared_photos
+from fashret.files.columns import Role, Rows, empty_rows
 from fashret.files.manifests import manifest_names
-from fashret.files.rows import Role, Rows, empty_rows
 from fashret.options import CropOptions
 from fashret.stages import check
 from tests.conftest import make_rows

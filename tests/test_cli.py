@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from fashret.cli import app
+from fashret.files.columns import Role
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
-from fashret.files.rows import Role
 from tests.conftest import invoke, make_rows, write_crops, write_embeddings
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

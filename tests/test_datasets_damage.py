@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fashret.datasets import load
 from fashret.errors import FashretError
-from fashret.files.rows import Role, Rows, storable
+from fashret.files.columns import Role, Rows, storable
 from fashret.options import CropOptions
 from tests.dataset_case import photo, write
 from tests.test_datasets_coco import root as coco  # noqa: F401

@@ -14,7 +14,7 @@ from fashret.datasets import load
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
 from fashret.files.parquet import ParquetPhotos
-from fashret.files.photo_folders import MissingPhotoError, PhotoError
+from fashret.files.photo_sources import MissingPhotoError, PhotoError
 from fashret.options import CropOptions
 from fashret.stages import check, crop
 from tests.dataset_case import photo, plain

@@ -23,7 +23,7 @@ from fashret.demo.scenes import Props, props, shop_photo, street_photo
 from fashret.demo.shapes import MOTIFS, along, arc, mirror
 from fashret.demo.styles import CUTS
 from fashret.errors import FashretError
-from fashret.files.rows import Role
+from fashret.files.columns import Role
 from fashret.files.tables import read_table
 from fashret.options import DemoOptions
 from fashret.stages import demo

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashret.files.columns import Role
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
-from fashret.files.rows import Role
 from tests.baselines import colour_histogram, scores
 from tests.conftest import invoke
 

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from fashret.cli import app
 from fashret.errors import FashretError
-from fashret.files import checkpoints, hdf5
+from fashret.files import hdf5, models
+from fashret.files.columns import Role, text_array
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
 from fashret.files.photos import read_crop
-from fashret.files.rows import Role, text_array
 from fashret.models import embedder as embedders
 from fashret.models.centroids import product_centroids
 from fashret.models.network import RetrievalNetwork, build
@@ -28,7 +28,7 @@ from fashret.models.settings import ModelSettings
 from fashret.options import EmbedOptions
 from fashret.stages import embed
 from tests.conftest import jpeg, make_rows, write_crops
-from tests.test_checkpoints import full_disk
+from tests.test_files_models import full_disk
 from tests.training_case import SIDE, add_tiny_backbone, embed_in_process, in_fresh_process
 
 
@@ -52,7 +52,7 @@ def write_tiny_model(folder: Path, seed: int = 0, **settings: Any) -> Path:
             buffer.copy_(torch.rand(buffer.shape, generator=generator) + 0.1)
     folder.mkdir()
     about = {"settings": chosen.to_dict(), "trained_on": {"dataset": "test"}}
-    checkpoints.write_model(folder, network.state_dict(), about)
+    models.write_model(folder, network.state_dict(), about)
     return folder
 
 
@@ -73,7 +73,7 @@ def options(trained: Path | None, **changes: Any) -> EmbedOptions:
 
 def plain_vectors(model: Path, images: list[np.ndarray], normalised: bool = True) -> np.ndarray:
     """One image after the other through the network, in evaluation mode."""
-    file = checkpoints.open_model(model)
+    file = models.open_model(model)
     network: RetrievalNetwork = build(ModelSettings.from_dict(file.settings))
     network.load_state_dict(file.weights())
     network.eval()
@@ -112,9 +112,9 @@ def test_the_file_names_its_model(crops: Path, model: Path, tmp_path: Path) -> N
     embed.run(crops, tmp_path / "a.emb.h5", options(model))
     with open_embeddings(tmp_path / "a.emb.h5") as file:
         record = file.model
-    assert record["digest"] == checkpoints.open_model(model).digest and record["path"] == "model"
+    assert record["digest"] == models.open_model(model).digest and record["path"] == "model"
     assert record["trained_on"] == "test" and record["weights"] == "trained" and record["precision"] == "float32"
-    assert record["settings"] == checkpoints.open_model(model).settings and record["crop_size"] == 20
+    assert record["settings"] == models.open_model(model).settings and record["crop_size"] == 20
 
 
 def test_one_more_photo_is_embedded_the_same_way(crops: Path, model: Path, tmp_path: Path) -> None:

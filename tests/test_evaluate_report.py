@@ -13,8 +13,8 @@ from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.options import EvaluateOptions
-from fashret.report.contents import check_outputs, check_pictures, flat, model_facts, nearest_wrong, wrong_pairs
 from fashret.report.gallery import Found
+from fashret.report.sections import check_outputs, check_pictures, flat, model_facts, nearest_wrong, wrong_pairs
 from fashret.stages import evaluate
 from tests.report_case import corrupt_attribute, write_case
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
-from fashret.files.rows import COLUMNS, Role, Rows, blocks, crop_name, empty_rows, text_array
+from fashret.files.columns import COLUMNS, Role, Rows, blocks, crop_name, empty_rows, text_array
 from tests.conftest import make_rows, write_crops, write_embeddings
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashret.report import intervals
-from fashret.report.intervals import bootstrap, resampled_means
+from fashret.evaluation import intervals
+from fashret.evaluation.intervals import bootstrap, resampled_means
 
 
 def one_by_one(values, group, groups, resamples, seed):

@@ -9,7 +9,7 @@ from PIL import Image
 from fashret.datasets import deepfashion_consumer_to_shop as deepfashion
 from fashret.datasets import street2shop
 from fashret.demo.layouts import LAYOUTS, write_layout
-from fashret.files.rows import Domain, Role
+from fashret.files.columns import Domain, Role
 from fashret.options import CropOptions, DemoOptions
 from fashret.stages import demo
 

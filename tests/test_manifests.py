@@ -15,10 +15,10 @@ from fashret import datasets
 from fashret.datasets.census import counts
 from fashret.errors import FashretError
 from fashret.files import manifests
+from fashret.files.columns import empty_rows
 from fashret.files.folders import read_folder
 from fashret.files.manifests import drop_repeats, find_manifest, manifest_names
-from fashret.files.photo_folders import EXTENSIONS
-from fashret.files.rows import empty_rows
+from fashret.files.photo_sources import EXTENSIONS
 from fashret.files.tables import read_table
 from fashret.options import CropOptions
 from fashret.stages import crop

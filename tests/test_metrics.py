@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from fashret.retrieval.metrics import (
+from fashret.evaluation.metrics import (
     NEVER,
     average_precision,
     first_product_ranks,

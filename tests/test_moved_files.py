@@ -7,11 +7,11 @@ import shutil
 import pytest
 
 from fashret.errors import FashretError
+from fashret.evaluation.scores import score_ranking
 from fashret.files.rankings import open_ranking
 from fashret.options import EvaluateOptions, SearchOptions, ShowOptions
-from fashret.ranking.score import score_ranking
-from fashret.ranking.search import write_search
 from fashret.stages import evaluate, show
+from fashret.stages.search import run as write_search
 from tests.report_case import write_case
 
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from fashret.errors import FashretError
 from fashret.files import jpeg, photos
-from fashret.files.photo_folders import EXTENSIONS, MissingPhotoError, PhotoError, PhotoFolder, photo_path
+from fashret.files.photo_sources import EXTENSIONS, MissingPhotoError, PhotoError, PhotoFolder, photo_path
 from fashret.files.photos import by_photo, cut_crops, read_crop, read_crops, same_photo, target_size
 from fashret.files.streams import stream_crops
 from tests.conftest import make_rows

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashret.files import checkpoints
+from fashret.files import models
 from fashret.files.embeddings import open_embeddings
 from tests.training_case import embed_in_process, in_fresh_process, in_processes, train_in_process, write_training_crops
 
@@ -41,7 +41,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def losses_and_weights(folder: Path) -> tuple[list[float], dict[str, torch.Tensor], int]:
     with (folder / "log.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))
-    return [float(line["loss"]) for line in lines], checkpoints.open_model(folder).weights(), int(lines[-1]["step"])
+    return [float(line["loss"]) for line in lines], models.open_model(folder).weights(), int(lines[-1]["step"])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_two_processes_train_as_one(crops: Path, tmp_path: Path, changes: dict[s
     assert max(float(tensor.abs().max()) for tensor in weights.values()) > 0.01
     for name, tensor in weights.items():
         torch.testing.assert_close(other[name], tensor, rtol=0, atol=1e-4)
-    scores = [checkpoints.open_model(tmp_path / name).about["validation"] for name in ("one", "two")]
+    scores = [models.open_model(tmp_path / name).about["validation"] for name in ("one", "two")]
     assert scores[0] == pytest.approx(scores[1]) and bool(scores[0]) == ("validate_every" in changes)
 
 
@@ -96,7 +96,7 @@ def test_a_dead_process_stops_the_others_and_the_run_goes_on(crops: Path, tmp_pa
 DRIVER = """
 import os, pathlib, sys
 import torch
-from fashret.learning.processes import together
+from fashret.loading.processes import together
 from tests.test_processes import kill_one_rank
 from tests.training_case import train_in_process, embed_in_process
 crops, folder = map(pathlib.Path, sys.argv[1:])
@@ -116,7 +116,7 @@ def test_torchrun_starts_again_and_resumes(crops: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=300, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-20000:]
-    assert checkpoints.open_model(tmp_path / "m").about["epochs"] == 2
+    assert models.open_model(tmp_path / "m").about["epochs"] == 2
     assert (
         in_fresh_process(embed_in_process, crops, tmp_path / "one.emb.h5", model=(tmp_path / "m",), batch_size=5) == 0
     )

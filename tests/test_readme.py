@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from fashret.files.columns import COLUMNS
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
-from fashret.files.rows import COLUMNS
 from tests.conftest import invoke
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

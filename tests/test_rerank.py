@@ -16,14 +16,11 @@ import pytest
 
 from fashret.errors import FashretError
 from fashret.files import hdf5, unfinished
+from fashret.files.columns import text_array
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
-from fashret.files.rows import text_array
 from fashret.files.unfinished import Unfinished, unfinished_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
-from fashret.ranking import rerank as ranking_rerank
-from fashret.ranking.search import write_search
-from fashret.ranking.sides import sides_of
 from fashret.retrieval import blocks
 from fashret.retrieval.categories import rerank_all
 from fashret.retrieval.cost import cost_of
@@ -33,6 +30,9 @@ from fashret.retrieval.reranking import Reciprocal
 from fashret.retrieval.reranking import rerank as rerank_rows
 from fashret.retrieval.tiles import CpuTiles
 from fashret.stages import evaluate, rerank
+from fashret.stages import rerank as rerank_stage
+from fashret.stages.search import run as write_search
+from fashret.vector_sets import sides_of
 from tests.conftest import make_rows, write_embeddings
 from tests.test_reranking import check
 
@@ -301,7 +301,7 @@ def test_a_full_disk_leaves_what_can_be_resumed(
     ranking, output = searched(catalogue), tmp_path / "again.h5"
     monkeypatch.setattr(unfinished, "SECONDS_BETWEEN", -1.0)
     with monkeypatch.context() as here:
-        here.setattr(ranking_rerank, "write_ranking", full)
+        here.setattr(rerank_stage, "write_ranking", full)
         with pytest.raises(FashretError, match="full"):
             rerank.run(ranking, output, NUMBERS)
     with pytest.raises(
@@ -325,8 +325,8 @@ def test_restart(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_says_how_long_and_how_much(
     catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(ranking_rerank, "LONG", 1)
-    monkeypatch.setattr(ranking_rerank.log, "propagate", True)
+    monkeypatch.setattr(rerank_stage, "LONG", 1)
+    monkeypatch.setattr(rerank_stage.log, "propagate", True)
     caplog.set_level("INFO")
     rerank.run(searched(catalogue), tmp_path / "again.h5", NUMBERS)
     assert [text for text in caplog.messages if text.startswith("re-ranking ") and "of memory" in text]
@@ -336,7 +336,7 @@ def test_refuses_what_does_not_fit(catalogue: Path, tmp_path: Path, monkeypatch:
     ranking = searched(catalogue)
     with pytest.raises(FashretError, match=r"needs \d+[KM]B of memory at least and 1KB are allowed; give"):
         rerank.run(ranking, tmp_path / "again.h5", replace(NUMBERS, memory="1KB"))
-    monkeypatch.setattr(ranking_rerank, "free_memory", lambda: 1000)
+    monkeypatch.setattr(rerank_stage, "free_memory", lambda: 1000)
     with pytest.raises(FashretError, match="1KB are free; stop other programs or give a smaller --memory"):
         rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
     assert not (tmp_path / "again.h5").exists()

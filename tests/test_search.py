@@ -10,9 +10,9 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from fashret.errors import FashretError
+from fashret.files.columns import Role, Rows, text_array
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
-from fashret.files.rows import Role, Rows, text_array
 from fashret.options import EvaluateOptions, SearchOptions
 from fashret.stages import evaluate, search
 from tests import brute

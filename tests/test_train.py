@@ -18,14 +18,14 @@ import pytest
 import torch
 
 from fashret.errors import FashretError
-from fashret.files import checkpoints
-from fashret.files.rows import Role, text_array
+from fashret.files import models
+from fashret.files.columns import Role, text_array
 from fashret.learning import recorder, task
 from fashret.models.embedder import Embedder
 from fashret.report.curves import draw_curves
 from fashret.stages import train
 from tests.conftest import invoke, make_rows, write_crops
-from tests.test_checkpoints import full_disk
+from tests.test_files_models import full_disk
 from tests.training_case import (
     TRAIN_PRODUCTS,
     add_tiny_backbone,
@@ -52,7 +52,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return checkpoints.open_model(folder).weights()
+    return models.open_model(folder).weights()
 
 
 def log_of(folder: Path) -> list[dict[str, str]]:
@@ -71,7 +71,7 @@ class Stop(BaseException):
 def test_a_run_writes_its_folder(crops: Path, tmp_path: Path) -> None:
     summary = train.run(crops, tmp_path / "model", tiny_options(validate_every=1))
     assert summary is not None
-    model = checkpoints.open_model(tmp_path / "model")
+    model = models.open_model(tmp_path / "model")
     assert model.about["classes"] == [f"p{i}" for i in range(TRAIN_PRODUCTS)]
     assert model.about["trained_on"]["dataset"] == "test" and model.about["trained_on"]["name"] == "a.crops.h5"
     assert model.settings["classes"] == TRAIN_PRODUCTS and model.settings["backbone"] == "tiny"
@@ -106,10 +106,10 @@ def test_the_best_weights_are_kept(crops: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(recorder.Recorder, "_end_epoch", end_epoch)
     summary = train.run(crops, tmp_path / "m", tiny_options(epochs=4, validate_every=1))
     assert summary is not None and summary.validation["mAP"] == 0.7 and summary.validation["epoch"] == 2
-    assert checkpoints.read_tensors(tmp_path / "m" / "checkpoints" / "best.safetensors")[1]["epoch"] == 2
-    assert checkpoints.open_model(tmp_path / "m").about["validation"]["epoch"] == 2 and summary.epochs == 4
+    assert models.read_tensors(tmp_path / "m" / "checkpoints" / "best.safetensors")[1]["epoch"] == 2
+    assert models.open_model(tmp_path / "m").about["validation"]["epoch"] == 2 and summary.epochs == 4
     assert all(tensor.equal(states[1][name]) for name, tensor in weights(tmp_path / "m").items())
-    last, about = checkpoints.read_tensors(tmp_path / "m" / "checkpoints" / "last.safetensors")
+    last, about = models.read_tensors(tmp_path / "m" / "checkpoints" / "last.safetensors")
     assert about["epoch"] == 4 and all(tensor.equal(states[3][name]) for name, tensor in last.items())
 
 
@@ -174,13 +174,13 @@ def test_kills_at_random_points_lose_nothing(crops: Path, tmp_path: Path, uninte
 def assert_same_run(folder: Path, whole: Path) -> None:
     expected = weights(whole)
     assert all(tensor.equal(expected[name]) for name, tensor in weights(folder).items())
-    assert checkpoints.open_model(folder).digest == checkpoints.open_model(whole).digest
+    assert models.open_model(folder).digest == models.open_model(whole).digest
     assert timeless(log_of(folder)) == timeless(log_of(whole))
 
 
 def kill_in_write(crops: Path, output: Path, name: str, write: int) -> None:
     """Die when a file of that name is written for the `write`-th time, half of it on the disk."""
-    from fashret.files import checkpoints as files
+    from fashret.files import models as files
 
     real, count = files.os.fsync, 0
 
@@ -245,7 +245,7 @@ def assert_same_run_but_identity(folder: Path, whole: Path) -> None:
 
 def test_a_checkpoint_in_the_middle_of_an_epoch(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(crops, tmp_path / "m", monkeypatch, after=5, checkpoint_every=2)
-    saved = checkpoints.read_checkpoint(tmp_path / "m" / "checkpoints" / "last.pt")["run"]
+    saved = models.read_checkpoint(tmp_path / "m" / "checkpoints" / "last.pt")["run"]
     assert saved["step"] == 4 and saved["epoch"] == 1 or saved["batch"] > 0
 
 
@@ -493,7 +493,7 @@ def test_interrupts_wait_for_the_step(crops: Path, tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setitem(train.train.__globals__, "take_step", take_step)
         train.run(crops, tmp_path / "m", tiny_options(checkpoint_every=0))
-    assert checkpoints.read_checkpoint(tmp_path / "m" / "checkpoints" / "last.pt")["run"]["step"] == 3
+    assert models.read_checkpoint(tmp_path / "m" / "checkpoints" / "last.pt")["run"]["step"] == 3
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     train.run(crops, tmp_path / "m", tiny_options(checkpoint_every=0, resume=True))
     assert_same_run_but_identity(tmp_path / "m", tmp_path / "whole")

@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from fashret.errors import FashretError
+from fashret.files.columns import Role
 from fashret.files.crops import open_crops
-from fashret.files.rows import Role
 from fashret.learning import training_rows
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching
-from fashret.learning.loading import CropsFile, load
-from fashret.learning.processes import Place
 from fashret.learning.training_rows import Request, TrainingImages, TrainingRows, requests
+from fashret.loading.batches import CropsFile, load
+from fashret.loading.processes import Place
 from fashret.models.settings import ModelSettings
 from tests.conftest import make_rows, write_crops
 from tests.training_case import TRAIN_PRODUCTS, write_training_crops

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fashret.files.rows import Role, text_array
+from fashret.files.columns import Role, text_array
 from fashret.models import backbones
 from fashret.options import EmbedOptions, TrainOptions
 from tests.conftest import make_rows, write_crops

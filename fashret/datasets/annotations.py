@@ -18,8 +18,8 @@ import numpy as np
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files.photo_folders import EXTENSIONS, relative_source
-from fashret.files.rows import Domain, Role, Rows, storable, text_array
+from fashret.files.columns import Domain, Role, Rows, storable, text_array
+from fashret.files.photo_sources import EXTENSIONS, relative_source
 
 Corners = tuple[float, float, float, float]
 WHOLE: Corners = (math.nan, math.nan, math.nan, math.nan)  # the box of a whole photo

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.files.columns import Domain, Role, Rows
 from fashret.files.manifests import Expected
-from fashret.files.rows import Domain, Role, Rows
 
 ROLES = {  # as counts are named
     "train": Role.TRAIN,

@@ -32,10 +32,10 @@ from fashret.datasets.annotations import (
 )
 from fashret.errors import FashretError
 from fashret.files import jpeg
+from fashret.files.columns import Domain, Role
 from fashret.files.crops import Crops
 from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_folders import PhotoFolder
-from fashret.files.rows import Domain, Role
+from fashret.files.photo_sources import PhotoFolder
 from fashret.options import CropOptions
 
 PARTS = {"train": Role.TRAIN, "query": Role.QUERY, "gallery": Role.GALLERY}

@@ -20,9 +20,9 @@ from typing import Any
 from fashret.console import progress
 from fashret.datasets.annotations import RowList, existing_folder, four_numbers, read_json, shown, text, whole_number
 from fashret.errors import FashretError
+from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_folders import PhotoFolder
-from fashret.files.rows import Domain, Role
+from fashret.files.photo_sources import PhotoFolder
 from fashret.options import CropOptions
 
 PARTS = ("train", "validation")

@@ -32,10 +32,10 @@ from fashret.datasets.annotations import (
     require_files,
 )
 from fashret.errors import FashretError
+from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_folders import PhotoFolder
+from fashret.files.photo_sources import PhotoFolder
 from fashret.files.photos import photo_size
-from fashret.files.rows import Domain, Role, Rows, text_array
 from fashret.options import CropOptions
 
 BOXES, PARTITION = "list_bbox_consumer2shop.txt", "list_eval_partition.txt"

@@ -24,9 +24,9 @@ from fashret.datasets.annotations import (
     require_files,
 )
 from fashret.errors import FashretError
+from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_folders import PhotoFolder
-from fashret.files.rows import Domain, Role
+from fashret.files.photo_sources import PhotoFolder
 from fashret.options import CropOptions
 
 BOXES, PARTITION = "list_bbox_inshop.txt", "list_eval_partition.txt"

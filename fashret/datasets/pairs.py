@@ -21,9 +21,9 @@ from fashret.datasets.annotations import (
     text,
 )
 from fashret.errors import FashretError
+from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_folders import PhotoFolder
-from fashret.files.rows import Domain, Role
+from fashret.files.photo_sources import PhotoFolder
 from fashret.options import CropOptions
 
 SPLITS = ("train", "val", "test")

@@ -37,9 +37,9 @@ from fashret.datasets.annotations import (
     whole_number,
 )
 from fashret.errors import FashretError
+from fashret.files.columns import Domain, Role, Rows
 from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_folders import PhotoFolder
-from fashret.files.rows import Domain, Role, Rows
+from fashret.files.photo_sources import PhotoFolder
 from fashret.options import CropOptions
 
 CATEGORIES = (

@@ -4,7 +4,7 @@
     extent    only in raw files: N×2 uint16, height and width of the crop, at the top left of its H×W frame; the rest of
               the frame is white. Without it every crop fills its frame
     labels/…  further text columns that a dataset brings, N utf-8 each; may be missing
-    and the columns of `fashret.files.rows`
+    and the columns of `fashret.files.columns`
     attributes: those of every file, `encoding`, `size` (longer side in pixels), `dataset`, `categories` (JSON)
 
 In: rows and their images. Out: the file, or its rows and images again.
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.rows import RowFile, Rows, append_columns, create_columns
+from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 
 KIND = "fashret.crops"
 VERSION = 1

@@ -1,7 +1,7 @@
 """embeddings.h5: one vector a crop.
 
     vectors   N×D float32 (or float16), contiguous and uncompressed, so that it can be memory-mapped
-    and the columns of `fashret.files.rows`
+    and the columns of `fashret.files.columns`
     attributes: those of every file, `normalized` (are the rows of length 1), `centroids` (is a row the mean of a
     product's images, with the columns of the first of them), `dataset`, `categories` (JSON) and
     `model` (JSON): name, digest, path, settings (backbone, weights' origin – "none" where random –, preprocessing),
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files import hdf5
-from fashret.files.rows import RowFile, Rows, append_columns, create_columns
+from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 
 KIND = "fashret.embeddings"
 VERSION = 1

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from fashret.errors import FashretError
+from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.manifests import Listing
-from fashret.files.photo_folders import EXTENSIONS, PhotoFolder, relative_source
-from fashret.files.rows import Domain, Role, Rows, text_array
+from fashret.files.photo_sources import EXTENSIONS, PhotoFolder, relative_source
 
 SIDES = {"street": (Domain.STREET, Role.QUERY), "shop": (Domain.SHOP, Role.GALLERY)}
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.photo_folders import PhotoSource
-from fashret.files.rows import Rows
+from fashret.files.columns import Rows
+from fashret.files.photo_sources import PhotoSource
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.photo_folders import (
+from fashret.files.photo_sources import (
     MissingPhotoError,
     PhotoError,
     PhotoFolder,

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fashret.files import jpeg
-from fashret.files.photo_folders import PhotoError, file_bytes
-from fashret.files.rows import Rows
+from fashret.files.columns import Rows
+from fashret.files.photo_sources import PhotoError, file_bytes
 
 MOST_PIXELS = 200_000_000  # a photo that claims more is refused before it is decoded
 ORIENTATION = 0x0112  # EXIF tag

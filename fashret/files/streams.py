@@ -13,9 +13,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from fashret.errors import FashretError
-from fashret.files.photo_folders import PhotoError, PhotoSource
+from fashret.files.columns import Rows
+from fashret.files.photo_sources import PhotoError, PhotoSource
 from fashret.files.photos import Pixels, cut_crops, same_photo
-from fashret.files.rows import Rows
 
 TASK = 8  # photos that a worker takes at a time; one by one the threads wake each other too often
 TASKS = 4  # a worker

@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 
 from fashret.errors import FashretError
+from fashret.files.columns import Domain, Role, Rows, storable, text_array
 from fashret.files.manifests import Listing, categories_of, drop_repeats
 from fashret.files.parquet import parquet_names, read_columns
-from fashret.files.photo_folders import PhotoFolder, relative_source
-from fashret.files.rows import Domain, Role, Rows, storable, text_array
+from fashret.files.photo_sources import PhotoFolder, relative_source
 
 NEEDED = ("image", "product")
 CORNERS = ("x1", "y1", "x2", "y2")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fashret.errors import FashretError
-from fashret.files.checkpoints import write_whole
 from fashret.files.hdf5 import output_errors
+from fashret.files.models import write_whole
 
 
 class TrainingLog:

@@ -14,7 +14,7 @@ import torch
 
 from fashret.console import Advance, log
 from fashret.errors import FashretError
-from fashret.files.checkpoints import write_tensors
+from fashret.files.models import write_tensors
 from fashret.files.training_log import TrainingLog
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Run, StepResult, checkpoint_due

@@ -17,17 +17,17 @@ from torch import nn
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files import hdf5
-from fashret.files.checkpoints import CHECKPOINTS, DESCRIPTION, read_checkpoint, write_checkpoint
 from fashret.files.crops import Crops
+from fashret.files.models import CHECKPOINTS, DESCRIPTION, read_checkpoint, write_checkpoint
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching, check_batching
-from fashret.learning.loading import CropsFile
 from fashret.learning.loop import Machine, Run
 from fashret.learning.losses import parse_losses
 from fashret.learning.optimisers import build_optimisers
-from fashret.learning.processes import wait
 from fashret.learning.schedules import check_schedule
 from fashret.learning.training_rows import TrainingRows
+from fashret.loading.batches import CropsFile
+from fashret.loading.processes import wait
 from fashret.models.backbones import settings_for
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import start

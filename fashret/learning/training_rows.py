@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fashret.errors import FashretError
-from fashret.files.rows import Role, RowFile
+from fashret.files.columns import Role, RowFile
 from fashret.learning.augmentation import Augmentation, augment, generator_for
 from fashret.learning.batches import Batching, epoch_batches
-from fashret.learning.loading import CropReader, CropsFile
-from fashret.learning.processes import Place
+from fashret.loading.batches import CropReader, CropsFile
+from fashret.loading.processes import Place
 from fashret.models.preprocessing import fit_image
 from fashret.models.settings import ModelSettings
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.rows import Role, Rows
+from fashret.files.columns import Role, Rows
 
 GALLERY = Role.GALLERY | Role.VAL_GALLERY
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fashret.errors import FashretError
-from fashret.files.checkpoints import read_safetensors
+from fashret.files.models import read_safetensors
 
 # where training codes keep the parameters beside other things
 PARAMETERS_UNDER = ("state_dict", "model", "model_state_dict", "net")

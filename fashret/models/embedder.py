@@ -19,8 +19,8 @@ from torch import Tensor
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files.checkpoints import open_model, weights_digest
 from fashret.files.embeddings import relative_path
+from fashret.files.models import open_model, weights_digest
 from fashret.models.devices import autocast, choose_device, choose_precision
 from fashret.models.network import RetrievalNetwork, build
 from fashret.models.preprocessing import fit_image, normalise

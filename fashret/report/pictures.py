@@ -19,7 +19,7 @@ from fashret.files import crops as crop_files
 from fashret.files import hdf5
 from fashret.files.crops import Crops, open_crops
 from fashret.files.embeddings import Embeddings
-from fashret.files.photo_folders import photo_path
+from fashret.files.photo_sources import photo_path
 from fashret.files.photos import read_crop
 
 THUMBNAIL = 176  # longer side in pixels, twice what the page shows

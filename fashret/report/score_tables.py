@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.report.intervals import RESAMPLES, Intervals, bootstrap
+from fashret.evaluation.intervals import RESAMPLES, Intervals, bootstrap
 from fashret.report.tables import Cell, Score, Table
 
 AVERAGE = "Average over categories"

@@ -1,4 +1,8 @@
-"""The six commands, one module each: files in, one file out, a summary returned. Stages never import each other."""
+"""The commands, one module each: files in, one file out, a summary returned.
+
+The pipeline runs through files, so a stage imports no other; only `evaluate` runs `search` and `rerank` for those who
+give it embeddings.
+"""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from fashret.datasets.census import (
     search_census,
     shared_photos,
 )
+from fashret.files.columns import Role
 from fashret.files.manifests import Listing
-from fashret.files.rows import Role
 from fashret.options import CropOptions
 
 COLUMNS = ("train rows", "train products", "query rows", "query products", "gallery photos")

@@ -28,11 +28,11 @@ from fashret.console import log, progress
 from fashret.datasets.census import compare, counts, search_census
 from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
+from fashret.files.columns import TEXT, Role, Rows
 from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
 from fashret.files.manifests import Listing
-from fashret.files.photo_folders import MissingPhotoError, PhotoError
+from fashret.files.photo_sources import MissingPhotoError, PhotoError
 from fashret.files.photos import Pixels, by_photo
-from fashret.files.rows import TEXT, Role, Rows
 from fashret.files.spool import Record, Spool, Status, open_spool, spool_path
 from fashret.files.streams import stream_crops
 from fashret.options import CropOptions

@@ -29,14 +29,14 @@ from fashret import datasets
 from fashret.console import log, progress
 from fashret.errors import FashretError
 from fashret.files import hdf5
+from fashret.files.columns import Rows, blocks
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, open_embeddings, write_embeddings
-from fashret.files.rows import Rows, blocks
 from fashret.files.spool import Record, Spool, Status, open_spool, spool_path
 from fashret.files.tables import SUFFIXES
-from fashret.learning.loading import count_workers, load, slices
-from fashret.learning.processes import Place, place, together, wait
-from fashret.learning.sources import Prepared, Source, chosen_rows, crops_source, listing_source
+from fashret.loading.batches import count_workers, load, slices
+from fashret.loading.processes import Place, place, together, wait
+from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source
 from fashret.models.backbones import settings_for
 from fashret.models.centroids import product_centroids
 from fashret.models.devices import choose_device, choose_precision, within_memory

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from fashret.errors import FashretError
+from fashret.evaluation.scores import QueryScores, TooFewResultsError, score_ranking
 from fashret.files import embeddings, hdf5, rankings
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
-from fashret.ranking.score import QueryScores, TooFewResultsError, score_ranking
-from fashret.ranking.search import write_search
-from fashret.report.contents import Shown, check_outputs, check_pictures, plot_sizes, report_on_run, report_on_runs
 from fashret.report.cross_domain import Origin, cross_domain_tables
 from fashret.report.score_tables import Run, Searches, score_tables, short_names
+from fashret.report.sections import Shown, check_outputs, check_pictures, plot_sizes, report_on_run, report_on_runs
 from fashret.report.tables import Table, fitted, to_json, write_tables
+from fashret.stages import search
 
 
 @dataclass(frozen=True)
@@ -174,11 +174,11 @@ def _of_embeddings(name: str, path: Path, scratch: Path, options: EvaluateOption
 
 def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOptions) -> Scored:
     plain, reranked = scratch / "ranking.h5", scratch / "reranked.h5"
-    search = SearchOptions(k=k, metric=options.metric, memory=options.memory, device=options.device)
-    write_search(path, None, plain, search)
+    wanted = SearchOptions(k=k, metric=options.metric, memory=options.memory, device=options.device)
+    search.run(path, None, plain, wanted)
     if not options.rerank:
         return _of_rankings(name, rankings.open_ranking(plain), options=options)
-    from fashret.ranking.rerank import write_rerank
+    from fashret.stages import rerank
 
     again = RerankOptions(
         k=k,
@@ -191,7 +191,7 @@ def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOpt
         memory=options.memory,
         device=options.device,
     )
-    write_rerank(plain, reranked, again, unfinished=path.with_name(path.name + ".reranking.unfinished"))
+    rerank.run(plain, reranked, again, unfinished=path.with_name(path.name + ".reranking.unfinished"))
     return _of_rankings(name, rankings.open_ranking(plain), rankings.open_ranking(reranked), options=options)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from fashret.datasets import coco
 from fashret.errors import FashretError
 from fashret.files import hdf5
+from fashret.files.columns import Role
 from fashret.files.crops import open_crops
-from fashret.files.rows import Role
 
 
 @dataclass(frozen=True)

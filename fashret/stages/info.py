@@ -15,10 +15,10 @@ import numpy as np
 
 from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
-from fashret.files.checkpoints import open_model
+from fashret.files.columns import Domain, Role, RowFile, Rows
 from fashret.files.folders import read_folder
 from fashret.files.manifests import Listing
-from fashret.files.rows import Domain, Role, RowFile, Rows
+from fashret.files.models import open_model
 from fashret.files.tables import SUFFIXES, read_table
 
 KINDS: dict[str, type] = {

@@ -1,13 +1,82 @@
-"""`fashret search`: embeddings.h5 → ranking.h5. In: one embeddings file or two, and options. Out: the ranking."""
+"""`fashret search`: embeddings files → ranking.h5: the exact nearest rows, and the exact rank of every positive.
+
+In: one embeddings.h5 or two. Out: a ranking file and how many positives it holds.
+"""
 
 from __future__ import annotations
 
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
-from fashret.options import SearchOptions
-from fashret.ranking.search import SearchSummary, write_search
+import numpy as np
+
+from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.files.embeddings import open_embeddings
+from fashret.files.rankings import RankingOrigin, write_ranking
+from fashret.models.devices import choose_device
+from fashret.options import SearchOptions, parse_memory
+from fashret.retrieval.distances import Metric
+from fashret.retrieval.neighbours import search
+from fashret.vector_sets import inputs_of, ranking_arrays, sides_of
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """What was searched."""
+
+    output: Path
+    queries: int
+    gallery: int
+    results: int  # kept for each query
+    positives: int
+    queries_without_positive: int
+    seconds: float
 
 
 def run(queries: Path, gallery: Path | None, output: Path, options: SearchOptions) -> SearchSummary:
-    """Find the nearest gallery rows of every query and the rank of every positive; see `write_search`."""
-    return write_search(queries, gallery, output, options)
+    """Search the gallery for every query and write ranking.h5.
+
+    Raises
+    ------
+    FashretError
+        If the files cannot be searched with each other, or the output cannot be written.
+    """
+    hdf5.check_output(output, queries, gallery)
+    memory = parse_memory(options.memory)
+    if options.k < 1:
+        raise FashretError(f"--top {options.k}: keep at least 1 result")
+    started = time.monotonic()
+    with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
+        sides = sides_of(asked, searched)
+        k = min(options.k, len(sides.gallery))
+        found, positives = search(
+            sides.queries,
+            sides.gallery,
+            k,
+            metric=cast(Metric, options.metric),  # `search` checks it
+            within="category" if options.within else None,
+            same_matrix=sides.same_matrix,
+            exclude_same_product=options.exclude_same_product,
+            positives=not options.exclude_same_product,
+            memory=memory,
+            device=str(choose_device(options.device)),
+        )
+        origin = RankingOrigin(
+            query=queries,
+            gallery=gallery or queries,
+            metric=options.metric,
+            within=options.within,
+            gallery_size=len(sides.gallery),
+            centroids=searched.centroids,
+            options=asdict(options),
+            inputs=inputs_of(asked, searched),
+        )
+        write_ranking(output, origin, ranking_arrays(found, positives, sides.queries.rows))
+    counts = np.diff(positives.offsets) if positives else np.zeros(len(sides.queries), np.int64)
+    lonely = int(np.count_nonzero(counts == 0))
+    return SearchSummary(
+        output, len(counts), len(sides.gallery), k, int(counts.sum()), lonely, time.monotonic() - started
+    )

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
+from fashret.files.columns import Role
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.photos import read_crop
-from fashret.files.rows import Role
 from fashret.models.embedder import embedder_of
 from fashret.options import SearchOptions, parse_memory
 from fashret.report.gallery import GalleryRow, Line, Picture

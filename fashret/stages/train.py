@@ -1,6 +1,6 @@
 """`fashret train`: crops.h5 → model/.
 
-In: a crops file with rows of the role train. Out: a model folder (`fashret.files.checkpoints`) whose model.json is
+In: a crops file with rows of the role train. Out: a model folder (`fashret.files.models`) whose model.json is
 written last. A run that is stopped at any moment goes on with --resume and ends with the same weights.
 """
 
@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 
 from fashret.console import log, progress
 from fashret.errors import FashretError
-from fashret.files.checkpoints import DESCRIPTION, open_model, read_tensors, write_model, write_tensors
+from fashret.evaluation.metrics import average_precision, first_ranks, hits_at
+from fashret.files.columns import Role
 from fashret.files.crops import Crops, open_crops
-from fashret.files.rows import Role
+from fashret.files.models import DESCRIPTION, open_model, read_tensors, write_model, write_tensors
 from fashret.files.training_log import read_log
 from fashret.learning.interrupts import Held
-from fashret.learning.loading import count_workers, load, slices
 from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, train
-from fashret.learning.processes import gather, place, together, wait
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
-from fashret.learning.sources import CropImages
 from fashret.learning.task import Task, begin, check_same, make_folder, make_task, save
 from fashret.learning.training_rows import TrainingImages, requests
+from fashret.loading.batches import count_workers, load, slices
+from fashret.loading.processes import gather, place, together, wait
+from fashret.loading.sources import CropImages
 from fashret.models.devices import choose_device, choose_precision
 from fashret.models.embedder import Embedder, Part
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import TrainOptions
 from fashret.report.curves import draw_curves
-from fashret.retrieval.metrics import average_precision, first_ranks, hits_at
 from fashret.retrieval.neighbours import Side, search
 
 KS = (1, 5, 10, 20)

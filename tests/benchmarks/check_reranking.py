@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fashret.files.columns import Role
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
-from fashret.files.rows import Role
 
 BATCH = 256  # rows compared with all rows at a time
 NEAR, FAR = 100, 20  # rows computed again in float64

@@ -29,10 +29,10 @@ from PIL import Image
 
 from fashret.datasets import load
 from fashret.files import jpeg
+from fashret.files.columns import Rows
 from fashret.files.crops import open_crops
 from fashret.files.manifests import Listing
 from fashret.files.photos import target_size
-from fashret.files.rows import Rows
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.benchmarks.reranking import measured

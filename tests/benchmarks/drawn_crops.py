@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fashret.files import hdf5
+from fashret.files.columns import Role, Rows, text_array
 from fashret.files.crops import KIND, VERSION, append_crops, create_crops
-from fashret.files.rows import Role, Rows, text_array
 
 BATCH = 64
 

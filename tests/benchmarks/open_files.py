@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fashret.files.columns import Rows, text_array
 from fashret.files.embeddings import EmbeddingsOrigin, open_embeddings, write_embeddings
-from fashret.files.rows import Rows, text_array
 
 ROWS, WIDTH = 1_000_000, 16
 

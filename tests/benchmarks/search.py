@@ -36,7 +36,7 @@ def run_faiss(path: Path, memory: int, device: str) -> dict[str, Any]:
     import faiss
 
     from fashret.files.embeddings import open_embeddings
-    from fashret.ranking.sides import sides_of
+    from fashret.vector_sets import sides_of
 
     with open_embeddings(path) as file:
         sides = sides_of(file)
@@ -53,9 +53,9 @@ def run_search(
     """The exact search, from the file."""
     wait_passively()  # as the command does
     from fashret.files.embeddings import open_embeddings
-    from fashret.ranking.sides import sides_of
     from fashret.retrieval.neighbours import search
     from fashret.retrieval.tiles import Effort
+    from fashret.vector_sets import sides_of
 
     with open_embeddings(path) as file:
         sides, effort = sides_of(file), Effort()

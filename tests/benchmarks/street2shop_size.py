@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fashret.files.columns import Rows, text_array
 from fashret.files.embeddings import EmbeddingsOrigin, write_embeddings
-from fashret.files.rows import Rows, text_array
 from tests.benchmarks.reranking import anonymous
 from tests.benchmarks.vectors import Recipe, calibrated, gallery_blocks, query_blocks
 

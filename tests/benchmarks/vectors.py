@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
 
+from fashret.files.columns import Role, Rows, text_array
 from fashret.files.embeddings import EmbeddingsOrigin, write_embeddings
-from fashret.files.rows import Role, Rows, text_array
 
 PRODUCTS_PER_BLOCK = 1024
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files import hdf5
+from fashret.files.columns import Role
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import Ranking
-from fashret.files.rows import Role
 from fashret.report.gallery import Found, choose_queries, gallery_rows
 from fashret.report.page import Card, Report, check_folder, write_report
 from fashret.report.pictures import CropPictures, Pictures, pictures_of

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.rows import storable
+from fashret.files.columns import storable
 
 EXTENSIONS = (  # of still pictures that Pillow decodes
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),

@@ -6,14 +6,16 @@ In: one embeddings.h5 or two. Out: two `Side`s with codes for products and categ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.files.columns import Role
 from fashret.files.embeddings import Embeddings
-from fashret.files.rows import Role
-from fashret.retrieval.neighbours import Side
+from fashret.retrieval.neighbours import Neighbours, Positives, Side
 
 
 @dataclass(frozen=True)
@@ -93,3 +95,28 @@ def _category_codes(file: Embeddings, names: tuple[str, ...]) -> NDArray[np.int6
     place = np.array([*(names.index(name) for name in file.categories), -1], np.int64)
     known = (file.category >= 0) & (file.category < len(file.categories))
     return place[np.where(known, file.category, -1)]
+
+
+def inputs_of(*files: Embeddings) -> list[dict[str, Any]]:
+    """What a ranking says of the embeddings it was made from; a file that is there twice is named once."""
+    paths = {file.path.resolve(): file for file in files}
+    return [hdf5.input_record(path, file.digest) for path, file in paths.items()]
+
+
+def ranking_arrays(
+    found: Neighbours, positives: Positives | None, query_rows: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """The arrays of ranking.h5 by name."""
+    nothing = np.zeros(0, np.int64)
+    if positives is None:
+        positives = Positives(np.zeros(len(query_rows) + 1, np.int64), nothing, nothing, nothing, np.zeros(0))
+    return {
+        "gallery_row": found.rows,
+        "distance": found.distances.astype(np.float32),
+        "query_row": query_rows,
+        "positives/offsets": positives.offsets,
+        "positives/row": positives.rows,
+        "positives/rank": positives.ranks,
+        "positives/rank_in_category": positives.ranks_in_category,
+        "positives/distance": positives.distances,
+    }

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from fashret.errors import FashretError
-from fashret.files import checkpoints
+from fashret.files import models
 from fashret.files.training_log import TrainingLog, read_log
 
 TENSORS = {"a.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3), "b": torch.tensor(7)}
@@ -39,10 +39,10 @@ def full_disk(bytes_left: int) -> Iterator[None]:
 
 
 def test_a_model_comes_back(tmp_path: Path) -> None:
-    written = checkpoints.write_model(tmp_path, TENSORS, ABOUT)
+    written = models.write_model(tmp_path, TENSORS, ABOUT)
     assert names(tmp_path) == ["model.json", "model.safetensors"]
     for path in (tmp_path, tmp_path / "model.json"):
-        model = checkpoints.open_model(path)
+        model = models.open_model(path)
         weights = model.weights()
         assert model.digest == written.digest and model.settings == {"backbone": "tiny"}
         assert all(torch.equal(weights[name], tensor) for name, tensor in TENSORS.items())
@@ -52,13 +52,13 @@ def test_the_digest_sees_names_shapes_types_and_values() -> None:
     base = {"a": torch.zeros(2, 2)}
     others = [{"b": torch.zeros(2, 2)}, {"a": torch.zeros(4)}, {"a": torch.zeros(2, 2, dtype=torch.int32)},
               {"a": torch.eye(2) * 1e-40}, {"a": torch.zeros(2, 2), "b": torch.zeros(0)}]  # fmt: skip
-    digests = {checkpoints.weights_digest(tensors) for tensors in [base, *others]}
+    digests = {models.weights_digest(tensors) for tensors in [base, *others]}
     assert len(digests) == 6
-    assert checkpoints.weights_digest({"a": torch.zeros(2, 4)[:, ::2]}) == checkpoints.weights_digest(base)
+    assert models.weights_digest({"a": torch.zeros(2, 4)[:, ::2]}) == models.weights_digest(base)
 
 
 def broken_model(folder: Path, how: str) -> Path:
-    checkpoints.write_model(folder, TENSORS, ABOUT)
+    models.write_model(folder, TENSORS, ABOUT)
     file, weights = folder / "model.json", folder / "model.safetensors"
     if how == "no json":
         file.unlink()
@@ -76,7 +76,7 @@ def broken_model(folder: Path, how: str) -> Path:
     elif how == "weights cut off":
         weights.write_bytes(weights.read_bytes()[:-5])
     elif how == "other weights":
-        checkpoints.write_tensors(weights, {**TENSORS, "b": torch.tensor(8)})
+        models.write_tensors(weights, {**TENSORS, "b": torch.tensor(8)})
     elif how == "no folder":
         return folder / "nowhere"
     elif how == "a file":
@@ -101,14 +101,14 @@ def broken_model(folder: Path, how: str) -> Path:
 )
 def test_a_bad_model_is_one_line(tmp_path: Path, how: str, words: str) -> None:
     with pytest.raises(FashretError, match=words) as caught:
-        checkpoints.open_model(broken_model(tmp_path, how)).weights()
+        models.open_model(broken_model(tmp_path, how)).weights()
     assert "\n" not in str(caught.value)
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
     state = {"tensor": torch.ones(3), "numbers": {"step": 4, "rate": 0.1}, "list": [1, (2.5, None)]}
-    checkpoints.write_checkpoint(tmp_path / "last.pt", state)
-    found = checkpoints.read_checkpoint(tmp_path / "last.pt")
+    models.write_checkpoint(tmp_path / "last.pt", state)
+    found = models.read_checkpoint(tmp_path / "last.pt")
     assert torch.equal(found.pop("tensor"), state.pop("tensor")) and found == state
     assert names(tmp_path) == ["last.pt"]
 
@@ -122,17 +122,17 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     torch.save({"x": Trap()}, tmp_path / "other.pt")
     for name in ("last.pt", "other.pt"):
         with pytest.raises(FashretError, match="damaged"):
-            checkpoints.read_checkpoint(tmp_path / name)
+            models.read_checkpoint(tmp_path / name)
     assert not (tmp_path / "sprung").exists()
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
-    checkpoints.write_checkpoint(tmp_path / "last.pt", {"step": 1})
-    for write in (checkpoints.write_checkpoint, checkpoints.write_tensors):
+    models.write_checkpoint(tmp_path / "last.pt", {"step": 1})
+    for write in (models.write_checkpoint, models.write_tensors):
         with full_disk(20_000), pytest.raises(FashretError, match="the disk is full"):
             write(tmp_path / "last.pt", {"a": torch.zeros(100_000)})
     assert names(tmp_path) == ["last.pt"]
-    assert checkpoints.read_checkpoint(tmp_path / "last.pt") == {"step": 1}
+    assert models.read_checkpoint(tmp_path / "last.pt") == {"step": 1}
 
 
 def test_the_log_is_cut_to_the_step_of_the_checkpoint(tmp_path: Path) -> None:

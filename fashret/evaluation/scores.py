@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from fashret.console import log
 from fashret.errors import FashretError
+from fashret.evaluation.metrics import NEVER, average_precision, first_product_ranks, first_ranks, hits_at, only_ranked
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import ChangedError, Ranking
-from fashret.retrieval.metrics import NEVER, average_precision, first_product_ranks, first_ranks, hits_at, only_ranked
 
 
 @dataclass(frozen=True)

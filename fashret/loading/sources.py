@@ -18,12 +18,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fashret.files import hdf5
+from fashret.files.columns import RowFile, Rows
 from fashret.files.crops import Crops
 from fashret.files.manifests import Listing
-from fashret.files.photo_folders import PhotoError, PhotoSource
+from fashret.files.photo_sources import PhotoError, PhotoSource
 from fashret.files.photos import cut_crops, same_photo
-from fashret.files.rows import RowFile, Rows
-from fashret.learning.loading import CropReader, CropsFile
+from fashret.loading.batches import CropReader, CropsFile
 from fashret.models.embedder import prepare
 from fashret.models.settings import ModelSettings
 

@@ -1,0 +1,1 @@
+"""What a ranking is worth: metrics from exact ranks, scores of ranking files, bootstrap intervals."""
