@@ -1,6 +1,7 @@
 """Queries and gallery of a search, taken from embeddings files by role.
 
-In: one embeddings.h5 or two. Out: two `Side`s with codes for products and categories that both share.
+In: one embeddings.h5 or two. Out: two vector sets with codes for products and categories that both share; and, the
+other way, results of a search as the arrays of ranking.h5.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.columns import Role
 from fashret.files.embeddings import Embeddings
-from fashret.retrieval.neighbours import Neighbours, Positives, Side
+from fashret.knn import Positives, SearchResult, VectorSet
 
 
 @dataclass(frozen=True)
-class Sides:
-    """Both sides of a search.
+class SearchSets:
+    """Queries and gallery of a search.
 
     Attributes
     ----------
@@ -30,21 +31,21 @@ class Sides:
         Names of the category codes.
     """
 
-    queries: Side
-    gallery: Side
+    queries: VectorSet
+    gallery: VectorSet
     same_matrix: bool
     categories: tuple[str, ...]
 
 
-def sides_of(
+def search_sets(
     queries: Embeddings, gallery: Embeddings | None = None, roles: tuple[Role, Role] = (Role.QUERY, Role.GALLERY)
-) -> Sides:
+) -> SearchSets:
     """Queries from one file, gallery from the same or another, each by its role.
 
     Raises
     ------
     FashretError
-        If a side has no rows, or the files are not of the same model.
+        If a set has no rows, or the files are not of the same model.
     """
     gallery = gallery or queries
     same = gallery.path.resolve() == queries.path.resolve()
@@ -59,10 +60,10 @@ def sides_of(
     names = tuple(dict.fromkeys((*queries.categories, *gallery.categories)))
     category = [_category_codes(file, names)[found] for file, found in zip((queries, gallery), rows, strict=True)]
     both = [
-        Side(file.vectors, found, product[i], category[i], str(file.path))
+        VectorSet(file.vectors, found, product[i], category[i], str(file.path))
         for i, (file, found) in enumerate(zip((queries, gallery), rows, strict=True))
     ]
-    return Sides(both[0], both[1], same, names)
+    return SearchSets(both[0], both[1], same, names)
 
 
 def check_same_model(queries: Embeddings, gallery: Embeddings) -> None:
@@ -103,13 +104,9 @@ def inputs_of(*files: Embeddings) -> list[dict[str, Any]]:
     return [hdf5.input_record(path, file.digest) for path, file in paths.items()]
 
 
-def ranking_arrays(
-    found: Neighbours, positives: Positives | None, query_rows: NDArray[np.int64]
-) -> dict[str, NDArray[Any]]:
+def ranking_arrays(result: SearchResult, query_rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """The arrays of ranking.h5 by name."""
-    nothing = np.zeros(0, np.int64)
-    if positives is None:
-        positives = Positives(np.zeros(len(query_rows) + 1, np.int64), nothing, nothing, nothing, np.zeros(0))
+    found, positives = result.neighbours, result.positives or Positives.none(len(query_rows))
     return {
         "gallery_row": found.rows,
         "distance": found.distances.astype(np.float32),

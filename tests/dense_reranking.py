@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fashret.retrieval.neighbours import Side
+from fashret.knn import VectorSet
 
 
 def squared_distances(vectors: np.ndarray) -> np.ndarray:
@@ -49,7 +49,9 @@ def dense_rerank(distances: np.ndarray, k1: int = 20, k2: int = 6, weight: float
     return (1 - weight) * (1 - sums / (2 - sums)) + weight * distances
 
 
-def dense_result(queries: Side, gallery: Side, same_matrix: bool, **numbers: float) -> tuple[np.ndarray, np.ndarray]:
+def dense_result(
+    queries: VectorSet, gallery: VectorSet, same_matrix: bool, **numbers: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Final distances of queries to the gallery, Q×G, and which pairs count (no row finds itself)."""
     if same_matrix:
         rows = np.union1d(queries.rows, gallery.rows)

@@ -1,4 +1,5 @@
-"""Imports run downward only: cli → stages → (datasets, demo, learning, models, report, retrieval) → files → ground."""
+"""Imports run downward only: cli → stages → (datasets, demo, learning, models, report, reranking, knn) → files →
+ground."""
 
 from __future__ import annotations
 
@@ -18,19 +19,21 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
     "console": {"errors"},
     "options": {"errors"},
     "files": GROUND,
-    "retrieval": GROUND,
+    "knn": GROUND,
+    "reranking": GROUND | {"knn"},
     "models": GROUND | {"files"},
     "learning": GROUND | {"files", "models", "loading"},
     "datasets": GROUND | {"files"},
     "demo": GROUND | {"files"},
     "evaluation": GROUND | {"files"},
     "loading": GROUND | {"files", "models"},
-    "report": GROUND | {"files", "retrieval", "evaluation"},
-    "vector_sets": GROUND | {"files", "retrieval"},
+    "report": GROUND | {"files", "knn", "evaluation"},
+    "vector_sets": GROUND | {"files", "knn"},
     "stages": GROUND
     | {
         "files",
-        "retrieval",
+        "knn",
+        "reranking",
         "models",
         "loading",
         "learning",

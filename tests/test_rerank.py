@@ -7,8 +7,8 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,24 +20,23 @@ from fashret.files.columns import text_array
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.files.unfinished import Unfinished, unfinished_path
+from fashret.knn import Neighbours, Positives, SearchResult, SearchSpec
+from fashret.knn import memory as block_memory
+from fashret.knn.cpu_filter import CpuFilter
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
-from fashret.retrieval import blocks
-from fashret.retrieval.categories import rerank_all
-from fashret.retrieval.cost import cost_of
-from fashret.retrieval.neighbours import Neighbours, Positives
-from fashret.retrieval.request import Request
-from fashret.retrieval.reranking import Reciprocal
-from fashret.retrieval.reranking import rerank as rerank_rows
-from fashret.retrieval.tiles import CpuTiles
+from fashret.reranking.by_category import rerank_all
+from fashret.reranking.estimate import estimate
+from fashret.reranking.k_reciprocal import KReciprocal
+from fashret.reranking.k_reciprocal import rerank as rerank_rows
 from fashret.stages import evaluate, rerank
 from fashret.stages import rerank as rerank_stage
 from fashret.stages.search import run as write_search
-from fashret.vector_sets import sides_of
+from fashret.vector_sets import search_sets
 from tests.conftest import make_rows, write_embeddings
-from tests.test_reranking import check
+from tests.reranking.test_k_reciprocal import check
 
 NUMBERS = RerankOptions(k=12, k1=6, k2=3, device="cpu")
-HOW = Reciprocal(6, 3, 0.3)
+HOW = KReciprocal(6, 3, 0.3)
 
 
 @pytest.fixture
@@ -82,8 +81,8 @@ def held_to_dense(ranking: Path, queries: Path, gallery: Path | None = None) -> 
     """Check a re-ranked file against the dense form; its distances are float32."""
     found, positives = read(ranking)
     with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as other:
-        sides = sides_of(asked, other)
-        request = Request(k=12, same_matrix=sides.same_matrix, positives=True)
+        sides = search_sets(asked, other)
+        request = SearchSpec(k=12, same_matrix=sides.same_matrix, positives=True)
         fine = replace(found, distances=np.where(found.rows >= 0, found.distances, np.nan))
         check(sides.queries, sides.gallery, HOW, request, (fine, positives), same=1e-6)
 
@@ -228,7 +227,7 @@ def test_queries_that_cannot_be(catalogue: Path, tmp_path: Path) -> None:
         rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
     with h5py.File(ranking, "r+") as file:
         file["query_row"][1] = 10**6
-    with pytest.raises(FashretError, match="row 1000000 of its queries has not the role query"):
+    with pytest.raises(FashretError, match='row 1000000 of its queries does not have the role "query"'):
         rerank.run(ranking, tmp_path / "again.h5", NUMBERS)
 
 
@@ -266,8 +265,8 @@ def interrupt_after(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Unfinished, "_save", stopping)
     monkeypatch.setattr(unfinished, "SECONDS_BETWEEN", -1.0)
-    monkeypatch.setattr(blocks, "LEAST", 1)
-    monkeypatch.setattr(CpuTiles, "largest", 8)
+    monkeypatch.setattr(block_memory, "LEAST", 1)
+    monkeypatch.setattr(CpuFilter, "largest", 8)
 
 
 @pytest.mark.parametrize("per_query", [False, True])
@@ -356,11 +355,14 @@ def test_the_memory_that_it_names_is_enough(catalogue: Path, tmp_path: Path, wit
 @pytest.mark.parametrize("within", [None, "category"])
 def test_the_least_memory_is_that_of_the_smallest_blocks(catalogue: Path, k: int, within: str | None) -> None:
     with open_embeddings(catalogue) as file:
-        sides = sides_of(file, file)
-        request = Request(k=k, within=within, same_matrix=sides.same_matrix, positives=True)  # type: ignore[arg-type]
-        how = Reciprocal(2, 2)
-        least = cost_of(sides.queries, sides.gallery, request, how.list_length).least
-        method = partial(rerank_rows, how=how)
+        sides = search_sets(file, file)
+        request = SearchSpec(k=k, within=within, same_matrix=sides.same_matrix, positives=True)  # type: ignore[arg-type]
+        how = KReciprocal(2, 2, 0.3)
+        least = estimate(sides.queries, sides.gallery, request, how.list_length).least
+
+        def method(*asked: Any) -> SearchResult:
+            return rerank_rows(*asked[:3], how, asked[3])
+
         rerank_all(method, sides.queries, sides.gallery, replace(request, memory=least))
         with pytest.raises(FashretError, match=f"least is {least:,} bytes: give --memory \\d+MB or more"):
             rerank_all(method, sides.queries, sides.gallery, replace(request, memory=least - 1))

@@ -230,7 +230,7 @@ def nearest_wrong(found: Found, name: str) -> NDArray[np.float64]:
 
 def wrong_pairs(found: Found, ranking: Ranking, seed: int = 0) -> NDArray[np.float64]:
     """Distances of queries and gallery rows drawn at random whose products are known and differ; at most 50,000."""
-    from fashret.retrieval.distances import pair_distances
+    from fashret.knn.distance import pair_distances
 
     query, gallery = found.query, found.gallery
     rows = gallery.with_role(Role.GALLERY)

@@ -16,11 +16,11 @@ from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import RankingOrigin, write_ranking
+from fashret.knn import SearchSpec, search
+from fashret.knn.distance import Metric
 from fashret.models.devices import choose_device
 from fashret.options import SearchOptions, parse_memory
-from fashret.retrieval.distances import Metric
-from fashret.retrieval.neighbours import search
-from fashret.vector_sets import inputs_of, ranking_arrays, sides_of
+from fashret.vector_sets import inputs_of, ranking_arrays, search_sets
 
 
 @dataclass(frozen=True)
@@ -50,33 +50,32 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
         raise FashretError(f"--top {options.k}: keep at least 1 result")
     started = time.monotonic()
     with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
-        sides = sides_of(asked, searched)
-        k = min(options.k, len(sides.gallery))
-        found, positives = search(
-            sides.queries,
-            sides.gallery,
-            k,
+        sets = search_sets(asked, searched)
+        k = min(options.k, len(sets.gallery))
+        spec = SearchSpec(
+            k=k,
             metric=cast(Metric, options.metric),  # `search` checks it
             within="category" if options.within else None,
-            same_matrix=sides.same_matrix,
+            same_matrix=sets.same_matrix,
             exclude_same_product=options.exclude_same_product,
             positives=not options.exclude_same_product,
             memory=memory,
             device=str(choose_device(options.device)),
         )
+        result = search(sets.queries, sets.gallery, spec)
         origin = RankingOrigin(
             query=queries,
             gallery=gallery or queries,
             metric=options.metric,
             within=options.within,
-            gallery_size=len(sides.gallery),
+            gallery_size=len(sets.gallery),
             centroids=searched.centroids,
             options=asdict(options),
             inputs=inputs_of(asked, searched),
         )
-        write_ranking(output, origin, ranking_arrays(found, positives, sides.queries.rows))
-    counts = np.diff(positives.offsets) if positives else np.zeros(len(sides.queries), np.int64)
+        write_ranking(output, origin, ranking_arrays(result, sets.queries.rows))
+    counts = np.diff(result.positives.offsets) if result.positives else np.zeros(len(sets.queries), np.int64)
     lonely = int(np.count_nonzero(counts == 0))
     return SearchSummary(
-        output, len(counts), len(sides.gallery), k, int(counts.sum()), lonely, time.monotonic() - started
+        output, len(counts), len(sets.gallery), k, int(counts.sum()), lonely, time.monotonic() - started
     )

@@ -18,12 +18,12 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.photos import read_crop
+from fashret.knn import Neighbours, SearchSpec, VectorSet, search
 from fashret.models.embedder import embedder_of
 from fashret.options import SearchOptions, parse_memory
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import pictures_of
 from fashret.report.row_picture import ArrayPictures, check_name, save_row
-from fashret.retrieval.neighbours import Neighbours, Side, search
 
 CROP_SIZE = 320  # longer side of the photo's crop where the catalogue does not say how large its own were
 
@@ -159,13 +159,13 @@ def _nearest(
 ) -> tuple[Hit, ...]:
     """The nearest products; the search is widened until they are enough."""
     none = np.full(len(rows), -1, np.int64)
-    gallery = Side(file.vectors, rows, none, none, str(file.path))
-    query = Side(vector, np.zeros(1, np.int64), none[:1], none[:1], "photo")
+    gallery = VectorSet(file.vectors, rows, none, none, str(file.path))
+    query = VectorSet(vector, np.zeros(1, np.int64), none[:1], none[:1], "photo")
     memory = parse_memory(options.memory)
     k = products
     while True:
         k = min(4 * k, len(rows))
-        found, _ = search(query, gallery, k, metric=options.metric, memory=memory)  # type: ignore[arg-type]
+        found, _ = search(query, gallery, SearchSpec(k=k, metric=options.metric, memory=memory))  # type: ignore[arg-type]
         hits = _products(file, found, products)
         if len(hits) == products or k == len(rows):
             return hits

@@ -23,6 +23,7 @@ from fashret.files.columns import Role
 from fashret.files.crops import Crops, open_crops
 from fashret.files.models import DESCRIPTION, open_model, read_tensors, write_model, write_tensors
 from fashret.files.training_log import read_log
+from fashret.knn import SearchSpec, VectorSet, search
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, train
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
@@ -36,7 +37,6 @@ from fashret.models.embedder import Embedder, Part
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import TrainOptions
 from fashret.report.curves import draw_curves
-from fashret.retrieval.neighbours import Side, search
 
 KS = (1, 5, 10, 20)
 SCORES = ("mAP", *(f"Acc@{k}" for k in KS))
@@ -180,13 +180,13 @@ def _scores(task: Task, run: Run, rows: Validation, workers: int) -> dict[str, f
 def score(vectors: NDArray[np.float32], rows: Validation) -> dict[str, float]:
     """Mean average precision and Acc@k of the queries that have a positive."""
 
-    def side(role: Role, name: str) -> Side:
+    def vectors_of(role: Role, name: str) -> VectorSet:
         chosen = np.flatnonzero(rows.role & int(role))
         none = np.full(len(chosen), -1, np.int64)
-        return Side(vectors, chosen, rows.product[chosen], none, f"validation {name}")
+        return VectorSet(vectors, chosen, rows.product[chosen], none, f"validation {name}")
 
-    queries, gallery = side(Role.VAL_QUERY, "queries"), side(Role.VAL_GALLERY, "gallery")
-    _, places = search(queries, gallery, 1, same_matrix=True, positives=True)
+    queries, gallery = vectors_of(Role.VAL_QUERY, "queries"), vectors_of(Role.VAL_GALLERY, "gallery")
+    _, places = search(queries, gallery, SearchSpec(k=1, same_matrix=True, positives=True))
     assert places is not None
     hits = hits_at(first_ranks(places.offsets, places.ranks), KS)
     values = [np.nanmean(average_precision(places.offsets, places.ranks)), *np.nanmean(hits, axis=0)]

@@ -89,23 +89,29 @@ def drawn(recipe: Recipe, folder: Path) -> tuple[Path, Path]:
 def run_sparse(recipe: Recipe, folder: Path, memory: int) -> dict[str, Any]:
     """Re-rank from memory-mapped vectors, with the ranks of all positives."""
     wait_passively()  # as the command does
-    from fashret.retrieval.neighbours import Side
-    from fashret.retrieval.request import Request
-    from fashret.retrieval.reranking import Reciprocal, rerank
+    from fashret.knn import SearchSpec, VectorSet
+    from fashret.reranking.k_reciprocal import KReciprocal, rerank
 
     paths = drawn(recipe, folder)
     vectors, products = np.load(paths[0], mmap_mode="r"), np.load(paths[1])
     none = np.full(len(products), -1)
     rows = np.arange(len(products))
 
-    def side(part: slice) -> Side:
-        return Side(vectors, rows[part], products[part], none[part])
+    def side(part: slice) -> VectorSet:
+        return VectorSet(vectors, rows[part], products[part], none[part])
 
     few = slice(0, 1_000), slice(1_000, 4_000)  # so that what is compiled is there, for int8 too
-    rerank(side(few[0]), side(few[1]), Request(k=5, positives=True, memory=memory), Reciprocal())
+    rerank(
+        side(few[0]),
+        side(few[1]),
+        SearchSpec(k=5, positives=True, memory=memory, metric="euclidean"),
+        KReciprocal(20, 6, 0.3),
+    )
     queries, gallery = side(slice(0, recipe.queries)), side(slice(recipe.queries, None))
     with measured() as spent:
-        found, positives = rerank(queries, gallery, Request(positives=True, memory=memory), Reciprocal())
+        found, positives = rerank(
+            queries, gallery, SearchSpec(positives=True, memory=memory, metric="euclidean"), KReciprocal(20, 6, 0.3)
+        )
     assert positives is not None
     first = {str(query): [int(row) for row in found.rows[query] - recipe.queries] for query in range(0, 200, 10)}
     return {**vars(spent), "first": first, "mAP": mean_precision(positives.offsets, positives.ranks)}

@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,15 @@ def run_faiss(path: Path, memory: int, device: str) -> dict[str, Any]:
     import faiss
 
     from fashret.files.embeddings import open_embeddings
-    from fashret.vector_sets import sides_of
+    from fashret.vector_sets import search_sets
 
     with open_embeddings(path) as file:
-        sides = sides_of(file)
-        queries, gallery = (np.array(side.vectors[side.rows]) for side in (sides.queries, sides.gallery))
+        sets = search_sets(file)
+        queries, gallery = (np.array(side.vectors[side.rows]) for side in (sets.queries, sets.gallery))
     faiss.knn(queries[:10], gallery[:100], K, metric=faiss.METRIC_INNER_PRODUCT)
     with measured() as spent:
         _, found = faiss.knn(queries, gallery, K, metric=faiss.METRIC_INNER_PRODUCT)
-    return {**vars(spent), "found": (sides.gallery.rows[found[::100]]).tolist()}
+    return {**vars(spent), "found": (sets.gallery.rows[found[::100]]).tolist()}
 
 
 def run_search(
@@ -53,31 +54,26 @@ def run_search(
     """The exact search, from the file."""
     wait_passively()  # as the command does
     from fashret.files.embeddings import open_embeddings
-    from fashret.retrieval.neighbours import search
-    from fashret.retrieval.tiles import Effort
-    from fashret.vector_sets import sides_of
+    from fashret.knn import SearchSpec, WorkStats, search
+    from fashret.vector_sets import search_sets
 
     with open_embeddings(path) as file:
-        sides, effort = sides_of(file), Effort()
-        how = {
-            "same_matrix": True,
-            "positives": positives,
-            "memory": memory,
-            "device": device,
-            "arithmetic": arithmetic,
-        }
-        few = (
-            sides.queries.take(np.arange(min(2_000, len(sides.queries)))),
-            sides.gallery.take(np.arange(min(2_000, len(sides.gallery)))),
+        sets, stats = search_sets(file), WorkStats()
+        spec = SearchSpec(
+            k=K, same_matrix=True, positives=positives, memory=memory, device=device, arithmetic=arithmetic
         )
-        search(*few, K, **how)  # compiles, or loads what was compiled, and measures the arithmetic
+        few = (
+            sets.queries.take(np.arange(min(2_000, len(sets.queries)))),
+            sets.gallery.take(np.arange(min(2_000, len(sets.gallery)))),
+        )
+        search(*few, spec)  # compiles, or loads what was compiled, and measures the arithmetic
         with measured() as spent:
-            found, ranked = search(sides.queries, sides.gallery, K, **how, effort=effort)
-    pairs = len(sides.queries) * len(sides.gallery)
+            found, ranked = search(sets.queries, sets.gallery, replace(spec, stats=stats))
+    pairs = len(sets.queries) * len(sets.gallery)
     result = {
         **vars(spent),
         "found": found.rows[::100].tolist(),
-        "shares": {name: count / pairs for name, count in effort.pairs.items()},
+        "shares": {name: count / pairs for name, count in stats.pairs.items()},
     }
     return result | ({"mAP": mean_precision(ranked.offsets, ranked.ranks)} if ranked else {})
 

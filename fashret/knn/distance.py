@@ -1,0 +1,136 @@
+"""The definition of a distance: float64, pair by pair, in one fixed order of summation.
+
+In: stored vectors (float32 or float16). Out: float64 distances that depend on nothing but the two rows: equal rows
+give equal bits, a row's distance to itself is 0, and d(a, b) = d(b, a). Block sizes, threads and devices do not
+enter.
+
+With n = Σ x² and dot = Σ q·g over the stored values, the distance of a pair is
+
+    euclidean   (n_q + n_g) − 2·dot          the squared Euclidean distance
+    cosine      1 − dot / √(n_q · n_g)
+
+Every sum runs over 16 lanes (component i belongs to lane i mod 16, in ascending order), the lanes are then added in
+halves (l + l+8, l + l+4, …), then the components beyond the last whole 16 are added one by one. Products of float32
+values are exact in float64, so a fused multiply-add changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.knn.simd import dot_product
+from fashret.knn.threads import over_rows
+
+Metric = Literal["cosine", "euclidean"]
+METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
+
+CHUNK_BYTES = 8 << 20  # vectors converted at a time
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def defined_distance(cosine: bool, a: NDArray, i: int, b: NDArray, j: int, square_a: float, square_b: float) -> float:
+    """The distance of row ``i`` of ``a`` and row ``j`` of ``b``, contiguous float32, from their sums of squares."""
+    return distance_of(cosine, dot_product(a, i, b, j), square_a, square_b)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def distance_of(cosine: bool, dot: float, square_a: float, square_b: float) -> float:
+    """The distance of a pair from its sum of products and the sums of squares."""
+    if cosine:
+        return 1.0 - dot / np.sqrt(square_a * square_b)
+    return (square_a + square_b) - 2.0 * dot
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def squares_of_rows(start: int, stop: int, block: NDArray, out: NDArray) -> None:
+    """Σ x² of rows ``start`` … ``stop`` of a contiguous float32 block."""
+    for i in range(start, stop):
+        out[i] = dot_product(block, i, block, i)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _squares_at(start: int, stop: int, block: NDArray, rows: NDArray, out: NDArray) -> None:
+    for pair in range(start, stop):
+        out[pair] = dot_product(block, rows[pair], block, rows[pair])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _distances_at(
+    start: int, stop: int, cosine: bool, left: tuple[NDArray, ...], right: tuple[NDArray, ...], out: NDArray
+) -> None:
+    (a, rows, squares), (b, others, other_squares) = left, right
+    for pair in range(start, stop):
+        out[pair] = defined_distance(cosine, a, rows[pair], b, others[pair], squares[pair], other_squares[pair])
+
+
+def frozen(block: NDArray) -> NDArray:
+    """The block as contiguous, read-only float32 rows, a view where it is so already: what the kernels take."""
+    rows = np.ascontiguousarray(np.asarray(block), np.float32).view()
+    rows.flags.writeable = False
+    return rows
+
+
+def squared_norms(block: NDArray) -> NDArray[np.float64]:
+    """Σ x² of each row of an n×D float32 or float16 array, n float64, in the order of the definition.
+
+    >>> squared_norms(np.array([[3, 4], [0, 1]], np.float32))
+    array([25.,  1.])
+    """
+    out = np.empty(len(block))
+    squares_of_rows(0, len(out), frozen(block), out)
+    return out
+
+
+def pair_distances(
+    left: NDArray,
+    left_rows: NDArray[np.int64],
+    right: NDArray,
+    right_rows: NDArray[np.int64],
+    metric: Metric = "cosine",
+    squares: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+) -> NDArray[np.float64]:
+    """Distances of P pairs of rows, by definition.
+
+    Parameters
+    ----------
+    left, right
+        M×D and L×D float32 or float16 arrays or memory maps.
+    left_rows, right_rows
+        P int64 each, the rows of a pair.
+    squares
+        P float64 each, :func:`squared_norms` of these rows, where they are known.
+
+    Returns
+    -------
+    P float64; NaN where a row has length 0 and the metric is cosine.
+
+    >>> x = np.array([[1, 0], [0, 2], [3, 0]], np.float32)
+    >>> pair_distances(x, np.array([0, 0, 0]), x, np.array([0, 1, 2]), "euclidean")
+    array([0., 5., 4.])
+    """
+    check_metric(metric)
+    out = np.empty(len(left_rows))
+    stored = left.dtype == right.dtype == np.float32 and left.flags.c_contiguous and right.flags.c_contiguous
+    step = max(1, len(out) if stored else CHUNK_BYTES // (4 * max(1, left.shape[1])))
+    for first in range(0, len(out), step):
+        part = slice(first, first + step)
+        sides = []
+        for number, (vectors, rows) in enumerate(((left, left_rows[part]), (right, right_rows[part]))):
+            block, index = (frozen(vectors), rows) if stored else (frozen(vectors[rows]), np.arange(len(rows)))
+            known = np.empty(len(rows)) if squares is None else squares[number][part]
+            if squares is None:
+                over_rows(_squares_at, len(rows), block, index, known)
+            sides.append((block, index, known))
+        over_rows(_distances_at, len(out[part]), metric == "cosine", *sides, out[part])
+    return out
+
+
+def check_metric(metric: str) -> None:
+    """Raise :class:`FashretError` unless ``metric`` is one of :data:`METRICS`."""
+    if metric not in METRICS:
+        raise FashretError(f"metric {metric}: not known; the metrics are {', '.join(METRICS)}")

@@ -1,0 +1,204 @@
+"""The door to exact retrieval: nearest neighbours, exact ranks of positives, neighbours of all rows, in bounded memory.
+
+In: a :class:`VectorSet` of queries and one of gallery, and a :class:`SearchSpec`. Out: the k nearest gallery rows of
+each query and the exact rank of every positive. The Q×G matrix of distances never exists.
+
+Distances are *defined* pair by pair in float64 (:mod:`fashret.knn.distance`); a ranking is ascending distance, ties by
+the smaller gallery row. It depends on neither memory budget, block sizes, number of threads, arithmetic nor device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.knn.distance import check_metric
+from fashret.knn.memory import plan_search, plan_square
+from fashret.knn.positives import ordered_positives
+from fashret.knn.reductions import NOWHERE, FarthestDistance, KNearest, RankCounters, Reduction
+from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, categories_of, merge_results
+from fashret.knn.scan import Checkpoint, ResumeStore, Scanner, choose_filter
+from fashret.knn.vectors import VectorSet
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Points in the ranking of a query, to be counted up to; query i's are ``offsets[i]:offsets[i + 1]``.
+
+    ``low`` ≤ ``high``: T float64 distances; ``rows``: T int64 rows of the gallery's stored matrix. A gallery row comes
+    *before* the threshold when its distance is < low, or when low ≤ distance ≤ high and its row is smaller than
+    ``rows``. (low = high = distance of a positive, rows = its row: its rank. low < high: for orders that merge
+    distances by rounding.)
+    """
+
+    offsets: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class AllNeighbours:
+    """Neighbours of every row among all N rows of several sets, numbered in the order of the sets and of their rows.
+
+    ``rows``: N×k int64 in that numbering, the row itself first (its distance is 0), then ascending distance, ties
+    by the smaller number; −1 where N < k. ``distances``: N×k float64, NaN where N < k. ``farthest``: N float64, the
+    largest distance from the row to any of the N rows (0 where N = 1).
+    """
+
+    rows: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    farthest: NDArray[np.float64]
+
+
+def search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchResult:
+    """The k nearest gallery rows of each query, and, if asked for, the exact rank of each of its positives.
+
+    Parameters
+    ----------
+    queries, gallery
+        Selections of Q and G rows of the same width.
+    spec
+        With ``within="category"``, ``ranks`` equals ``ranks_in_category``, and positives outside the query's category
+        are left out.
+
+    Raises
+    ------
+    FashretError
+        For vectors with NaN or without length (names the rows), sets of different width, or too little memory.
+
+    >>> vectors = np.array([[1, 0], [0, 1], [3, 1], [1, 3]], np.float32)
+    >>> product = np.array([7, 8, 7, 8])
+    >>> rows = VectorSet(vectors, np.arange(4), product, np.full(4, -1))
+    >>> found = search(rows, rows, SearchSpec(k=2, same_matrix=True, positives=True))
+    >>> found.neighbours.rows.tolist(), found.positives.ranks.tolist()
+    ([[2, 3], [3, 2], [0, 3], [1, 2]], [0, 0, 0, 0])
+    """
+    _check(queries, gallery, spec)
+    if spec.exclude_same_product and spec.positives:
+        raise FashretError("positives cannot be ranked when rows of the same product are left out")
+    if spec.within == "category":
+        held = replace(spec, within=None)
+        parts = [
+            (part.queries, _search(queries.take(part.queries), gallery.take(part.gallery), held))
+            for part in categories_of(queries, gallery)
+        ]
+        return merge_results(len(queries), spec, parts)
+    return _search(queries, gallery, spec)
+
+
+def count_before(
+    queries: VectorSet, gallery: VectorSet, thresholds: Thresholds, spec: SearchSpec
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many gallery rows come before each threshold.
+
+    Returns
+    -------
+    T int64 over the whole gallery, and T int64 over the gallery rows of the query's category.
+    Errors are those of :func:`search`.
+    """
+    _check(queries, gallery, spec)
+    counters = _counters(thresholds, spec)
+    _scan(queries, gallery, [counters], replace(spec, k=0), 16 * len(thresholds.rows))
+    return counters.before, counters.before_in_category
+
+
+def farthest(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> NDArray[np.float64]:
+    """Distance of each query to its farthest gallery row, Q float64 (0 if the gallery is empty), never below 0.
+
+    Errors are those of :func:`search`.
+    """
+    _check(queries, gallery, spec)
+    found = FarthestDistance(np.zeros(len(queries)))
+    _scan(queries, gallery, [found], replace(spec, k=0), 8 * len(queries))
+    return found.distances
+
+
+def all_neighbours(
+    sets: Sequence[VectorSet], spec: SearchSpec, keep: tuple[ResumeStore, str] | None = None
+) -> AllNeighbours:
+    """Neighbours of all N rows of all ``sets`` among each other; each block of approximate distances is computed once.
+
+    Parameters
+    ----------
+    sets
+        Selections of rows of the same width that share no row.
+    spec
+        ``k``: entries of a list, the row itself included.
+    keep
+        Where to keep, under a name, what is finished, and to take up what an interrupted run has kept there.
+
+    Raises
+    ------
+    FashretError
+        As :func:`search`.
+    """
+    for vectors in sets:
+        _check(sets[0], vectors, spec)
+    total = sum(len(vectors) for vectors in sets)
+    nearest = KNearest.empty(total, max(0, min(spec.k, total) - 1), same_matrix=True)
+    most = FarthestDistance(np.zeros(total))
+    found = choose_filter(spec.device, spec.arithmetic, total * total * sets[0].width // 2)
+    sizes = plan_square(sets, spec.memory, total * (32 * spec.k + 8), found)
+    state = {"distances": nearest.distances, "numbers": nearest.numbers, "farthest": most.distances}
+    checkpoint = Checkpoint(*keep, state) if keep else None
+    scanner = Scanner(found, spec.stats, spec.k)
+    scanner.scan_square(sets, [nearest, most], sizes, spec.metric == "cosine", checkpoint)
+    others = _in_order(nearest, spec.k - 1)
+    rows = np.hstack([np.arange(total)[:, None], others.rows])
+    return AllNeighbours(rows, np.hstack([np.zeros((total, 1)), others.distances]), most.distances)
+
+
+def _check(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> None:
+    check_metric(spec.metric)
+    if queries.width != gallery.width:
+        raise FashretError(
+            f"vectors of {queries.name} have {queries.width} components and those of {gallery.name} {gallery.width}; "
+            "embed both with the same model"
+        )
+
+
+def _search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchResult:
+    nearest = KNearest.empty(len(queries), min(spec.k, len(gallery)), spec.same_matrix, spec.exclude_same_product)
+    if not spec.positives:
+        _scan(queries, gallery, [nearest], spec, 16 * len(queries) * spec.k)
+        return SearchResult(_in_order(nearest, spec.k), None)
+    offsets, index, distances = ordered_positives(queries, gallery, spec.metric, spec.same_matrix)
+    rows = gallery.rows[index]
+    counters = _counters(Thresholds(offsets, distances, distances, rows), spec)
+    _scan(queries, gallery, [nearest, counters], spec, 16 * len(queries) * spec.k + 80 * len(rows))
+    own = np.repeat(queries.category, np.diff(offsets))
+    in_category = np.where((own >= 0) & (gallery.category[index] == own), counters.before_in_category, -1)
+    return SearchResult(_in_order(nearest, spec.k), Positives(offsets, rows, counters.before, in_category, distances))
+
+
+def _scan(
+    queries: VectorSet, gallery: VectorSet, reductions: Sequence[Reduction], spec: SearchSpec, results: int
+) -> None:
+    """Show every pair of rows to the reductions; ``results``: bytes that these fill."""
+    if not len(queries) or not len(gallery):
+        return
+    found = choose_filter(spec.device, spec.arithmetic, len(queries) * len(gallery) * queries.width)
+    sizes = plan_search(queries, gallery, spec.k, spec.memory, results, found)
+    Scanner(found, spec.stats, spec.k).scan(queries, gallery, reductions, sizes, spec.metric == "cosine")
+
+
+def _counters(thresholds: Thresholds, spec: SearchSpec) -> RankCounters:
+    points = (thresholds.offsets, thresholds.low, thresholds.high, thresholds.rows)
+    return RankCounters.at(*points, same_matrix=spec.same_matrix)
+
+
+def _in_order(nearest: KNearest, k: int) -> Neighbours:
+    """The heaps in ascending order, filled up to ``k``."""
+    shape, found = (len(nearest.numbers), k), nearest.numbers.shape[1]
+    rows, distances = np.full(shape, -1), np.full(shape, np.nan)
+    order = np.lexsort((nearest.numbers, nearest.distances))
+    numbers = np.take_along_axis(nearest.numbers, order, axis=1)
+    there = numbers != NOWHERE
+    rows[:, :found] = np.where(there, numbers, -1)
+    distances[:, :found] = np.where(there, np.take_along_axis(nearest.distances, order, axis=1), np.nan)
+    return Neighbours(rows, distances)

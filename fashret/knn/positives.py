@@ -1,0 +1,49 @@
+"""Positives: the gallery rows of a query's product.
+
+In: two sides. Out: all pairs of query and positive, their distances by definition, in the order of each query's
+ranking.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.knn.distance import Metric, pair_distances
+from fashret.knn.vectors import VectorSet
+
+
+def positive_pairs(
+    queries: VectorSet, gallery: VectorSet, same_matrix: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places in the gallery's selection of every positive of every query.
+
+    Returns
+    -------
+    ``offsets`` Q+1 int64 and ``places`` P int64; query i's are ``places[offsets[i]:offsets[i + 1]]``, ascending.
+    Unlabelled queries have none; with ``same_matrix`` a row is not its own positive.
+    """
+    order = np.argsort(gallery.product, kind="stable")
+    products = gallery.product[order]
+    first = np.searchsorted(products, queries.product, side="left")
+    sizes = np.searchsorted(products, queries.product, side="right") - first
+    sizes[queries.product < 0] = 0
+    query = np.repeat(np.arange(len(queries)), sizes)
+    starts = np.cumsum(sizes) - sizes
+    places = order[np.arange(len(query)) - starts[query] + first[query]]
+    if same_matrix:
+        other = gallery.rows[places] != queries.rows[query]
+        query, places = query[other], places[other]
+    sizes = np.bincount(query, minlength=len(queries))
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), places.astype(np.int64)
+
+
+def ordered_positives(
+    queries: VectorSet, gallery: VectorSet, metric: Metric, same_matrix: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """``offsets``, ``places`` and distances (P float64) of all positives; each query's by distance, ties by place."""
+    offsets, places = positive_pairs(queries, gallery, same_matrix)
+    query = np.repeat(np.arange(len(queries)), np.diff(offsets))
+    distances = pair_distances(queries.vectors, queries.rows[query], gallery.vectors, gallery.rows[places], metric)
+    order = np.lexsort((places, distances, query))
+    return offsets, places[order], distances[order]

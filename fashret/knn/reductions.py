@@ -1,0 +1,295 @@
+"""Reductions: what is found out about each row while all pairs go by.
+
+In: candidates. Out: the k nearest (:class:`KNearest`), the farthest (:class:`FarthestDistance`), the number of columns
+before given thresholds (:class:`RankCounters`) of every row. Each is one object with the same four methods:
+
+    part(start, stop)              the state of a block of rows
+    narrow(limits, pair, which)    which distances matter to these rows, as known so far
+    select(start, stop, …)         mark the candidates whose distance is needed
+    reduce(start, stop, …)         take in the distances of those that were marked
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from fashret.knn.bounds import float32_at_least, float32_at_most
+from fashret.knn.candidates import LEFT_TO_FINER, Candidates, Limits
+from fashret.knn.vectors import BlockPair
+
+NOWHERE = np.iinfo(np.int64).max  # number in an empty slot of a heap: after every row
+
+
+class Reduction(Protocol):
+    """What the scan of all pairs knows of a reduction."""
+
+    def part(self, start: int, stop: int) -> Reduction:
+        """The state of rows ``start`` … ``stop``, a view."""
+
+    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
+        """Widen the limits to what matters to the rows ``which`` of the pair."""
+
+    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """Mark what is undecided in rows ``start`` … ``stop`` of the candidates."""
+
+    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """Take in what is decided now."""
+
+
+class KNearest(NamedTuple):
+    """The k nearest so far of each row: heaps whose root is the worst. Empty slots: distance ∞, number NOWHERE."""
+
+    distances: NDArray[np.float64]  # n×k
+    numbers: NDArray[np.int64]  # n×k
+    same_matrix: bool  # a row does not find itself
+    other_products: bool  # a row does not find its own product
+
+    @classmethod
+    def empty(cls, rows: int, k: int, same_matrix: bool, other_products: bool = False) -> KNearest:
+        """Heaps of k empty slots."""
+        return cls(np.full((rows, k), np.inf), np.full((rows, k), NOWHERE), same_matrix, other_products)
+
+    def part(self, start: int, stop: int) -> KNearest:
+        """See :class:`Reduction`."""
+        return self._replace(distances=self.distances[start:stop], numbers=self.numbers[start:stop])
+
+    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
+        """See :class:`Reduction`."""
+        if not self.distances.shape[1]:
+            return limits
+        roots = float32_at_least(self.distances[which, 0])
+        unknown = np.isinf(roots)
+        seeds = np.full(len(which), self.distances.shape[1] + self.same_matrix)  # one may be the row itself
+        if self.other_products and unknown.any():
+            seeds += _of_product(pair.columns.product, pair.rows.product[which])
+        near = np.maximum(limits.near, np.where(unknown, -np.inf, roots)).astype(np.float32)
+        return limits._replace(near=near, seeds=np.where(unknown, seeds, limits.seeds).astype(np.int32))
+
+    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """See :class:`Reduction`."""
+        if self.distances.shape[1]:
+            _select_nearest(start, stop, pair, candidates, self)
+
+    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """See :class:`Reduction`."""
+        if self.distances.shape[1]:
+            _reduce_nearest(start, stop, pair, candidates, self)
+
+
+class FarthestDistance(NamedTuple):
+    """The largest distance so far of each row, n float64; 0 at the start."""
+
+    distances: NDArray[np.float64]
+
+    def part(self, start: int, stop: int) -> FarthestDistance:
+        """See :class:`Reduction`."""
+        return FarthestDistance(self.distances[start:stop])
+
+    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
+        """See :class:`Reduction`."""
+        known = self.distances[which]
+        return limits._replace(far=np.where(known > 0, float32_at_most(known), np.float32(-np.inf)))
+
+    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """See :class:`Reduction`."""
+        _select_farthest(start, stop, candidates, self.distances)
+
+    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """See :class:`Reduction`."""
+        _reduce_farthest(start, stop, candidates, self.distances)
+
+
+class RankCounters(NamedTuple):
+    """Thresholds of row i, ``offsets[i]:offsets[i + 1]``, and the columns counted before each so far.
+
+    A column is before a threshold if its distance is < ``low``, or ≤ ``high`` and its number < ``numbers``.
+    """
+
+    offsets: NDArray[np.int64]  # n+1
+    low: NDArray[np.float64]  # T, as the following
+    high: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    before: NDArray[np.int64]
+    before_in_category: NDArray[np.int64]
+    highest: NDArray[np.float64]  # n, the largest ``high`` of each row, −∞ without thresholds
+    same_matrix: bool  # a row does not count itself
+
+    @classmethod
+    def at(cls, offsets: NDArray, low: NDArray, high: NDArray, numbers: NDArray, *, same_matrix: bool) -> RankCounters:
+        """Counters of n rows, all 0."""
+        highest = np.full(len(offsets) - 1, -np.inf)
+        np.fmax.at(highest, np.repeat(np.arange(len(highest)), np.diff(offsets)), high)
+        before = np.zeros((2, len(low)), np.int64)
+        return cls(offsets, low, high, numbers, before[0], before[1], highest, same_matrix)
+
+    def part(self, start: int, stop: int) -> RankCounters:
+        """See :class:`Reduction`."""
+        return self._replace(offsets=self.offsets[start : stop + 1], highest=self.highest[start:stop])
+
+    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
+        """See :class:`Reduction`."""
+        return limits._replace(near=np.maximum(limits.near, float32_at_least(self.highest[which])))
+
+    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """See :class:`Reduction`."""
+        _select_counted(start, stop, pair, candidates, self)
+
+    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """See :class:`Reduction`."""
+        _reduce_counted(start, stop, pair, candidates, self)
+
+
+def _of_product(products: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of the products are each of those wanted; 0 for −1."""
+    ordered = np.sort(products)
+    count = np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted, side="left")
+    return np.where(wanted >= 0, count, 0)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def comes_before(distance: float, number: int, other_distance: float, other_number: int) -> bool:
+    """The order of a ranking: ascending distance, ties by the smaller number."""
+    return distance < other_distance or (distance == other_distance and number < other_number)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _replace_root(distances: NDArray, numbers: NDArray, distance: float, number: int) -> None:
+    """Put a pair in the place of a heap's root and let it sink."""
+    size, parent = distances.shape[0], 0
+    while True:
+        child = 2 * parent + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and comes_before(distances[child], numbers[child], distances[other], numbers[other]):
+            child = other
+        if not comes_before(distance, number, distances[child], numbers[child]):
+            break
+        distances[parent], numbers[parent] = distances[child], numbers[child]
+        parent = child
+    distances[parent], numbers[parent] = distance, number
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _may_find(row: tuple[int, int], column: tuple[int, int], same_matrix: bool, other_products: bool) -> bool:
+    """Whether a row may find a column, from the number and the product of both."""
+    itself = same_matrix and row[0] == column[0]
+    return not (itself or (other_products and row[1] >= 0 and row[1] == column[1]))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _select_nearest(start: int, stop: int, pair: BlockPair, candidates: Candidates, nearest: KNearest) -> None:
+    """Columns that may be nearer than the root; in an empty heap, than the k-th of those that surely are near."""
+    rows, offsets, columns, lower, upper, undecided, _ = candidates
+    roots, _, same_matrix, other_products = nearest
+    numbers, product = pair.columns.numbers, pair.columns.product
+    k = roots.shape[1]
+    for t in range(start, stop):
+        i, first, last = rows[t], offsets[t], offsets[t + 1]
+        own = (pair.rows.numbers[i], pair.rows.product[i])
+        near = roots[i, 0]
+        if near == np.inf:
+            worst, count = np.empty(last - first, np.float32), 0
+            for entry in range(first, last):
+                j = columns[entry]
+                worst[count] = upper[entry]
+                count += _may_find(own, (numbers[j], product[j]), same_matrix, other_products)
+            if count > k:
+                near = np.float64(np.partition(worst[:count], k - 1)[k - 1])
+        for entry in range(first, last):
+            j = columns[entry]
+            if lower[entry] <= near and _may_find(own, (numbers[j], product[j]), same_matrix, other_products):
+                undecided[entry] = True
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _reduce_nearest(start: int, stop: int, pair: BlockPair, candidates: Candidates, nearest: KNearest) -> None:
+    rows, offsets, columns, _, _, _, distances = candidates
+    numbers, product = pair.columns.numbers, pair.columns.product
+    for t in range(start, stop):
+        i = rows[t]
+        if i == LEFT_TO_FINER:
+            continue
+        heap, heap_numbers = nearest.distances[i], nearest.numbers[i]
+        own = (pair.rows.numbers[i], pair.rows.product[i])
+        for entry in range(offsets[t], offsets[t + 1]):
+            distance, j = distances[entry], columns[entry]
+            if distance <= heap[0]:  # false where it is not known
+                before = comes_before(distance, numbers[j], heap[0], heap_numbers[0])
+                allowed = _may_find(own, (numbers[j], product[j]), nearest.same_matrix, nearest.other_products)
+                if before and allowed:
+                    _replace_root(heap, heap_numbers, distance, numbers[j])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _select_farthest(start: int, stop: int, candidates: Candidates, farthest: NDArray[np.float64]) -> None:
+    """Columns that may be farther than what is known, and than the column that is surely farthest."""
+    for t in range(start, stop):
+        first, last = candidates.offsets[t], candidates.offsets[t + 1]
+        far = farthest[candidates.rows[t]]
+        for entry in range(first, last):
+            far = max(far, np.float64(candidates.lower[entry]))
+        for entry in range(first, last):
+            candidates.undecided[entry] |= candidates.upper[entry] >= far
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _reduce_farthest(start: int, stop: int, candidates: Candidates, farthest: NDArray[np.float64]) -> None:
+    for t in range(start, stop):
+        i = candidates.rows[t]
+        if i == LEFT_TO_FINER:
+            continue
+        for entry in range(candidates.offsets[t], candidates.offsets[t + 1]):
+            if candidates.distances[entry] > farthest[i]:
+                farthest[i] = candidates.distances[entry]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _own_column(pair: BlockPair, i: int, counters: RankCounters) -> int:
+    """The column that is row ``i`` itself, −1 if there is none."""
+    numbers = pair.columns.numbers
+    j = np.searchsorted(numbers, pair.rows.numbers[i]) if counters.same_matrix else len(numbers)
+    return j if j < len(numbers) and numbers[j] == pair.rows.numbers[i] else -1
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _select_counted(start: int, stop: int, pair: BlockPair, candidates: Candidates, counters: RankCounters) -> None:
+    """Columns that may be on either side of a threshold."""
+    for t in range(start, stop):
+        i, part = candidates.rows[t], slice(candidates.offsets[t], candidates.offsets[t + 1])
+        columns, undecided = candidates.columns[part], candidates.undecided[part]
+        lower, upper = candidates.lower[part], candidates.upper[part]
+        own = _own_column(pair, i, counters)
+        for p in range(counters.offsets[i], counters.offsets[i + 1]):
+            low, high = counters.low[p], counters.high[p]
+            for entry in range(len(columns)):
+                undecided[entry] |= (lower[entry] <= high) & (upper[entry] >= low) & (columns[entry] != own)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _reduce_counted(start: int, stop: int, pair: BlockPair, candidates: Candidates, counters: RankCounters) -> None:
+    for t in range(start, stop):
+        i, part = candidates.rows[t], slice(candidates.offsets[t], candidates.offsets[t + 1])
+        if i == LEFT_TO_FINER or counters.offsets[i] == counters.offsets[i + 1]:
+            continue
+        columns, upper, distances = candidates.columns[part], candidates.upper[part], candidates.distances[part]
+        counted, in_category = np.empty(len(columns), np.int32), np.empty(len(columns), np.int32)
+        own = _own_column(pair, i, counters)
+        for entry in range(len(columns)):
+            counted[entry] = columns[entry] != own
+            in_category[entry] = pair.columns.category[columns[entry]] == pair.rows.category[i]
+        for p in range(counters.offsets[i], counters.offsets[i + 1]):
+            low, high = counters.low[p], counters.high[p]
+            border = np.searchsorted(pair.columns.numbers, counters.numbers[p])
+            total, own_category = np.int32(0), np.int32(0)
+            for entry in range(len(columns)):  # without a branch, in numbers of 32 bits: vector instructions
+                tied = (distances[entry] <= high) & (columns[entry] < border)  # false where the distance is NaN
+                before = np.int32((upper[entry] < low) | (distances[entry] < low) | tied) & counted[entry]
+                total = np.int32(total + before)
+                own_category = np.int32(own_category + (before & in_category[entry]))
+            counters.before[p] += total
+            counters.before_in_category[p] += own_category

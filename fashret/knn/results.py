@@ -1,0 +1,143 @@
+"""What a search asks for and what it gives.
+
+In: nothing. Out: :class:`SearchSpec`, and the results of a search as named arrays; results of disjoint sets of queries
+merge into one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.knn.distance import Metric
+from fashret.knn.scan import WorkStats
+from fashret.knn.vectors import VectorSet
+from fashret.options import SearchOptions, parse_memory
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """What is asked of a search or a re-ranking.
+
+    ``k``: neighbours kept for each query. ``metric``: "cosine" or "euclidean" (squared). ``within``: "category"
+    searches only gallery rows of the query's category (none for a query in no category). ``same_matrix``: queries and
+    gallery are rows of one matrix; a row then never finds itself. ``exclude_same_product``: leaves out gallery rows
+    of the query's product (recommendations); contradicts ``positives``. ``positives``: whether to rank the gallery
+    rows of the query's product. ``memory``: budget in bytes. ``device``: where to compute. ``arithmetic``: "float32",
+    "int8" or "auto", what discards most pairs. ``stats``: counts the pairs computed. The last four change no result.
+    """
+
+    k: int = SearchOptions.k
+    metric: Metric = "cosine"
+    within: Literal["category"] | None = None
+    same_matrix: bool = False
+    exclude_same_product: bool = False
+    positives: bool = False
+    memory: int = parse_memory(SearchOptions.memory)
+    device: str = "cpu"
+    arithmetic: str = "auto"
+    stats: WorkStats = field(default_factory=WorkStats, compare=False)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest gallery rows of each query, nearest first.
+
+    ``rows``: Q×k int64, rows of the gallery's stored matrix (−1 where there are fewer than k).
+    ``distances``: Q×k float64 (NaN where there are fewer).
+    """
+
+    rows: NDArray[np.int64]
+    distances: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Positives:
+    """The exact rank of every positive of every query; query i's are ``offsets[i]:offsets[i + 1]``, nearest first.
+
+    ``offsets``: Q+1 int64. ``rows``: P int64, rows of the gallery's stored matrix. ``ranks``: P int64, 0 = first,
+    over the whole gallery; ``ranks_in_category``: P int64, over the gallery rows of the query's category (−1: the
+    positive is not in it, or the query is in no category). ``distances``: P float64.
+    """
+
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+    ranks_in_category: NDArray[np.int64]
+    distances: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, queries: int) -> Positives:
+        """No positives of any query."""
+        nothing = np.zeros(0, np.int64)
+        return cls(np.zeros(queries + 1, np.int64), nothing, nothing, nothing, np.zeros(0))
+
+    @property
+    def query(self) -> NDArray[np.int64]:
+        """P int64, the query of each positive."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+    def take(self, chosen: NDArray[np.bool_]) -> Positives:
+        """The positives of a mask of P."""
+        counts = np.bincount(self.query[chosen], minlength=len(self.offsets) - 1)
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        return Positives(offsets, *self._columns(chosen))
+
+    def of_query(self, query: int) -> Positives:
+        """The positives of one query, as if it were the only one."""
+        first, last = self.offsets[query], self.offsets[query + 1]
+        return Positives(np.array([0, last - first]), *self._columns(slice(first, last)))
+
+    def _columns(self, chosen: Any) -> list[Any]:
+        return [column[chosen] for column in (self.rows, self.ranks, self.ranks_in_category, self.distances)]
+
+
+class SearchResult(NamedTuple):
+    """What was found; no positives where none were asked for."""
+
+    neighbours: Neighbours
+    positives: Positives | None
+
+
+class CategoryPart(NamedTuple):
+    """One category: the indices of its queries and of its gallery rows in their sets, ascending."""
+
+    queries: NDArray[np.int64]
+    gallery: NDArray[np.int64]
+
+
+def categories_of(queries: VectorSet, gallery: VectorSet) -> Iterator[CategoryPart]:
+    """The categories that have queries."""
+    for category in np.unique(queries.category[queries.category >= 0]):
+        yield CategoryPart(np.flatnonzero(queries.category == category), np.flatnonzero(gallery.category == category))
+
+
+def merge_results(
+    count: int, spec: SearchSpec, parts: Sequence[tuple[NDArray[np.int64], SearchResult]]
+) -> SearchResult:
+    """The results of all ``count`` queries from those of disjoint sets of them; a query in no set found nothing.
+
+    Parameters
+    ----------
+    parts
+        The indices of some queries, and what was found for them.
+    """
+    rows, distances = np.full((count, spec.k), -1), np.full((count, spec.k), np.nan)
+    for asked, (found, _) in parts:
+        rows[asked], distances[asked] = found.rows, found.distances
+    if not spec.positives:
+        return SearchResult(Neighbours(rows, distances), None)
+    each = [(asked, positives) for asked, (_, positives) in parts if positives is not None]
+    none = Positives.none(0)
+    query = np.concatenate([none.rows, *(asked[positives.query] for asked, positives in each)])
+    order = np.argsort(query, kind="stable")
+    columns = [
+        np.concatenate([getattr(none, name), *(getattr(positives, name) for _, positives in each)])[order]
+        for name in ("rows", "ranks", "ranks_in_category", "distances")
+    ]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(query, minlength=count))]).astype(np.int64)
+    return SearchResult(Neighbours(rows, distances), Positives(offsets, *columns))

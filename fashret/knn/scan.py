@@ -1,0 +1,199 @@
+"""The scan: every query with every gallery row, tile by tile, shown to the reductions.
+
+In: vector sets, reductions, block sizes, a filter. Out: the reductions' results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fashret.console import progress
+from fashret.knn.candidates import LEFT_TO_FINER, Candidates, Limits, leave_to_finer, rescore
+from fashret.knn.cpu_filter import cpu_filter
+from fashret.knn.memory import FilterNeeds, SearchPlan, SquarePlan
+from fashret.knn.reductions import Reduction
+from fashret.knn.threads import over_rows
+from fashret.knn.torch_filter import TorchFilter
+from fashret.knn.vectors import Block, BlockPair, VectorSet, load_all, load_block, load_blocks
+
+Arrays = dict[str, NDArray[Any]]
+
+FINER_ROWS = 1024  # rows looked at again at a time in finer arithmetic
+UNDECIDED = 1 / 12  # share of a row's pairs at which finer products are cheaper than distances one by one
+
+
+class ResumeStore(Protocol):
+    """Where arrays are kept under a name, so that an interrupted run can be resumed; fashret.files.resume has one."""
+
+    def load(self, name: str) -> Arrays:
+        """The arrays kept under a name; none if there are none."""
+
+    def offer(self, name: str, arrays: Arrays) -> None:
+        """Arrays to keep under a name, in place of those before; may be declined."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of one scan of all rows, under its name: arrays that are filled in place."""
+
+    store: ResumeStore
+    name: str
+    state: Arrays
+
+    def load(self) -> int:
+        """Take up what was kept; the number of rows done, 0 if nothing was."""
+        found = self.store.load(self.name)
+        for name, array in self.state.items() if found else ():
+            array[:] = found[name]
+        return int(found["done"]) if found else 0
+
+    def offer(self, done: int) -> None:
+        """Keep the state, all pairs with one of the first ``done`` rows being compared."""
+        self.store.offer(self.name, {**self.state, "done": np.array(done)})
+
+
+@dataclass
+class WorkStats:
+    """Pairs decided, either way round, by arithmetic ("int8", "float32", "definition")."""
+
+    pairs: dict[str, int] = field(default_factory=dict)
+
+    def add(self, arithmetic: str, pairs: int) -> None:
+        """Count pairs."""
+        self.pairs[arithmetic] = self.pairs.get(arithmetic, 0) + pairs
+
+
+class Filter(FilterNeeds, Protocol):
+    """What finds the pairs of a tile that matter."""
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of its arithmetics, coarse first."""
+
+    def candidates(
+        self, level: int, rows: Block, columns: Block, which: NDArray[np.int64], limits: tuple[Limits, Limits | None]
+    ) -> Iterator[Candidates]:
+        """Pairs of the rows ``which`` with all columns that matter to a row, or to a column if it has limits."""
+
+
+def choose_filter(device: str, arithmetic: str, multiplications: int) -> Filter:
+    """The filter for a device; "torch" as arithmetic takes the GPU's way wherever it is."""
+    if arithmetic == "torch" or device.startswith("cuda"):
+        return TorchFilter(torch.device(device))
+    return cpu_filter(arithmetic, multiplications)
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """Shows pairs to reductions; ``k``: neighbours that a row looks for."""
+
+    filter: Filter
+    stats: WorkStats
+    k: int
+
+    def scan(
+        self, queries: VectorSet, gallery: VectorSet, reductions: Sequence[Reduction], sizes: SearchPlan, cosine: bool
+    ) -> None:
+        """Show every pair of query and gallery row, once."""
+        groups = range(0, len(queries), sizes.held)
+        with progress(len(groups) * len(gallery), "search", "gallery rows") as advance:
+            for first in groups:
+                rows = load_block(queries, first, min(first + sizes.held, len(queries)), cosine)
+                mine = [reduction.part(rows.start, rows.stop) for reduction in reductions]
+                for columns in load_blocks(gallery, sizes.tile_columns, cosine):
+                    for start in range(0, len(rows), sizes.tile_rows):
+                        which = np.arange(start, min(start + sizes.tile_rows, len(rows)))
+                        self._compare(rows, columns, which, mine)
+                    advance(len(columns))
+
+    def scan_square(
+        self,
+        sets: Sequence[VectorSet],
+        reductions: Sequence[Reduction],
+        sizes: SquarePlan,
+        cosine: bool,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """Show every pair of rows of all sets, either way round; each tile is computed once.
+
+        With a checkpoint, pairs with a row that was done before are left out, and the state is kept block by block.
+        """
+        total = sum(len(vectors) for vectors in sets)
+        done = checkpoint.load() if checkpoint else 0
+        pairs, left = total * (total + 1) // 2, (total - done) * (total - done + 1) // 2
+        with progress(pairs, "neighbours of all rows", "pairs", done=pairs - left) as advance:
+            held = list(load_all(sets, sizes.size, cosine, done)) if sizes.hold else []
+            for rows in held or load_all(sets, sizes.size, cosine, done):
+                later = [block for block in held if block.start >= rows.start]
+                mine = [reduction.part(rows.start, rows.stop) for reduction in reductions]
+                for columns in later or load_all(sets, sizes.size, cosine, rows.start):
+                    if columns.start == rows.start:
+                        self._compare(rows, columns, np.arange(len(rows)), mine)
+                        advance(len(rows) * (len(rows) + 1) // 2)
+                        continue
+                    others = [reduction.part(columns.start, columns.stop) for reduction in reductions]
+                    self._compare(rows, columns, np.arange(len(rows)), mine, others)
+                    advance(len(rows) * len(columns))
+                if checkpoint:
+                    checkpoint.offer(rows.start + len(rows))
+
+    def _compare(
+        self,
+        rows: Block,
+        columns: Block,
+        which: NDArray[np.int64],
+        reductions: Sequence[Reduction],
+        of_columns: Sequence[Reduction] = (),
+        level: int = 0,
+    ) -> None:
+        """Show a tile: the rows ``which`` with all columns, to reductions of the rows and perhaps of the columns."""
+        pair = BlockPair(rows.data, columns.data, rows.cosine)
+        every = np.arange(len(columns))
+        limits = _limits(reductions, pair, which), _limits(of_columns, pair.turned, every) if of_columns else None
+        left, left_columns = np.zeros(len(rows), np.bool_), np.zeros(len(columns), np.bool_)
+        for found in self.filter.candidates(level, rows, columns, which, limits):
+            if of_columns:
+                left_columns[self._settle(pair.turned, found.turned(len(columns)), of_columns, level)] = True
+            left[self._settle(pair, found, reductions, level)] = True
+        self.stats.add(self.filter.levels[level], (2 if of_columns else 1) * len(which) * len(columns))
+        for one, other, again, theirs in (
+            (rows, columns, left, reductions),
+            (columns, rows, left_columns, of_columns),
+        ):
+            waiting = np.flatnonzero(again)
+            for first in range(0, len(waiting), FINER_ROWS):
+                self._compare(one, other, waiting[first : first + FINER_ROWS], theirs, level=level + 1)
+
+    def _settle(
+        self, pair: BlockPair, candidates: Candidates, reductions: Sequence[Reduction], level: int
+    ) -> NDArray[np.int64]:
+        """Decide about candidates; returns the rows that are left to finer arithmetic."""
+        rows = candidates.rows.copy()
+        most = int(UNDECIDED * len(pair.columns.numbers)) + 2 * self.k
+        finest = level + 1 == len(self.filter.levels)
+
+        def settle(start: int, stop: int) -> int:
+            for reduction in reductions:
+                reduction.select(start, stop, pair, candidates)
+            if not finest:
+                leave_to_finer(start, stop, candidates, most)
+            rescored = rescore(start, stop, pair, candidates)
+            for reduction in reductions:
+                reduction.reduce(start, stop, pair, candidates)
+            return rescored
+
+        self.stats.add("definition", sum(over_rows(settle, len(rows))))
+        return rows[candidates.rows == LEFT_TO_FINER]
+
+
+def _limits(reductions: Sequence[Reduction], pair: BlockPair, which: NDArray[np.int64]) -> Limits:
+    limits = Limits.nothing(len(which))
+    for reduction in reductions:
+        limits = reduction.narrow(limits, pair, which)
+    return limits

@@ -1,0 +1,151 @@
+"""Vectors of a search: selections of rows of stored matrices, read block by block.
+
+In: a :class:`VectorSet`, a selection of rows of a stored matrix. Out: :class:`Block` after block, checked, as the
+definition of a distance needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.knn.distance import frozen, squares_of_rows
+from fashret.knn.threads import over_rows
+
+NO_LENGTH = 1e-36  # sum of squares below which a vector has no cosine
+LONGEST = 1e36  # largest sum of squares that the float32 bounds can hold (euclidean)
+NAMED_ROWS = 5  # bad rows named in a message
+
+
+@dataclass(frozen=True)
+class VectorSet:
+    """Queries or gallery: a selection of rows of one stored matrix.
+
+    ``vectors``: M×D float32 or float16, an array or ``numpy.memmap`` (the whole file). ``rows``: n int64, the selected
+    rows, strictly ascending. ``product``, ``category``: n int64 codes that queries and gallery share; −1: unlabelled,
+    in no category. ``name``: what messages call it, e.g. the file's name.
+    """
+
+    vectors: NDArray
+    rows: NDArray[np.int64]
+    product: NDArray[np.int64]
+    category: NDArray[np.int64]
+    name: str = "vectors"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def width(self) -> int:
+        """D, the length of a vector."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether blocks are views of the stored matrix: contiguous float32 rows without gaps."""
+        return self.vectors.dtype == np.float32 and self.vectors.flags.c_contiguous and without_gaps(self.rows)
+
+    def take(self, index: NDArray) -> VectorSet:
+        """A part of the selection; ``index`` ascending."""
+        return VectorSet(self.vectors, self.rows[index], self.product[index], self.category[index], self.name)
+
+
+class BlockData(NamedTuple):
+    """A block of n rows as the definition of a distance needs them."""
+
+    vectors: NDArray[np.float32]  # n×D, read-only
+    squares: NDArray[np.float64]  # n, sums of squares by definition
+    numbers: NDArray[np.int64]  # n, ascending; they break ties and tell a row from itself
+    product: NDArray[np.int64]  # n
+    category: NDArray[np.int64]  # n
+
+
+class BlockPair(NamedTuple):
+    """Two blocks that are compared: each row of the one with each row ("column") of the other."""
+
+    rows: BlockData
+    columns: BlockData
+    cosine: bool
+
+    @property
+    def turned(self) -> BlockPair:
+        """The same with rows and columns exchanged."""
+        return BlockPair(self.columns, self.rows, self.cosine)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Adjoining rows of a selection, ``start`` … ``stop`` in its count; ``forms``: rounded, by arithmetic."""
+
+    start: int
+    stop: int
+    data: BlockData
+    cosine: bool
+    forms: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, first_number: int | None = None) -> Block:
+    """Rows ``start`` … ``stop`` of the selection.
+
+    In ties they count by their row in the stored matrix; with ``first_number`` by their index in the selection, counted
+    from that number.
+
+    Raises
+    ------
+    FashretError
+        If a vector has NaN or infinite values, or (cosine) no length; names the rows.
+    """
+    rows = vectors.rows[start:stop]
+    stored = frozen(vectors.vectors[rows[0] : rows[-1] + 1] if without_gaps(rows) else vectors.vectors[rows])
+    squares = np.empty(len(rows))
+    over_rows(squares_of_rows, len(rows), stored, squares)
+    _check(vectors.name, rows, squares, cosine)
+    numbers, first = rows, start
+    if first_number is not None:
+        first = first_number + start
+        numbers = np.arange(first, first + len(rows))
+    data = BlockData(stored, squares, numbers, vectors.product[start:stop], vectors.category[start:stop])
+    return Block(first, first + len(rows), data, cosine)
+
+
+def load_blocks(vectors: VectorSet, size: int, cosine: bool) -> Iterator[Block]:
+    """The whole selection in blocks of ``size``."""
+    for start in range(0, len(vectors), size):
+        yield load_block(vectors, start, min(start + size, len(vectors)), cosine)
+
+
+def load_all(sets: Sequence[VectorSet], size: int, cosine: bool, first: int = 0) -> Iterator[Block]:
+    """The rows of all sets, numbered through, in blocks of ``size``, from row ``first`` on."""
+    number = 0
+    for vectors in sets:
+        for start in range(max(0, first - number), len(vectors), size):
+            yield load_block(vectors, start, min(start + size, len(vectors)), cosine, number)
+        number += len(vectors)
+
+
+def without_gaps(rows: NDArray[np.int64]) -> bool:
+    """Whether ascending rows follow each other one by one."""
+    return bool(len(rows)) and bool(rows[-1] - rows[0] + 1 == len(rows))
+
+
+def _check(name: str, rows: NDArray[np.int64], squares: NDArray[np.float64], cosine: bool) -> None:
+    faults = {
+        "hold NaN or infinite values": ~np.isfinite(squares),
+        "have length 0, so that they have no cosine": (squares < NO_LENGTH) & cosine,
+        "are longer than 1e18": (squares > LONGEST) & (not cosine) & np.isfinite(squares),
+    }
+    for fault, bad in faults.items():
+        if bad.any():
+            named = ", ".join(str(row) for row in rows[bad][:NAMED_ROWS])
+            more = f" and {bad.sum() - NAMED_ROWS} more nearby" if bad.sum() > NAMED_ROWS else ""
+            raise FashretError(
+                f"{name}: vectors of rows {named}{more} {fault}; embed these rows again or leave them out"
+            )

@@ -1,0 +1,89 @@
+"""How much memory a re-ranking takes, and how long it may take, before it begins.
+
+In: both sets and what is asked for. Out: an :class:`Estimate`. Memory is counted; time follows from the number of
+products and the speed at which this machine makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from fashret.knn import SearchSpec, VectorSet
+from fashret.knn.memory import least_for_search, least_for_square
+from fashret.knn.positives import positive_pairs
+from fashret.knn.quantise import seconds_per_product
+from fashret.knn.results import categories_of
+from fashret.knn.scan import choose_filter
+from fashret.reranking.union import Union
+
+BLOCK = 4096  # rows of the largest block that is compared with another
+BYTES_PER_ENTRY = 48  # of one entry of a neighbour list while the lists are sorted and put together
+BYTES_PER_MEMBER = 28  # of one member of an expanded set while the weights are made
+MEMBERS = 1.5  # members of an expanded set for each entry of a list; embeddings of products have fewer
+OTHER_WORK = 1.5  # seconds in all per second of products
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a re-ranking takes.
+
+    ``rows``: N of the largest run. ``products``: multiplications of all runs. ``memory``: the likely peak, bytes.
+    ``least``: the smallest budget that would do, bytes.
+    """
+
+    rows: int
+    products: int
+    memory: int
+    least: int
+
+    @property
+    def seconds(self) -> float:
+        """Roughly how long it takes on the CPU."""
+        return OTHER_WORK * self.products * seconds_per_product()
+
+
+def estimate(queries: VectorSet, gallery: VectorSet, spec: SearchSpec, list_length: int) -> Estimate:
+    """Count the work and the memory of k-reciprocal re-ranking with neighbour lists of a length, the row included."""
+    sizes, least = [], 0
+    for asked, of_gallery, wanted in _runs(queries, gallery, spec):
+        union = Union.of(asked, of_gallery, spec.same_matrix)
+        sizes.append(len(union))
+        least = max(least, _for_search(asked, of_gallery, wanted), _for_lists(union, spec, list_length))
+    rows = max(sizes, default=0)
+    entries = rows * min(list_length, rows)
+    lists, sets = entries * BYTES_PER_ENTRY, int(entries * (20 + MEMBERS * BYTES_PER_MEMBER))
+    tile = min(rows, BLOCK)
+    blocks = 2 * tile * (9 * queries.width + 8 * tile)
+    searched = len(queries) * (9 * queries.width + 32 * spec.k) + blocks
+    memory = min(spec.memory, max(lists + blocks, sets + spec.memory // 4, searched))
+    least = max(least, lists, sets)
+    products = sum(size * size for size in sizes) * gallery.width // 2
+    return Estimate(rows, products, max(memory, lists, sets), least)
+
+
+def _runs(
+    queries: VectorSet, gallery: VectorSet, spec: SearchSpec
+) -> Iterator[tuple[VectorSet, VectorSet, SearchSpec]]:
+    """What is re-ranked by itself: everything, each category, or both."""
+    if spec.within is None:
+        yield queries, gallery, spec
+        spec = replace(spec, k=1)  # then the categories only give ranks
+    if spec.within == "category" or spec.positives:
+        for part in categories_of(queries, gallery):
+            yield queries.take(part.queries), gallery.take(part.gallery), spec
+
+
+def _for_search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> int:
+    """The least memory that the plain search of a run takes."""
+    if not len(queries) or not len(gallery):
+        return 0
+    positives = len(positive_pairs(queries, gallery, spec.same_matrix)[1]) if spec.positives else 0
+    needs = choose_filter(spec.device, "auto", len(queries) * len(gallery) * queries.width)
+    return least_for_search(queries, gallery, spec.k, 16 * len(queries) * spec.k + 80 * positives, needs)
+
+
+def _for_lists(union: Union, spec: SearchSpec, list_length: int) -> int:
+    """The least memory that the neighbour lists of a run take while they are made."""
+    needs = choose_filter(spec.device, "auto", len(union) ** 2 * union.sets[0].width // 2)
+    return least_for_square(union.sets, len(union) * (32 * list_length + 8), needs)

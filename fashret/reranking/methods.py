@@ -1,0 +1,71 @@
+"""Re-rankers: name → builder. To add one, write a module with a function of the same form and one entry here.
+
+In: the options of `fashret rerank`. Out: a :class:`Reranker`. Modules are imported when they are chosen, so that help
+can list the names without loading numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fashret.errors import FashretError
+
+if TYPE_CHECKING:
+    from fashret.options import RerankOptions
+    from fashret.reranking.by_category import Method
+
+
+@dataclass(frozen=True)
+class Reranker:
+    """A re-ranking that is ready to run.
+
+    ``settings``: what the result depends on, as files record it. ``metric``: of the distances that it searches by.
+    ``list_length``: of the neighbour lists of all rows that it makes; 0 = none.
+    """
+
+    run: Method
+    settings: dict[str, Any]
+    metric: str
+    list_length: int = 0
+
+
+def _k_reciprocal(options: RerankOptions) -> Reranker:
+    from fashret.reranking.k_reciprocal import KReciprocal, rerank
+    from fashret.reranking.single_query import rerank_single
+
+    how = KReciprocal(options.k1, options.k2, options.lam)
+    settings = {"k1": how.k1, "k2": how.k2, "lambda": how.weight, "per_query": options.per_query}
+
+    def run(queries: Any, gallery: Any, spec: Any, keep: Any = None) -> Any:
+        return (rerank_single if options.per_query else rerank)(queries, gallery, spec, how, keep)
+
+    return Reranker(run, settings, "euclidean", how.list_length)
+
+
+def _expansion(options: RerankOptions, weighted: bool) -> Reranker:
+    from fashret.reranking.query_expansion import Expansion, rerank_expanded
+
+    how = Expansion(options.neighbours, options.alpha if weighted else 0.0)
+
+    def run(queries: Any, gallery: Any, spec: Any, keep: Any = None) -> Any:
+        return rerank_expanded(queries, gallery, spec, how)
+
+    return Reranker(run, {"neighbours": how.neighbours, "alpha": how.alpha}, "cosine")
+
+
+METHODS: dict[str, Callable[[RerankOptions], Reranker]] = {
+    "k-reciprocal": _k_reciprocal,
+    "aqe": partial(_expansion, weighted=False),
+    "alpha-qe": partial(_expansion, weighted=True),
+}
+
+
+def find_method(options: RerankOptions) -> Reranker:
+    """The re-ranker that the options name."""
+    if options.method not in METHODS:
+        *first, last = METHODS
+        raise FashretError(f"--method {options.method}: expected {', '.join(first)} or {last}")
+    return METHODS[options.method](options)

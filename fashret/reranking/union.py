@@ -1,0 +1,78 @@
+"""Queries and gallery as one set of rows that are compared with each other.
+
+In: a set of queries and one of gallery. Out: a :class:`Union`, in which every row has a number and a row that is both
+query and gallery exists once, and the defined distances of pairs of numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.knn import VectorSet
+from fashret.knn.distance import pair_distances, squared_norms
+
+ROWS_AT_ONCE = 1 << 12  # rows whose squares are summed in one call
+
+
+@dataclass(frozen=True)
+class Union:
+    """The N rows that are compared with each other: queries and gallery together, a row that is both only once.
+
+    ``sets``: what is numbered 0 … N−1, in this order. ``query``, ``gallery``: Q and G int64, ascending, the numbers of
+    the queries and of the gallery rows. ``own``: Q int64, each query's index in the gallery, −1 if it is not in it.
+    """
+
+    sets: tuple[VectorSet, ...]
+    query: NDArray[np.int64]
+    gallery: NDArray[np.int64]
+    own: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, queries: VectorSet, gallery: VectorSet, same_matrix: bool) -> Union:
+        """Rows of one matrix in its order, else queries before gallery."""
+        count = len(queries)
+        if not same_matrix:
+            numbers = np.arange(count + len(gallery))
+            return cls((queries, gallery), numbers[:count], numbers[count:], np.full(count, -1))
+        rows = np.union1d(queries.rows, gallery.rows)
+        nothing = np.full(len(rows), -1, np.int64)
+        both = VectorSet(gallery.vectors, rows, nothing, nothing, gallery.name)
+        own = np.searchsorted(gallery.rows, queries.rows)
+        found = np.append(gallery.rows, -1)[own] == queries.rows
+        query, of_gallery = np.searchsorted(rows, queries.rows), np.searchsorted(rows, gallery.rows)
+        return cls((both,), query, of_gallery, np.where(found, own, -1))
+
+    def __len__(self) -> int:
+        return sum(len(vectors) for vectors in self.sets)
+
+    @cached_property
+    def _squares(self) -> list[NDArray[np.float64]]:
+        """Sums of squares of the rows of each set, a part at a time."""
+        return [
+            np.concatenate([np.zeros(0), *(squared_norms(vectors.vectors[rows]) for rows in _parts(vectors.rows))])
+            for vectors in self.sets
+        ]
+
+    def distances(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Squared Euclidean distance, as defined, of each pair of numbers: P float64."""
+        out = np.empty(len(first))
+        border = len(self.sets[0])
+        kind = 2 * (first >= border) + (second >= border)
+        for one, left in enumerate(self.sets):
+            for other, right in enumerate(self.sets):
+                chosen = np.flatnonzero(kind == 2 * one + other)
+                index, others = first[chosen] - one * border, second[chosen] - other * border
+                squares = self._squares[one][index], self._squares[other][others]
+                rows, other_rows = left.rows[index], right.rows[others]
+                out[chosen] = pair_distances(left.vectors, rows, right.vectors, other_rows, "euclidean", squares)
+        return out
+
+
+def _parts(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]

@@ -1,1 +1,0 @@
-"""Pure functions on arrays: distances, neighbours, re-ranking, scores."""
