@@ -24,7 +24,7 @@ from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.conftest import make_rows
 from tests.dataset_case import photo, plain, write
-from tests.test_datasets_street2shop import root as street2shop  # noqa: F401
+from tests.datasets.test_street2shop import root as street2shop  # noqa: F401
 
 NAMES = manifest_names()
 

@@ -28,7 +28,7 @@ from fashret.models.settings import ModelSettings
 from fashret.options import EmbedOptions
 from fashret.stages import embed
 from tests.conftest import jpeg, make_rows, write_crops
-from tests.test_files_models import full_disk
+from tests.files.test_models import full_disk
 from tests.training_case import SIDE, add_tiny_backbone, embed_in_process, in_fresh_process
 
 

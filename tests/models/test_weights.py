@@ -24,8 +24,8 @@ from fashret.models.checkpoints import read_checkpoint
 from fashret.models.network import build
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import imagenet_file, published, start
-from tests.test_models_backbones import published as published_shapes
-from tests.test_models_backbones import published_resnet
+from tests.models.test_backbones import published as published_shapes
+from tests.models.test_backbones import published_resnet
 
 OSNET = ModelSettings(backbone="osnet_x0_25", weights="none", height=32, width=32)
 RESNET = dataclasses.replace(OSNET, backbone="resnet18")

@@ -97,7 +97,7 @@ DRIVER = """
 import os, pathlib, sys
 import torch
 from fashret.loading.processes import together
-from tests.test_processes import kill_one_rank
+from tests.loading.test_processes import kill_one_rank
 from tests.training_case import train_in_process, embed_in_process
 crops, folder = map(pathlib.Path, sys.argv[1:])
 first = os.environ["TORCHELASTIC_RESTART_COUNT"] == "0"
@@ -110,7 +110,7 @@ with together(torch.device("cpu")):  # once for both stages
 def test_torchrun_starts_again_and_resumes(crops: Path, tmp_path: Path) -> None:
     (tmp_path / "driver.py").write_text(DRIVER)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*command, str(tmp_path / "driver.py"), str(crops), str(tmp_path)],
         capture_output=True, text=True, timeout=300, env=environment,

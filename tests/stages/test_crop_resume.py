@@ -20,7 +20,7 @@ from fashret.files.spool import Spool, spool_path
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.dataset_case import write
-from tests.test_crop import content
+from tests.stages.test_crop import content
 
 PHOTOS = 40
 KILLS = 14

@@ -25,7 +25,7 @@ from fashret.models.embedder import Embedder
 from fashret.report.curves import draw_curves
 from fashret.stages import train
 from tests.conftest import invoke, make_rows, write_crops
-from tests.test_files_models import full_disk
+from tests.files.test_models import full_disk
 from tests.training_case import (
     TRAIN_PRODUCTS,
     add_tiny_backbone,

@@ -14,13 +14,13 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role, Rows, storable
 from fashret.options import CropOptions
 from tests.dataset_case import photo, write
-from tests.test_datasets_coco import root as coco  # noqa: F401
-from tests.test_datasets_deepfashion import inshop  # noqa: F401
-from tests.test_datasets_deepfashion import root as deepfashion  # noqa: F401
-from tests.test_datasets_deepfashion2 import root as deepfashion2  # noqa: F401
-from tests.test_datasets_lookbench import root as lookbench  # noqa: F401
-from tests.test_datasets_pairs import mpv, mvc, worn_flat  # noqa: F401
-from tests.test_datasets_street2shop import root as street2shop  # noqa: F401
+from tests.datasets.test_coco import root as coco  # noqa: F401
+from tests.datasets.test_deepfashion2 import root as deepfashion2  # noqa: F401
+from tests.datasets.test_deepfashion_consumer_to_shop import inshop  # noqa: F401
+from tests.datasets.test_deepfashion_consumer_to_shop import root as deepfashion  # noqa: F401
+from tests.datasets.test_lookbench import root as lookbench  # noqa: F401
+from tests.datasets.test_pairs import mpv, mvc, worn_flat  # noqa: F401
+from tests.datasets.test_street2shop import root as street2shop  # noqa: F401
 
 
 @pytest.fixture

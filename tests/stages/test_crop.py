@@ -270,7 +270,7 @@ def test_an_interrupted_command_leaves_no_final_name_and_resumes(
 ) -> None:
     output = tmp_path / "out.h5"
     command = [sys.executable, "-m", "fashret", "crop", str(many), "-o", str(output), "--workers", "1", *SIZE]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         while not (
             spool_path(output).exists() and spool_path(output).stat().st_size > 500_000

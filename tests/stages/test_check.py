@@ -20,7 +20,7 @@ from fashret.options import CropOptions
 from fashret.stages import check
 from tests.conftest import make_rows
 from tests.dataset_case import photo, write
-from tests.test_datasets_street2shop import root as street2shop  # noqa: F401
+from tests.datasets.test_street2shop import root as street2shop  # noqa: F401
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
