@@ -5,13 +5,14 @@ VENV := .venv
 DEMO := demo
 BIN := $(VENV)/bin
 TESTFLAGS ?=
+MINUTES ?= 5
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint check bench clean
+.PHONY: help setup demo test test-slow fuzz lint check bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/installed  ## make .venv with fashret and everything it needs
 
@@ -47,8 +48,14 @@ $(DEMO)/ranking.h5: $(DEMO)/catalogue.emb.h5
 $(DEMO)/reranked.h5: $(DEMO)/ranking.h5
 	fashret rerank $< -o $@ --resume
 
-test: $(VENV)/installed  ## run all tests
-	$(BIN)/python -m pytest $(TESTFLAGS)
+test: $(VENV)/installed  ## run the tests, but for the slow ones
+	$(BIN)/python -m pytest -m 'not slow' $(TESTFLAGS)
+
+test-slow: $(VENV)/installed  ## run the slow tests
+	$(BIN)/python -m pytest -m slow $(TESTFLAGS)
+
+fuzz: $(VENV)/installed  ## test on fresh examples (MINUTES=5, SEED=a fresh one)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/installed  ## check form and types
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +20,11 @@ from fashret.cli import main
 from fashret.files import embeddings, hdf5
 from fashret.files.columns import Rows, text_array
 from fashret.files.crops import KIND, append_crops, create_crops
+
+# Examples are the same every time, so a test passes always or never; `make fuzz` draws fresh ones (tests/fuzz.py).
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("fuzz", deadline=None, derandomize=False, database=None, print_blob=False)
+hypothesis.settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +47,14 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Torch's random numbers start over for each test, before its fixtures: no test depends on those run before it."""
+    import torch
+
+    torch.manual_seed(0)
 
 
 @pytest.fixture

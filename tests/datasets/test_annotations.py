@@ -52,6 +52,7 @@ TOKENS = st.sampled_from([
 DAMAGE = st.tuples(st.floats(0, 1), st.integers(0, 12), TOKENS | st.binary(max_size=4))  # where, removed, put there
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", READERS)
 def test_damaged_files_give_sound_rows_or_one_line(name: str, request: pytest.FixtureRequest) -> None:
     root: Path = request.getfixturevalue(name)
