@@ -1,11 +1,16 @@
-"""Imports run downward only: cli → stages → (datasets, demo, learning, models, report, reranking, knn) → files →
-ground."""
+"""The form of the package: which way imports run, how deep, how long things are, what is documented, what is tested.
+
+Imports run downward only: cli → stages → (datasets, demo, learning, models, report, reranking, knn) → files → ground. The
+limits and the lists of exceptions only ever shrink: a test fails where one names what is within the limit again.
+"""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +54,74 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
 }
 HDF5_AND_WEIGHTS = {"h5py", "safetensors"}
 
+CHAIN = 17  # modules in the deepest chain of imports
+LINES = 300  # of a module
+LONG = {"cli.py", "options.py"}  # all commands and all options in one place
+TOO_LONG = {
+    "datasets/annotations.py",
+    "learning/loop.py",
+    "learning/losses.py",
+    "report/score_tables.py",
+    "report/sections.py",
+    "report/tables.py",
+    "stages/crop.py",
+    "stages/embed.py",
+}
+PARAMETERS = 6  # of a function, but for compiled ones, which take arrays and no objects
+COMPILED = {"njit", "jit", "guvectorize", "vectorize", "cfunc", "intrinsic", "overload"}
+TOO_WIDE = {
+    "cli.py search",
+    "datasets/annotations.py add",
+    "datasets/deepfashion2.py _add_item",
+    "demo/accessories.py bag",
+    "demo/upper.py coat",
+    "demo/upper.py dress",
+    "learning/batches.py epoch_batches",
+    "report/row_picture.py _place",
+    "retrieval/final_order.py settle",
+    "retrieval/neighbours.py all_neighbours",
+    "retrieval/neighbours.py count_before",
+    "retrieval/neighbours.py search",
+    "retrieval/reranking.py settle_overlaps",
+    "stages/crop.py _summary",
+    "stages/search_photo.py run",
+}
+UNDOCUMENTED = {
+    "files/columns.py RowFile.box",
+    "files/columns.py RowFile.categories",
+    "files/columns.py RowFile.crop_id",
+    "files/columns.py RowFile.domain",
+    "files/columns.py RowFile.product",
+    "files/columns.py RowFile.role",
+    "files/columns.py RowFile.source",
+    "files/rankings.py Ranking.distance",
+    "files/rankings.py Ranking.gallery_row",
+    "files/rankings.py Ranking.query_row",
+    "learning/losses.py Center.forward",
+    "learning/losses.py Library.forward",
+    "learning/losses.py Loss.needs_classifier",
+    "learning/losses.py Loss.needs_pairs",
+    "learning/losses.py Vectors.forward",
+    "models/backbones.py TimmBackbone.forward",
+    "models/embedder.py Part.settings",
+    "models/osnet.py ConvLayer.forward",
+    "models/osnet.py Gate.forward",
+    "models/osnet.py LightLayer.forward",
+    "models/osnet.py LinearLayer.forward",
+    "models/osnet.py OmniScaleBlock.forward",
+    "models/osnet.py OmniScaleBlock.streams",
+    "models/poolings.py GeM.forward",
+    "models/poolings.py Pool.extra_repr",
+    "models/poolings.py Pool.forward",
+    "models/small.py Block.forward",
+    "models/small.py SmallNet.forward",
+    "report/pictures.py CropPictures.image",
+    "report/pictures.py PhotoPictures.image",
+    "retrieval/guests.py forget",
+    "retrieval/guests.py leave",
+    "retrieval/guests.py scratch_for",
+}
+
 
 def imports(path: Path) -> set[str]:
     """Full names of everything a module imports, wherever in it."""
@@ -65,7 +138,163 @@ def imports(path: Path) -> set[str]:
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def name_of(path: Path) -> str:
+    """fashret/files/hdf5.py → fashret.files.hdf5, fashret/files/__init__.py → fashret.files."""
+    return ".".join(("fashret", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def place_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def run_on_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run when a module is imported: none in functions, none for type checkers alone."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from run_on_import(node.orelse)
+            continue
+        for inner in ("body", "orelse", "finalbody"):
+            yield from run_on_import(getattr(node, inner, []))
+        for handler in getattr(node, "handlers", []):
+            yield from run_on_import(handler.body)
+
+
+def imported_first(source: str, modules: set[str]) -> set[str]:
+    """Those of the modules that a module with this source imports at its top level."""
+    found: set[str] = set()
+    for node in run_on_import(ast.parse(source).body):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in modules else node.module for name in full}
+    return found & modules
+
+
+def deepest_chain(imported: dict[str, set[str]]) -> list[str]:
+    """The longest chain of modules of which each imports the next.
+
+    Raises
+    ------
+    graphlib.CycleError
+        Where modules import each other.
+
+    >>> deepest_chain({"a": {"b", "d"}, "b": {"c"}, "c": {"d"}, "d": set()})
+    ['a', 'b', 'c', 'd']
+    """
+    chains: dict[str, list[str]] = {}
+    for module in graphlib.TopologicalSorter(imported).static_order():  # those imported come before
+        chains[module] = [module, *max((chains[name] for name in sorted(imported[module])), key=len, default=[])]
+    return max(chains.values(), key=len)
+
+
+def test_no_chain_of_imports_is_deep() -> None:
+    names = {name_of(path): path for path in MODULES}
+    imported = {
+        name: imported_first(path.read_text(encoding="utf-8"), set(names)) - {name} for name, path in names.items()
+    }
+    chain = deepest_chain(imported)
+    assert len(chain) <= CHAIN, f"{len(chain)} modules: {' → '.join(chain)}"
+
+
+def test_imports_that_count_are_those_that_run_first() -> None:
+    source = """
+import fashret.a
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from fashret import b
+try:
+    from fashret.c import name
+except ImportError:
+    import fashret.d
+class Kind:
+    from fashret import e
+    def method(self):
+        from fashret import f
+def function():
+    import fashret.g
+"""
+    modules = {f"fashret.{letter}" for letter in "abcdefg"}
+    assert imported_first(source, modules) == {f"fashret.{letter}" for letter in "acde"}
+
+
+def test_no_module_is_long() -> None:
+    lines = {place_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    too_long = {place: count for place, count in lines.items() if count > LINES and place not in LONG}
+    assert not set(too_long) - TOO_LONG, f"more than {LINES} lines: {too_long}"
+    assert not TOO_LONG - set(too_long), "short now: take them out of TOO_LONG"
+
+
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How many parameters a function has, self and cls not counted.
+
+    >>> [parameters(ast.parse(f"def f({words}): ...").body[0]) for words in ("", "a, /, b, *c, d, **e", "self, a")]
+    [0, 5, 1]
+    """
+    given = function.args
+    names = [argument.arg for argument in (*given.posonlyargs, *given.args)]
+    return (
+        len(names) - (names[:1] in (["self"], ["cls"])) + len(given.kwonlyargs) + bool(given.vararg) + bool(given.kwarg)
+    )
+
+
+def is_compiled(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    r"""Whether one of its decorators is numba's.
+
+    >>> [is_compiled(ast.parse(f"{mark}def f(): ...").body[0]) for mark in ("@njit(cache=True)\n", "@numba.jit\n", "")]
+    [True, True, False]
+    """
+    called = [mark.func if isinstance(mark, ast.Call) else mark for mark in function.decorator_list]
+    return any(ast.unparse(mark).split(".")[-1] in COMPILED for mark in called)
+
+
+def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def test_no_function_has_many_parameters() -> None:
+    wide = {
+        f"{place_of(path)} {function.name}": parameters(function)
+        for path in MODULES
+        for function in functions(path)
+        if parameters(function) > PARAMETERS and not is_compiled(function)
+    }
+    assert not set(wide) - TOO_WIDE, f"more than {PARAMETERS} parameters: {wide}"
+    assert not TOO_WIDE - set(wide), "narrow now: take them out of TOO_WIDE"
+
+
+def public(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Functions and classes whose names do not begin with an underscore, and such methods of such classes."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield prefix + node.name, node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node.body, f"{prefix}{node.name}.")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place_of)
+def test_everything_public_is_documented(path: Path) -> None:
+    tree = parsed(path)
+    assert ast.get_docstring(tree), "a module says what goes in and what comes out"
+    undocumented = {name for name, node in public(tree.body) if not ast.get_docstring(node)}
+    expected = {name for place, name in map(str.split, UNDOCUMENTED) if place == place_of(path)}
+    assert not undocumented - expected, f"no docstring: {sorted(undocumented - expected)}"
+    assert not expected - undocumented, "documented now: take them out of UNDOCUMENTED"
+
+
+def test_lists_of_exceptions_name_modules_that_exist() -> None:
+    named = TOO_LONG | LONG | {entry.split()[0] for entry in TOO_WIDE | UNDOCUMENTED}
+    assert not named - {place_of(path) for path in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place_of)
 def test_imports_run_downward(path: Path) -> None:
     here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     for name in imports(path):
@@ -83,14 +312,14 @@ def test_stages_do_not_import_each_other(path: Path) -> None:
     assert not {name for name in imports(path) if name.startswith("fashret.stages")} - allowed
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+@pytest.mark.parametrize("path", MODULES, ids=place_of)
 def test_only_files_and_their_description_open_hdf5(path: Path) -> None:
     if path.relative_to(PACKAGE).parts[0] == "files" or path.name == "info.py":
         return  # info describes what h5py shows of any file
     assert not {name.split(".")[0] for name in imports(path)} & HDF5_AND_WEIGHTS
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+@pytest.mark.parametrize("path", MODULES, ids=place_of)
 def test_only_the_command_line_prints_or_exits(path: Path) -> None:
     if path.name == "cli.py":
         return

@@ -30,6 +30,7 @@ class Cutout:
 
     @property
     def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
         return self.rgb.size
 
     def map(self, change: Callable[[Image.Image], Image.Image]) -> Cutout:
@@ -37,12 +38,15 @@ class Cutout:
         return Cutout(change(self.rgb), change(self.alpha))
 
     def resize(self, width: int, height: int) -> Cutout:
+        """Scale to this size in pixels, bilinearly."""
         return self.map(lambda layer: layer.resize((width, height), Image.Resampling.BILINEAR))
 
     def mirrored(self) -> Cutout:
+        """Swap left and right."""
         return self.map(lambda layer: layer.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
 
     def turned(self, degrees: float, expand: bool = False) -> Cutout:
+        """Rotate counterclockwise about the centre; `expand` enlarges the picture so that nothing is cut off."""
         # Alpha is 0 where the turn brings in corners from outside, whatever their colour.
         return self.map(lambda layer: layer.rotate(degrees, Image.Resampling.BILINEAR, expand=expand))
 
@@ -80,10 +84,12 @@ class Canvas:
         return self.size[0] / self.scale
 
     def pixels(self, outline: Points) -> list[tuple[float, float]]:
+        """Points in body coordinates as points in pixels of the canvas."""
         moved = (np.asarray(outline) - self.origin) * self.scale
         return [(x, y) for x, y in moved.tolist()]
 
     def fill(self, outline: Points, colour: Colour) -> None:
+        """Fill a closed outline with one colour."""
         self.draw.polygon(self.pixels(outline), fill=(*colour, 255))
 
     def line(self, line: Points, colour: Colour, width: float) -> None:
@@ -105,5 +111,6 @@ class Canvas:
         self.image.paste(cloth.crop((x0, y0, x1, y1)), (x0, y0), mask)
 
     def finished(self) -> Cutout:
+        """What was drawn, at its final size."""
         small = self.image.reduce(OVERSAMPLING)
         return Cutout(small.convert("RGB"), small.getchannel("A"))

@@ -30,6 +30,7 @@ class Paint:
     contrast: bool
 
     def of(self, part: str) -> Colour:
+        """The colour of an edge, inside, lining, strap, sole, metal, lens or lace."""
         dark = luminance(self.base) < 120
         return {
             "edge": self.accent if self.contrast else shade(self.base, 0.86),
@@ -44,6 +45,7 @@ class Paint:
 
     @property
     def seam(self) -> Colour:
+        """Darker than the cloth, or lighter where the cloth is nearly black."""
         return shade(self.base, 0.6) if luminance(self.base) > 60 else shade(self.base, 1.22)
 
 

@@ -32,6 +32,7 @@ class CropsFile:
 
     @classmethod
     def of(cls, path: Path) -> CropsFile:
+        """The file as it is now."""
         status = path.stat()
         return cls(path, (status.st_size, status.st_mtime_ns))
 
@@ -55,6 +56,7 @@ class CropReader(Dataset):
 
     @property
     def crops(self) -> Crops:
+        """The open file; in a process that has not opened it yet, opened first."""
         if self._crops is None or self._crops[0] != os.getpid():
             self._crops = os.getpid(), self.file.open()
         return self._crops[1]
