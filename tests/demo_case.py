@@ -1,0 +1,36 @@
+"""What the demo's tests share: the props of one seed, a product's look as pixels, how far two looks differ."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from fashret.demo.catalogue import TWINS, Product
+from fashret.demo.drawing import sprite
+from fashret.demo.scenes import Props, props
+
+
+@cache
+def scene() -> Props:
+    """The props of seed 0, made once for all tests."""
+    return props(0)
+
+
+def families(catalogue: list[Product]) -> list[list[Product]]:
+    """The products, each with its twins."""
+    return [catalogue[i : i + TWINS] for i in range(0, len(catalogue), TWINS)]
+
+
+def seen(product: Product) -> np.ndarray:
+    """The sprite, worn and flat side by side, on light grey."""
+    pictures = []
+    for cutout in (sprite(product).worn, sprite(product).flat):
+        alpha = np.asarray(cutout.alpha, dtype=np.float64)[..., None] / 255
+        pictures.append(np.asarray(cutout.rgb, dtype=np.float64) * alpha + 240 * (1 - alpha))
+    return np.stack(pictures)
+
+
+def visible_share(one: np.ndarray, other: np.ndarray) -> float:
+    """Share of a sprite in which two products differ visibly, worn or flat, whichever is less."""
+    return float((np.abs(one - other).max(axis=3) > 24).mean(axis=(1, 2)).min())
