@@ -115,9 +115,11 @@ PIPELINE = (  # what `make demo` runs, on a few products and for one epoch
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the whole pipeline has run; tests only add to it."""
     folder = tmp_path_factory.mktemp("pipeline")
-    for command in PIPELINE:
-        done = run_fashret(*command.split(), cwd=folder)
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for command in PIPELINE:
+            done = invoke(*command.split())
+            assert done.returncode == 0, f"{command}: {done.stderr}"
     return folder
 
 

@@ -156,6 +156,7 @@ def test_published_figures_are_those_that_are_known():
     assert numbers == {"54.8", "72.9", "47.3", "79.0"}
 
 
+@pytest.mark.slow
 def test_the_whole_miniature(tmp_path):
     """Raw data in the layouts of both datasets → every table, with fashret itself."""
     program = shlex.join([sys.executable, "-m", "fashret"])

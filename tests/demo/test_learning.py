@@ -41,6 +41,7 @@ def embedded(path: Path) -> tuple[float, float]:
         return scores(vectors[query], vectors[gallery], file.product[query], file.product[gallery])
 
 
+@pytest.mark.slow
 def test_a_colour_histogram_is_not_enough_and_a_little_training_is(crops: Path) -> None:
     with open_crops(crops) as file:
         query, gallery = (np.flatnonzero(np.asarray(file.role) & role) for role in (Role.QUERY, Role.GALLERY))

@@ -107,6 +107,7 @@ with together(torch.device("cpu")):  # once for both stages
 """
 
 
+@pytest.mark.slow
 def test_torchrun_starts_again_and_resumes(crops: Path, tmp_path: Path) -> None:
     (tmp_path / "driver.py").write_text(DRIVER)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
