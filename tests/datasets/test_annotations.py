@@ -1,8 +1,9 @@
-"""Damaged annotation files: whatever is wrong in them, a reader gives sound rows or one line that names the place."""
+"""Annotation files: whatever is wrong in them, a reader gives sound rows or one line that names the place."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +11,31 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fashret.datasets import load
+from fashret.datasets.annotations import (
+    WHOLE,
+    RowList,
+    corners_of_list,
+    existing_folder,
+    four_numbers,
+    index_photos,
+    number,
+    object_list,
+    read_json,
+    read_lines,
+    read_list,
+    require_files,
+    shown,
+    text,
+    whole_number,
+)
 from fashret.errors import FashretError
-from fashret.files.columns import Role, Rows, storable
+from fashret.files.columns import Domain, Role, Rows, storable
 from fashret.options import CropOptions
 from tests.dataset_case import photo, write
 from tests.datasets.test_coco import root as coco  # noqa: F401
 from tests.datasets.test_deepfashion2 import root as deepfashion2  # noqa: F401
-from tests.datasets.test_deepfashion_consumer_to_shop import inshop  # noqa: F401
 from tests.datasets.test_deepfashion_consumer_to_shop import root as deepfashion  # noqa: F401
+from tests.datasets.test_deepfashion_inshop import inshop  # noqa: F401
 from tests.datasets.test_lookbench import root as lookbench  # noqa: F401
 from tests.datasets.test_pairs import mpv, mvc, worn_flat  # noqa: F401
 from tests.datasets.test_street2shop import root as street2shop  # noqa: F401
@@ -138,3 +156,147 @@ def test_a_photo_whose_name_is_no_utf8_is_named_before_anything_is_cropped(tmp_p
         pytest.skip("this file system takes names in UTF-8 only")
     with pytest.raises(FashretError, match=r"photo 'p/shop/\\udcff.jpg': not a path in UTF-8; give it another name"):
         load(str(tmp_path), CropOptions())
+
+
+# --- the parts that readers are made of ---
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "expected"),
+    [
+        (number, 2, 2.0),
+        (number, -0.5, -0.5),
+        (whole_number, 286.0, 286),
+        (whole_number, 0, 0),
+        (text, " a b ", "a b"),
+        (text, 17, "17"),
+    ],
+)
+def test_values_of_an_entry(read: Any, value: Any, expected: Any) -> None:
+    found = read({"key": value}, "key", "a.json, entry 3")
+    assert found == expected and type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "message"),
+    [
+        (number, True, "key is true; expected a number"),
+        (number, "3", 'key is "3"; expected a number'),
+        (number, float("nan"), "key is NaN; expected a finite number"),
+        (number, 10**400, "; expected a finite number"),
+        (whole_number, 1.5, "key is 1.5; expected a whole number, 0 or more"),
+        (whole_number, -1, "key is -1.0; expected a whole number, 0 or more"),
+        (text, "  ", 'key is "  "; expected a text'),
+        (text, None, "key is null; expected a text"),
+        (text, True, "key is true; expected a text"),
+    ],
+)
+def test_wrong_values_of_an_entry(read: Any, value: Any, message: str) -> None:
+    with pytest.raises(FashretError) as caught:
+        read({"key": value}, "key", "a.json, entry 3")
+    assert str(caught.value).startswith("a.json, entry 3: ") and message in str(caught.value)
+
+
+def test_a_missing_value_says_what_there_is() -> None:
+    with pytest.raises(FashretError, match="^here: lacks key; it has other, line\\?end$"):
+        number({"other": 1, "line\nend": 2}, "key", "here")
+    with pytest.raises(FashretError, match="^here: lacks key; it has nothing$"):
+        number({}, "key", "here")
+
+
+@pytest.mark.parametrize("value", [[1, 2, 3], {"x": 1}, "1,2,3,4", None])
+def test_four_numbers_are_four(value: Any) -> None:
+    assert four_numbers([1, 2.5, 3, 4], "here") == (1.0, 2.5, 3.0, 4.0)
+    with pytest.raises(FashretError, match="^here: expected a list of four numbers, found "):
+        four_numbers(value, "here")
+
+
+def test_a_list_of_objects_names_the_first_that_is_none() -> None:
+    assert object_list([{}, {"a": 1}], "here") == [{}, {"a": 1}]
+    with pytest.raises(FashretError, match="^here, entry 1: expected an object, found 3$"):
+        object_list([{}, 3, 4], "here")
+    with pytest.raises(FashretError, match="^here: expected a list of objects, found "):
+        object_list({}, "here")
+
+
+def test_wrong_values_are_shown_short_and_as_text() -> None:
+    assert shown("x" * 200) == '"' + "x" * 58 + "…"
+    assert shown("é") == '"é"' and shown("\ud800") == '"\\ud800"'
+
+
+def test_json_files_that_are_none(tmp_path: Path) -> None:
+    cases = {"cut.json": '{"a":\n[1,', "text.json": "no", "deep.json": "[" * 100_000, "long.json": "9" * 5000}
+    for name, content in cases.items():
+        with pytest.raises(FashretError, match=rf"{name}.*: is not JSON \(") as caught:
+            read_json(write(tmp_path / name, content))
+        assert "\n" not in str(caught.value)
+    with pytest.raises(FashretError, match=r"cut\.json, line 2: "):
+        read_json(tmp_path / "cut.json")
+    with pytest.raises(FashretError, match="no such file"):
+        read_json(tmp_path / "none.json")
+
+
+def test_a_counted_list_gives_lines_and_cells(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write(tmp_path / "a.txt", "2\nname  id\na   1\r\n\nb\t2\n")
+    assert list(read_list(path, "name id")) == [(3, ["a", "1"]), (5, ["b", "2"])] and not caplog.text
+    assert len(list(read_list(write(path, "3\nname id\na 1\n"), "name id"))) == 1
+    assert "its first line says 3 rows, it has 1" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "line 1: expected the number of rows, found "),
+        ("two\nname id\n", "line 1: expected the number of rows, found "),
+        ("1\nid name\n", "line 2: expected the columns 'name id', found "),
+        ("1\nname id\na\n", r"line 3: has 1 cells, expected 2 \(name id\)"),
+    ],
+)
+def test_a_list_of_another_form_names_the_line(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(FashretError, match=message):
+        list(read_list(write(tmp_path / "a.txt", content), "name id"))
+
+
+def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
+    assert read_lines(write(tmp_path / "a.txt", "\ufeffa\u2028b\x0bc\nd")) == ["a\u2028b\x0bc", "d"]
+    (tmp_path / "b.txt").write_bytes(b"a\nb\xff\n")
+    with pytest.raises(FashretError, match=r"b\.txt, line 2: is not UTF-8 text"):
+        read_lines(tmp_path / "b.txt")
+
+
+@pytest.mark.parametrize("cells", [["1", "2", "3", "x"], ["1", "2", "3", "4.5"], ["1", "2", "3", "1234567"]])
+def test_corners_of_a_list_are_whole_numbers(cells: list[str]) -> None:
+    with pytest.raises(FashretError, match="^here: box .*; expected four whole numbers$"):
+        corners_of_list(cells, "here")
+
+
+def test_folders_and_files_that_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    assert existing_folder(tmp_path, ("a", "b"), "photos") == tmp_path / "b"
+    with pytest.raises(FashretError, match=r"no folder with photos \(x, y\); it holds b$"):
+        existing_folder(tmp_path, ("x", "y"), "photos")
+    write(tmp_path / "b/one.txt", "")
+    with pytest.raises(FashretError, match=r"lacks two\.txt; found one\.txt$"):
+        require_files(tmp_path / "b", ["one.txt", "two.txt"])
+    assert require_files(tmp_path / "b", ["one.txt"]) == [tmp_path / "b/one.txt"]
+
+
+def test_photos_are_indexed_by_name_and_those_above_come_first(tmp_path: Path) -> None:
+    for name in ("1.jpg", "z/1.png", "a/2.JPG", "b/2.png", "a/note.txt"):
+        write(tmp_path / name, "")
+    assert index_photos(tmp_path) == {"1": "1.jpg", "2": "a/2.JPG"}
+
+
+def test_rows_under_construction_become_columns() -> None:
+    rows = RowList(["bags", "tops"])
+    rows.add("b.jpg", WHOLE, "p", Role.QUERY, Domain.STREET, "tops", where="here")
+    rows.add("c.jpg", (1, 2, 3, 4), "", Role.GALLERY, Domain.SHOP, where="here")
+    found = rows.rows()
+    assert found.source.tolist() == ["b.jpg", "c.jpg"] and found.category.tolist() == [1, -1]
+    assert np.isnan(found.box[0]).all() and found.box[1].tolist() == [1, 2, 3, 4]
+    assert found.role.tolist() == [Role.QUERY, Role.GALLERY] and found.categories == ("bags", "tops")
+    assert len(RowList().rows()) == 0
+    with pytest.raises(FashretError, match="^here: product 'a.x00'; expected UTF-8 text"):
+        rows.add("d.jpg", WHOLE, "a\0", Role.TRAIN, Domain.SHOP, where="here")
+    with pytest.raises(FashretError, match="^here: photo "):
+        rows.add("../d.jpg", WHOLE, "a", Role.TRAIN, Domain.SHOP, where="here")

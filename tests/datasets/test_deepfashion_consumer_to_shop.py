@@ -1,4 +1,4 @@
-"""DeepFashion Consumer-to-Shop and In-shop: small copies of their lists, rows typed by hand, each of their traps."""
+"""DeepFashion Consumer-to-Shop: a small copy of its lists, rows typed by hand, each of its traps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashret.datasets import load
+from fashret.datasets import deepfashion_consumer_to_shop, load
 from fashret.errors import FashretError
 from fashret.options import CropOptions
 from tests.dataset_case import photo, plain, write
@@ -189,50 +189,9 @@ def test_a_missing_list_says_what_is_there(root: Path) -> None:
         rows(root)
 
 
-@pytest.fixture
-def inshop(tmp_path: Path) -> Path:
-    write(
-        tmp_path / "Anno/list_bbox_inshop.txt",
-        "3\nimage_name clothes_type pose_type x_1 y_1 x_2 y_2\n"
-        "img/WOMEN/Dresses/id_00000002/02_1_front.jpg  3  1  050  049  208  221\n"
-        "img/WOMEN/Dresses/id_00000002/02_2_side.jpg   3  2  001  001  256  256\n"
-        "img/MEN/Shorts/id_00000007/01_1_front.jpg     2  1  100  010  120  200\n",
-    )
-    write(
-        tmp_path / "Eval/list_eval_partition.txt",
-        "3\nimage_name item_id evaluation_status\n"
-        "img/WOMEN/Dresses/id_00000002/02_1_front.jpg                    id_00000002 query\n"
-        "img/WOMEN/Dresses/id_00000002/02_2_side.jpg                     id_00000002 gallery\n"
-        "img/MEN/Shorts/id_00000007/01_1_front.jpg                       id_00000007 train\n",
-    )
-    return tmp_path
-
-
-def test_inshop_rows_of_the_whole_layout(inshop: Path) -> None:
-    dress = "img/WOMEN/Dresses/id_00000002"
-    assert rows(inshop, "deepfashion-inshop") == [
-        (f"{dress}/02_1_front.jpg", (49, 48, 208, 221), "id_00000002", "query", "shop", "full-body"),
-        (f"{dress}/02_2_side.jpg", (0, 0, 256, 256), "id_00000002", "gallery", "shop", "full-body"),
-        ("img/MEN/Shorts/id_00000007/01_1_front.jpg", (99, 9, 120, 200), "id_00000007", "train", "shop", "lower-body"),
-    ]
-
-
-def test_inshop_numbers_may_be_zero_padded(inshop: Path) -> None:
-    path = inshop / "Anno/list_bbox_inshop.txt"
-    before = rows(inshop, "deepfashion-inshop")
-    write(path, path.read_text().replace("  050  049  208  221", " 50 49 208 221").replace(" 3  1 ", " 03  1 "))
-    assert rows(inshop, "deepfashion-inshop") == before
-
-
-def test_inshop_both_sides_are_shop_photos(inshop: Path) -> None:
-    assert {row[4] for row in rows(inshop, "deepfashion-inshop")} == {"shop"}
-
-
-def test_inshop_wrong_status_names_the_line(inshop: Path) -> None:
-    path = inshop / "Eval/list_eval_partition.txt"
-    path.write_text(path.read_text().replace("id_00000002 query", "id_00000002 test"))
-    with pytest.raises(FashretError, match="line 3: evaluation_status 'test'; expected train, query or gallery"):
-        rows(inshop, "deepfashion-inshop")
+def test_the_reader_lists_what_the_name_loads(root: Path) -> None:
+    listing = deepfashion_consumer_to_shop.read(root, CropOptions(root=root))
+    assert listing.name == "deepfashion" and plain(listing.rows) == rows(root)
 
 
 LINE = st.text(st.sampled_from("ab/.-0123 \t_tesrainv"), max_size=40)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashret.datasets import load
+from fashret.datasets import load, lookbench
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
 from fashret.files.parquet import ParquetPhotos
@@ -219,3 +219,17 @@ def test_a_column_of_no_photos_is_one_line(root: Path, cells: list[Any]) -> None
     assert "\n" not in str(caught.value)
     with pytest.raises(PhotoError, match="holds no photo here"):
         ParquetPhotos(root).read(f"{QUERY}#1")
+
+
+def test_a_table_without_its_identity_is_named(tmp_path: Path) -> None:
+    table(tmp_path / "one/query.parquet", image=[{"bytes": png("red"), "path": None}], item_ID=["1"])
+    table(tmp_path / "one/gallery.parquet", image=[{"bytes": png("red"), "path": None}], category=["coat"])
+    with pytest.raises(FashretError, match=r"one/gallery\.parquet.*item_ID"):
+        lookbench.read(tmp_path, CropOptions(root=tmp_path))
+
+
+def test_the_only_subset_needs_no_name(tmp_path: Path) -> None:
+    for part in ("query", "gallery"):
+        table(tmp_path / f"one/{part}.parquet", image=[{"bytes": png("red"), "path": None}], item_ID=["1"])
+    listing = lookbench.read(tmp_path, CropOptions(root=tmp_path))
+    assert listing.name == "lookbench/one" and [row[3] for row in plain(listing.rows)] == ["query", "gallery"]

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashret.datasets import load
+from fashret.datasets import READERS, load, pairs
 from fashret.errors import FashretError
 from fashret.options import CropOptions
 from tests.dataset_case import photo, plain, write
+
+
+def test_each_name_has_its_reader() -> None:
+    readers = {"mvc": pairs.read_mvc, "mpv": pairs.read_mpv, "worn-flat": pairs.read_worn_flat, "darn": pairs.read_darn}
+    assert {name: READERS[name] for name in readers} == readers
 
 
 def rows(name: str, root: Path) -> list[tuple[Any, ...]]:

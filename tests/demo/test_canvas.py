@@ -35,8 +35,8 @@ def test_body_coordinates_are_scaled_from_the_origin() -> None:
 
 
 def test_discs_and_lines_are_measured_in_fractions_of_the_canvas() -> None:
-    canvas = Canvas((100, 100), (0.0, 0.0), 100.0, BLUE)
-    canvas.disc(0.5, 0.25, 0.1, RED)
+    canvas = Canvas((100, 100), (0.0, 0.0), 50.0, BLUE)  # two body heights
+    canvas.disc(1.0, 0.5, 0.1, RED)
     disc = covered(canvas.finished())
     assert disc is not None and np.abs(np.subtract(disc, (40, 15, 60, 35))).max() <= 1
     canvas = Canvas((100, 100), (0.0, 0.0), 100.0, BLUE)

@@ -28,6 +28,7 @@ def test_the_sole_is_on_the_ground_and_the_toe_to_the_right(shaft: float, heel: 
 def test_a_shaft_reaches_up_and_shows_its_inside() -> None:
     low, high = shoe(0.0, 0.0, 0.0, "boot"), shoe(0.15, 0.0, 0.0, "boot")
     assert corners(high, "body")[:, 1].min() == pytest.approx(-0.15, abs=5e-3)
+    assert (corners(high, "body")[:, 1] < -0.146).sum() >= 9  # its opening is level, from back to front
     assert corners(low, "body")[:, 1].min() > -0.01
     assert [panel.part for panel in high.panels if panel.behind] == ["inside"]
     assert not any(panel.behind for panel in low.panels)

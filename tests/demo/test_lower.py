@@ -40,15 +40,18 @@ def test_pockets_of_cargo_trousers_are_on_the_thigh() -> None:
 def test_leggings_can_have_a_panel_down_each_side_and_a_wider_band() -> None:
     plain, side = leggings(0.9, 0.033, 0.022), leggings(0.9, 0.033, 0.022, side=True)
     assert [p.part for p in side.panels].count("strap") == 2 and not any(p.part == "strap" for p in plain.panels)
-    tall = [np.ptp(leggings(0.9, 0.033, 0.022, band=b).panels[2].outline[:, 1]) for b in (0.022, 0.05)]
-    assert tall[1] - tall[0] == pytest.approx(0.028)
+    low = []
+    for band in (0.022, 0.05):
+        outline = leggings(0.9, 0.033, 0.022, band=band).panels[2].outline
+        low.append(sorted(set(outline[:, 1].round(9)))[-2:])  # at the side and, a little lower, in the middle
+    np.testing.assert_allclose(np.subtract(low[1], low[0]), [0.028, 0.028])
 
 
 def test_skirts_are_as_wide_at_the_hem_as_they_flare() -> None:
     for flare in (0.078, 0.15):
         outline = body(skirt(0.7, flare, 0.03))
         assert outline[outline[:, 1] == 0.7][:, 0].max() == pytest.approx(flare)
-    assert body(skirt(0.7, 0.078, 0.12))[:, 0].max() > 0.09  # over the hips first
+    assert body(skirt(0.7, 0.078, 0.0))[:, 0].max() > 0.09  # over the hips first
 
 
 def test_pleats_tiers_and_a_wrap_are_seams() -> None:

@@ -207,29 +207,6 @@ def test_the_center_loss_has_its_own_optimiser() -> None:
     torch.testing.assert_close(centers.detach(), before - 0.5 * gradient, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["adam", "amsgrad", "adamw", "sgd"])
-def test_optimisers(name: str) -> None:
-    options = tiny_options(optimiser=name, loss=("softmax", "arcface", "center:weight=0.01"))
-    run = make_run(options)
-    first, *own = run.optimisers
-    expected = {"adam": torch.optim.Adam, "amsgrad": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    assert type(first) is expected.get(name, torch.optim.SGD)
-    assert first.defaults.get("amsgrad", False) is (name == "amsgrad")
-    assert first.param_groups[0]["weight_decay"] == options.weight_decay
-    learned = {id(p) for group in first.param_groups for p in group["params"]}
-    assert id(run.network.neck.bias) not in learned and id(run.network.backbone.conv.bias) in learned
-    assert id(next(run.losses[1].parameters())) in learned  # ArcFace's class weights learn with the network
-    assert [group["params"] for optimiser in own for group in optimiser.param_groups] == [
-        list(run.losses[2].parameters())
-    ]
-
-
-def test_a_strange_optimiser_is_refused() -> None:
-    for changes in ({"optimiser": "lion"}, {"weight_decay": -1.0}):
-        with pytest.raises(FashretError, match="not known|0 or more"):
-            make_run(tiny_options(**changes))
-
-
 def test_bf16_trains_with_losses_in_float32() -> None:
     options = tiny_options()
     run, seen = make_run(options), []

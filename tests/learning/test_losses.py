@@ -1,4 +1,4 @@
-"""Losses and mining against independent float64 loops."""
+"""Losses against independent float64 loops."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from fashret.learning.losses import (
     triplet,
 )
 from fashret.learning.losses import center as center_loss
-from fashret.learning.mining import batch_hard, distances
 from fashret.models.network import Output
 
 
@@ -305,29 +304,6 @@ def test_a_batch_without_images_costs_nothing(name):
     value = loss(Output(feature, feature, None), torch.tensor([0, 0, 1]), torch.zeros(3, dtype=torch.bool))
     value.backward()
     assert float(value) == 0.0 and not feature.grad.any()
-
-
-def test_distances_are_exact_also_far_from_the_origin():
-    """‖a‖² + ‖b‖² − 2ab would leave nothing of a small distance."""
-    far = torch.full((3, 64), 1e4) + torch.arange(64)
-    far[2, 5] += 0.5
-    expected = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.5, 0.5, 0.0]])
-    assert torch.equal(distances(far, far), expected)
-    assert torch.equal(distances(far, far, squared=True), expected**2)
-
-
-def test_an_anchor_without_negatives_is_not_found():
-    points, everything = torch.tensor([[0.0], [1.0], [1.0]]), torch.ones(3, dtype=torch.bool)
-    distance = distances(points, points)
-    assert batch_hard(distance, torch.tensor([4, 4, 4]), everything).found.tolist() == [False] * 3
-    assert batch_hard(distance, torch.tensor([4, 4, 5]), everything).found.tolist() == [True, True, False]
-    assert batch_hard(distance, torch.tensor([4, 4, 5]), everything & (points[:, 0] < 1)).found.tolist() == [False] * 3
-
-
-def test_ties_in_mining_go_to_the_first_row():
-    points = torch.tensor([[0.0], [1.0], [1.0], [-1.0]])
-    hardest = batch_hard(distances(points, points), torch.tensor([0, 1, 1, 2]), torch.ones(4, dtype=torch.bool))
-    assert hardest.negative_row[0] == 1
 
 
 def test_parameters_come_from_the_seed_alone():

@@ -21,7 +21,6 @@ from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
 from fashret.files.photos import read_crop
 from fashret.models import embedder as embedders
-from fashret.models.centroids import product_centroids
 from fashret.models.network import RetrievalNetwork, build
 from fashret.models.preprocessing import preprocess
 from fashret.models.settings import ModelSettings
@@ -383,20 +382,6 @@ def test_centroids(model: Path, tmp_path: Path) -> None:
         assert file.source.tolist() == source.source[[0, 1]].tolist()
     with pytest.raises(FashretError, match="exclude each other"):
         embed.run(crops, tmp_path / "c.emb.h5", options(model, centroids=True, append=True))
-
-
-def test_centroids_do_not_depend_on_the_pieces() -> None:
-    generator = np.random.default_rng(0)
-    rows = make_rows(40, product=text_array(generator.choice(["", "x", "y", "z"], 40)), role=np.full(40, 4, np.uint8))
-    vectors = generator.normal(size=(40, 3)).astype(np.float32)
-    whole = product_centroids([(rows, vectors)])
-    cuts = [0, 1, 17, 39, 40]
-    pieces = [(rows.take(slice(a, b)), vectors[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
-    parts = product_centroids(pieces)
-    np.testing.assert_array_equal(parts[1], whole[1])
-    assert parts[0].crop_id.tolist() == whole[0].crop_id.tolist() and len(parts[0]) == 3
-    with pytest.raises(FashretError, match="no row has a product"):
-        product_centroids([(make_rows(2, role=np.full(2, 2, np.uint8)), vectors[:2])])
 
 
 def test_bf16_is_used_where_it_is_close(

@@ -22,7 +22,6 @@ from fashret.files import models
 from fashret.files.columns import Role, text_array
 from fashret.learning import recorder, task
 from fashret.models.embedder import Embedder
-from fashret.report.curves import draw_curves
 from fashret.stages import train
 from tests.conftest import invoke, make_rows, write_crops
 from tests.files.test_models import full_disk
@@ -257,14 +256,6 @@ def test_a_resumed_run_names_the_epoch_it_is_in(
         train.run(crops, tmp_path / "m", tiny_options(resume=True))
     assert "going on after step 2, in epoch 1" in caplog.text
     assert [line["epoch"] for line in log_of(tmp_path / "m")] == ["1", "2"]
-
-
-def test_the_curves_begin_at_epoch_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: dict[str, list[int]] = {}
-    monkeypatch.setattr("matplotlib.axes.Axes.plot", lambda self, x, y, label, marker: drawn.update({label: list(x)}))
-    lines = [{"epoch": str(e), "step": "4", "loss": "0.5", "mAP": "0.1" if e == 2 else ""} for e in (1, 2, 3)]
-    draw_curves(lines, tmp_path / "curves.png")
-    assert drawn == {"loss": [1, 2, 3], "mAP": [2]}
 
 
 @pytest.mark.parametrize("checkpoint_every", [1, 0])

@@ -1,0 +1,51 @@
+"""Hardest examples of a batch: exact distances, anchors without a pair, ties."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fashret.learning.mining import batch_hard, distances
+
+
+def test_distances_are_exact_also_far_from_the_origin():
+    """‖a‖² + ‖b‖² − 2ab would leave nothing of a small distance."""
+    far = torch.full((3, 64), 1e4) + torch.arange(64)
+    far[2, 5] += 0.5
+    expected = torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.5, 0.5, 0.0]])
+    assert torch.equal(distances(far, far), expected)
+    assert torch.equal(distances(far, far, squared=True), expected**2)
+
+
+def test_an_anchor_without_negatives_is_not_found():
+    points, everything = torch.tensor([[0.0], [1.0], [1.0]]), torch.ones(3, dtype=torch.bool)
+    distance = distances(points, points)
+    assert batch_hard(distance, torch.tensor([4, 4, 4]), everything).found.tolist() == [False] * 3
+    assert batch_hard(distance, torch.tensor([4, 4, 5]), everything).found.tolist() == [True, True, False]
+    assert batch_hard(distance, torch.tensor([4, 4, 5]), everything & (points[:, 0] < 1)).found.tolist() == [False] * 3
+
+
+def test_ties_in_mining_go_to_the_first_row():
+    points = torch.tensor([[0.0], [1.0], [1.0], [-1.0]])
+    hardest = batch_hard(distances(points, points), torch.tensor([0, 1, 1, 2]), torch.ones(4, dtype=torch.bool))
+    assert hardest.negative_row[0] == 1
+
+
+@given(seed=st.integers(0, 10**6), products=st.integers(1, 4), images=st.integers(1, 4))
+def test_the_hardest_of_a_batch_against_loops(seed: int, products: int, images: int) -> None:
+    random = np.random.default_rng(seed)
+    labels = random.permutation(np.repeat(np.arange(products), images))
+    valid = random.random(len(labels)) >= 0.2
+    points = torch.tensor(random.normal(size=(len(labels), 3)).round(1))  # with ties
+    distance = distances(points, points)
+    hardest = batch_hard(distance, torch.tensor(labels), torch.tensor(valid))
+    for a in range(len(labels)):
+        others = [i for i in range(len(labels)) if i != a and valid[i] and valid[a]]
+        positives = [float(distance[a, i]) for i in others if labels[i] == labels[a]]
+        negatives = [float(distance[a, i]) for i in others if labels[i] != labels[a]]
+        assert bool(hardest.found[a]) == bool(positives and negatives)
+        if hardest.found[a]:
+            assert float(hardest.positive[a]) == max(positives) and float(hardest.negative[a]) == min(negatives)
+            assert float(distance[a, hardest.negative_row[a]]) == min(negatives)

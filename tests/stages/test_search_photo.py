@@ -1,0 +1,115 @@
+"""`fashret search --image`: the nearest products of one photo, by a network with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashret.errors import FashretError
+from fashret.files.embeddings import open_embeddings
+from fashret.options import EmbedOptions, SearchOptions
+from fashret.stages import embed, search_photo
+from fashret.stages.search_photo import Drawing, PhotoSearch, parse_box
+from tests.conftest import make_rows, write_embeddings
+from tests.training_case import SIDE, add_tiny_backbone
+
+OPTIONS = SearchOptions(device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def tiny() -> None:
+    add_tiny_backbone()
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three products with two photos each and two unlabelled photos, embedded from a table."""
+    add_tiny_backbone()
+    folder = tmp_path_factory.mktemp("catalogue")
+    random = np.random.default_rng(0)
+    lines = ["image,product"]
+    for i in range(8):
+        pixels = np.clip(random.normal(i * 30 + 20, 40, (24, 20, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+        lines.append(f"{i}.png,{f'p{i // 2}' if i < 6 else ''}")
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    how = EmbedOptions(backbone="tiny", weights="none", input=f"{SIDE}x{SIDE}", device="cpu", precision="float32",
+                       workers=0)  # fmt: skip
+    embed.run(folder / "rows.csv", folder / "shop.emb.h5", how)
+    return folder / "shop.emb.h5"
+
+
+def find(catalogue: Path, photo: str, products: int = 10, box: str = "", drawing: Drawing | None = None) -> PhotoSearch:
+    return search_photo.run(catalogue, catalogue.parent / photo, box, (), products, OPTIONS, drawing)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_photo_of_the_catalogue_finds_itself_first(catalogue: Path, number: int) -> None:
+    first = find(catalogue, f"{number}.png").hits[0]
+    assert (first.rank, first.photo, first.row) == (1, f"{number}.png", number)
+    assert first.distance == pytest.approx(0, abs=1e-5) and first.product == (f"p{number // 2}" if number < 6 else "")
+
+
+def test_each_product_is_found_once_and_unlabelled_photos_each(catalogue: Path) -> None:
+    found = find(catalogue, "0.png")
+    assert found.gallery == 8 and len(found.hits) == 5
+    assert sorted(hit.product for hit in found.hits) == ["", "", "p0", "p1", "p2"]
+    assert [hit.rank for hit in found.hits] == [1, 2, 3, 4, 5]
+    distances = [hit.distance for hit in found.hits]
+    assert distances == sorted(distances)
+    assert [hit.row for hit in find(catalogue, "0.png", products=2).hits] == [hit.row for hit in found.hits[:2]]
+
+
+def test_the_search_is_widened_until_products_suffice(catalogue: Path, tmp_path: Path) -> None:
+    """Forty photos of one product are nearer than the only one of another."""
+    random = np.random.default_rng(1)
+    with open_embeddings(catalogue) as file:
+        vector, model = np.array(file.vectors[0]), file.model
+    vectors = np.concatenate([vector + random.normal(0, 1e-4, (40, len(vector))), -vector[None]]).astype(np.float32)
+    rows = make_rows(41, product=np.array(["near"] * 40 + ["far"], object))
+    many = write_embeddings(tmp_path / "many.emb.h5", rows, vectors, model)
+    hits = search_photo.run(many, catalogue.parent / "0.png", "", (), 2, OPTIONS).hits
+    assert [hit.product for hit in hits] == ["near", "far"] and hits[1].row == 40
+
+
+def test_a_box_is_cut_out_before_it_is_embedded(catalogue: Path, tmp_path: Path) -> None:
+    with Image.open(catalogue.parent / "3.png") as inner:
+        outer = Image.new("RGB", (60, 60), "white")
+        outer.paste(inner, (10, 20))
+    outer.save(tmp_path / "outer.png")
+    found = search_photo.run(catalogue, tmp_path / "outer.png", "10,20,30,44", (), 1, OPTIONS)
+    assert found.hits[0].row == 3 and found.hits[0].distance == pytest.approx(0, abs=1e-5)
+    whole = search_photo.run(catalogue, tmp_path / "outer.png", "", (), 1, OPTIONS)
+    assert whole.hits[0].distance > 1e-4
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "1,2,3,4,5", "a,b,c,d", "5,0,5,9", "0,9,5,9", "1,2,nan,4", "1,2,inf,4", ""])
+def test_boxes_that_are_none(text: str) -> None:
+    with pytest.raises(FashretError, match="write x1,y1,x2,y2 in pixels, with x1 < x2 and y1 < y2"):
+        parse_box(text)
+
+
+def test_what_was_found_is_drawn(catalogue: Path, tmp_path: Path) -> None:
+    find(catalogue, "1.png", products=3, drawing=Drawing(tmp_path / "row.png", (catalogue.parent,)))
+    with Image.open(tmp_path / "row.png") as picture:
+        assert picture.width > 3 * 100 and picture.height > 100
+    with pytest.raises(FashretError, match=r"row\.txt"):
+        find(catalogue, "1.png", drawing=Drawing(tmp_path / "row.txt"))
+
+
+def test_what_cannot_be_searched_is_one_line(catalogue: Path, tmp_path: Path) -> None:
+    with pytest.raises(FashretError, match="--top 0: find at least 1 product"):
+        find(catalogue, "0.png", products=0)
+    (tmp_path / "text.jpg").write_text("no picture")
+    with pytest.raises(FashretError, match=r"text\.jpg: "):
+        search_photo.run(catalogue, tmp_path / "text.jpg", "", (), 1, OPTIONS)
+    queries = make_rows(2, role=np.full(2, 2, np.uint8))
+    path = write_embeddings(tmp_path / "q.emb.h5", queries, np.eye(2, dtype=np.float32))
+    with pytest.raises(FashretError, match="none of its 2 rows has the role gallery"):
+        search_photo.run(path, catalogue.parent / "0.png", "", (), 1, OPTIONS)
+    other = write_embeddings(tmp_path / "o.emb.h5", make_rows(2), np.eye(2, dtype=np.float32))
+    with pytest.raises(FashretError, match="does not say which model made it"):
+        search_photo.run(other, catalogue.parent / "0.png", "", (), 1, OPTIONS)
