@@ -16,7 +16,7 @@ from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.report.gallery import KINDS, Found, choose_queries, gallery_rows
 from fashret.report.page import Card, Report, is_report, write_report
-from fashret.report.pictures import PhotoPictures, pictures_of, thumbnail
+from fashret.report.pictures import pictures_of
 from fashret.report.plots import bars_per_category, cmc
 from fashret.report.tables import Score, Table
 from tests.report_case import HOSTILE, Case, write_case
@@ -137,54 +137,6 @@ def test_the_mark_of_another_program_does_not_make_a_report(tmp_path):
 def test_a_page_without_anything_but_a_title(case, tmp_path):
     text = write_report(tmp_path / "r", Report("Empty"), {}).read_text(encoding="utf-8")
     assert "Empty" in text and "<section" not in text
-
-
-# --- the pictures ---
-
-
-def test_crops_that_were_moved_are_asked_for(tmp_path):
-    case = write_case(tmp_path, queries=2, gallery=3)
-    embeddings = open_embeddings(case.embeddings)
-    expected = pictures_of(embeddings, ()).image(1)
-    moved = tmp_path / "elsewhere"
-    moved.mkdir()
-    case.crops.rename(moved / "c.h5")
-    with pytest.raises(FashretError, match=r"drawn\.crops\.h5.*--crops"):
-        pictures_of(embeddings, ())
-    np.testing.assert_array_equal(pictures_of(embeddings, [moved / "c.h5"]).image(1), expected)
-
-
-def test_crops_of_something_else_are_refused(tmp_path, case):
-    other = write_case(tmp_path, queries=2, gallery=3, names=lambda n: f"other/{n}")
-    with pytest.raises(FashretError, match="none of"):
-        pictures_of(open_embeddings(case.embeddings), [other.crops])
-
-
-def test_the_right_file_of_several_is_taken(tmp_path, case):
-    other = write_case(tmp_path, queries=2, gallery=3, names=lambda n: f"other/{n}")
-    pictures = pictures_of(open_embeddings(case.embeddings), [other.crops, case.crops])
-    assert pictures.crops.path == case.crops
-
-
-def test_pictures_can_be_cut_from_the_photos(tmp_path):
-    from PIL import Image
-
-    case = write_case(tmp_path, queries=1, gallery=1)
-    (tmp_path / "street").mkdir()
-    Image.new("RGB", (40, 80), "red").save(tmp_path / "street" / "00000.jpg")
-    pictures = pictures_of(open_embeddings(case.embeddings), [tmp_path])
-    assert isinstance(pictures, PhotoPictures) and pictures.image(0).shape == (80, 40, 3)
-    with pytest.raises(FashretError, match=r"shop/00001.jpg: no such photo.*--crops"):
-        pictures.image(1)
-
-
-def test_a_thumbnail_keeps_the_aspect_and_is_never_enlarged():
-    import io
-
-    from PIL import Image
-
-    sizes = [Image.open(io.BytesIO(thumbnail(np.zeros(shape, np.uint8)))).size for shape in ((400, 200, 3), (9, 7, 3))]
-    assert sizes == [(88, 176), (7, 9)]
 
 
 # --- in a browser ---

@@ -11,10 +11,8 @@ import pytest
 from fashret.cli import show
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
-from fashret.files.rankings import open_ranking
 from fashret.options import EvaluateOptions
-from fashret.report.gallery import Found
-from fashret.report.sections import check_outputs, check_pictures, flat, model_facts, nearest_wrong, wrong_pairs
+from fashret.report.sections import check_outputs
 from fashret.stages import evaluate
 from tests.report_case import corrupt_attribute, write_case
 
@@ -137,19 +135,6 @@ def test_crops_that_were_moved_are_asked_for(tmp_path):
     assert (tmp_path / "r" / "index.html").exists()
 
 
-def test_pictures_can_be_asked_for_before_any_search(tmp_path):
-    case = write_case(tmp_path, queries=4, gallery=12)
-    sources = (case.embeddings, open_ranking(case.ranking))
-    moved = case.crops.with_name("c.h5")
-    for source in sources:
-        check_pictures(source, ())
-    case.crops.rename(moved)
-    for source in sources:
-        with pytest.raises(FashretError, match="--crops"):
-            check_pictures(source, ())
-        check_pictures(source, (moved,))
-
-
 def test_scores_against_input_sizes(case, tmp_path):
     small, large = (tmp_path / name for name in ("small", "large"))
     files = []
@@ -232,43 +217,3 @@ def test_cross_domain_from_embeddings(tmp_path):
     assert "DF → S2S is missing" in page(tmp_path / "r")
     with pytest.raises(FashretError, match="takes embeddings files"):
         evaluate.run([case.ranking], EvaluateOptions(cross_domain=True))
-
-
-# --- distances ---
-
-
-def found_of(case) -> Found:
-    embeddings = open_embeddings(case.embeddings)
-    return Found({"plain": open_ranking(case.ranking)}, embeddings, embeddings, {})
-
-
-def test_the_nearest_wrong_result_is_the_first_of_another_product(case):
-    found = found_of(case)
-    ranking, product = found.rankings["plain"], found.query.product
-    expected = []
-    for q, row in enumerate(ranking.query_row):
-        places = [i for i, g in enumerate(ranking.gallery_row[q]) if product[g] != product[row]]
-        expected.append(ranking.distance[q, places[0]])
-    np.testing.assert_array_equal(nearest_wrong(found, "plain"), expected)
-
-
-def test_wrong_pairs_are_of_different_products(case):
-    found = found_of(case)
-    ranking = found.rankings["plain"]
-    distances = wrong_pairs(found, ranking)
-    vectors = found.query.vectors.astype(float)
-    gallery = found.gallery.with_role(4)
-    true = 1 - vectors[ranking.query_row] @ vectors[gallery].T
-    apart = found.query.product[ranking.query_row][:, None] != found.gallery.product[gallery][None]
-    possible = np.sort(true[apart])
-    nearest = possible[np.clip(np.searchsorted(possible, distances), 1, len(possible) - 1)]
-    before = possible[np.clip(np.searchsorted(possible, distances) - 1, 0, len(possible) - 1)]
-    assert np.minimum(abs(nearest - distances), abs(before - distances)).max() < 1e-6
-    assert len(distances) > 40_000
-
-
-def test_facts_are_flat_and_name_no_folder_of_this_machine():
-    model = {"name": "m", "absolute_path": "/home/me/m", "settings": {"mean": [0.4, 0.5], "dim": None}}
-    assert model_facts(model) == {"name": "m", "mean": "0.4, 0.5", "dim": None}
-    assert model_facts({"name": "a + b", "parts": [model]})["part 1 name"] == "m"
-    assert flat({"a": {"b": {"c": 1}}}) == {"a b c": 1}
