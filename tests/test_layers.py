@@ -78,11 +78,6 @@ TOO_WIDE = {
     "demo/upper.py dress",
     "learning/batches.py epoch_batches",
     "report/row_picture.py _place",
-    "retrieval/final_order.py settle",
-    "retrieval/neighbours.py all_neighbours",
-    "retrieval/neighbours.py count_before",
-    "retrieval/neighbours.py search",
-    "retrieval/reranking.py settle_overlaps",
     "stages/crop.py _summary",
     "stages/search_photo.py run",
 }
@@ -117,9 +112,6 @@ UNDOCUMENTED = {
     "models/small.py SmallNet.forward",
     "report/pictures.py CropPictures.image",
     "report/pictures.py PhotoPictures.image",
-    "retrieval/guests.py forget",
-    "retrieval/guests.py leave",
-    "retrieval/guests.py scratch_for",
 }
 
 
