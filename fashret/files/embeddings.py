@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files import hdf5
+from fashret.files.atomic import check_output
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 
 KIND = "fashret.embeddings"
@@ -140,7 +141,7 @@ def write_embeddings(
     ValueError
         If fewer or more than N rows came.
     """
-    hdf5.check_output(path)
+    check_output(path)
     done = 0
     with hdf5.write_whole(path, KIND, VERSION, origin.options, origin.inputs) as file:
         create_columns(file, categories)

@@ -1,18 +1,15 @@
-"""How fashret's HDF5 files are opened, checked and written whole or not at all.
+"""How fashret's HDF5 files are opened, checked and written.
 
 In: a path, the kind of file expected there. Out: an open h5py file, or one line that says what was found instead.
 
 Every file has the attributes `format` ("fashret.crops", …), `format_version`, `fashret_version`, `created`
-(UTC, ISO 8601), `options` (JSON) and `inputs` (JSON: name, size and digest of each input). A file is written as
-`<name>.partial` and renamed when it is whole, so a final name is always a whole file.
+(UTC, ISO 8601), `options` (JSON) and `inputs` (JSON: name, size and digest of each input).
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,14 +22,10 @@ from numpy.typing import NDArray
 
 import fashret
 from fashret.errors import FashretError
+from fashret.files.atomic import partial_path, whole_file
+from fashret.files.resume import arrays_path, log_path
 
-LEFT_BEHIND = (".partial", ".spool", ".unfinished")  # endings of what an interrupted command leaves beside its output
 LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 keeps attributes in headers of 64 KB
-
-
-def partial_path(path: Path) -> Path:
-    """Where a file lies until it is whole."""
-    return path.with_name(path.name + ".partial")
 
 
 def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ()) -> h5py.File:
@@ -93,8 +86,8 @@ def attribute(file: h5py.File | h5py.Group, name: str, default: Any = None) -> A
 
 def _open(path: Path) -> h5py.File:
     if not path.exists():
-        left = [name for end in LEFT_BEHIND if path.with_name(name := path.name + end).exists()]
-        hint = f" ({left[0]} is there: the command that makes it was interrupted)" if left else ""
+        left = next((p for p in (partial_path(path), log_path(path), arrays_path(path)) if p.exists()), None)
+        hint = f" ({left.name} is there: the command that makes it was interrupted)" if left else ""
         raise FashretError(f"{path}: no such file{hint}")
     if path.is_dir():
         raise FashretError(f"{path}: is a folder, not a file")
@@ -119,21 +112,10 @@ def kind_of(path: Path) -> str:
 
 @contextmanager
 def write_whole(path: Path, kind: str, version: int, options: Any = None, inputs: Any = None) -> Iterator[h5py.File]:
-    """Write a new file under its partial name and rename it when the block ends without an error.
-
-    On an error the partial file is removed. A disk that is full is said in one line.
-    """
-    part = partial_path(path)
-    with output_errors(path):
-        part.unlink(missing_ok=True)
-        try:
-            with h5py.File(part, "x") as file:
-                stamp(file, kind, version, options, inputs)
-                yield file
-            finish(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+    """Write a new file, whole or not at all (`fashret.files.atomic`), with the attributes that every file has."""
+    with whole_file(path) as part, h5py.File(part, "x") as file:
+        stamp(file, kind, version, options, inputs)
+        yield file
 
 
 def stamp(file: h5py.File, kind: str, version: int, options: Any = None, inputs: Any = None) -> None:
@@ -144,67 +126,6 @@ def stamp(file: h5py.File, kind: str, version: int, options: Any = None, inputs:
     file.attrs["created"] = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(file, "options", options or {})
     write_json(file, "inputs", inputs or [])
-
-
-def finish(path: Path) -> None:
-    """Make a closed partial file final: bytes on the disk first, then the name."""
-    part = partial_path(path)
-    descriptor = os.open(part, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    os.replace(part, path)
-
-
-@contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals while `path` is written into one line.
-
-    h5py reports a failed write as OSError or RuntimeError, depending on the moment.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        code = getattr(error, "errno", None)
-        text = str(error)
-        if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(
-            sign in text for sign in ("No space left", "File too large", "errno = 28", "errno = 27")
-        ):
-            raise FashretError(
-                f"{path}: the disk is full or a size limit is reached; free room and run again"
-            ) from error
-        if code == errno.EACCES or "Permission denied" in text:
-            raise FashretError(f"{path}: cannot be written (permission denied)") from error
-        if isinstance(error, OSError) and error.filename in (None, str(path), str(partial_path(path)), path):
-            raise FashretError(f"{path}: cannot be written ({error.strerror or _first_line(error)})") from error
-        raise
-
-
-def check_output(path: Path, *inputs: Path | str | None) -> None:
-    """Say at once, before any work, that a file cannot be written where it is asked for, or would replace an input."""
-    with output_errors(path):
-        _check_place(path)
-        if path.exists() and any(given is not None and _is_same(path, Path(given)) for given in inputs):
-            raise FashretError(f"{path}: is what is read; give the output another name")
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    return other.exists() and path.samefile(other)
-
-
-def _check_place(path: Path) -> None:
-    folder = path.parent
-    if path.is_dir():
-        raise FashretError(f"{path}: is a folder; give a file name")
-    if path.exists() and not path.is_file():
-        raise FashretError(f"{path}: is not an ordinary file; give another name")
-    if not folder.exists():
-        raise FashretError(f"{path}: the folder {folder} does not exist; make it first")
-    if not folder.is_dir():
-        raise FashretError(f"{path}: {folder} is not a folder")
-    if not os.access(folder, os.W_OK):
-        raise FashretError(f"{path}: the folder {folder} is not writable")
 
 
 def digest(path: Path) -> str:

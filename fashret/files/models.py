@@ -5,7 +5,7 @@
                              `settings` (as `fashret.models.settings`), `classes` (product of each classifier output),
                              `options`, `trained_on` (dataset; name, size and digest of the crops file), `scores`
     log.csv                  one line an epoch, counted from 1
-    checkpoints/last.pt      everything that a run needs to go on
+    checkpoints/last.pt      everything that a run needs to be resumed
     checkpoints/best.safetensors   weights with the best validation score so far
 
 model.json is written last, by rename: Makefiles depend on it. In: tensors and plain values. Out: the files, and back.
@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import fashret
 from fashret.errors import FashretError
-from fashret.files.hdf5 import output_errors, partial_path
+from fashret.files.atomic import whole_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,7 +87,7 @@ def open_model(path: Path | str) -> ModelFile:
         what = "is a file, not a model folder" if folder.exists() else "no such model folder"
         raise FashretError(f"{folder}: {what}; give the folder that `fashret train` wrote, or its {DESCRIPTION}")
     if not file.exists():
-        hint = "its training has not ended: go on with `fashret train --resume`"
+        hint = "its training has not ended: resume it with `fashret train --resume`"
         hint = hint if (folder / CHECKPOINTS).is_dir() else "is it a folder that `fashret train` wrote?"
         raise FashretError(f"{folder}: has no {DESCRIPTION}; {hint}")
     try:
@@ -117,7 +116,8 @@ def write_model(folder: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
         **about,
     }
     text = json.dumps(stamped, ensure_ascii=False, indent=1, default=str)
-    write_whole(folder / DESCRIPTION, lambda stream: stream.write(text.encode()))
+    with whole_file(folder / DESCRIPTION) as part:
+        part.write_text(text, encoding="utf-8")
     return ModelFile(folder, stamped)
 
 
@@ -127,7 +127,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     data = save(plain, {name: json.dumps(value) for name, value in (metadata or {}).items()})
-    write_whole(path, lambda stream: stream.write(data))
+    with whole_file(path) as part:
+        part.write_bytes(data)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -171,18 +172,16 @@ def weights_digest(tensors: Mapping[str, Tensor]) -> str:
     return "sha256:" + total.hexdigest()
 
 
-def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write tensors and plain values, whole or not at all; an older checkpoint of that name stays until then."""
+def write_training_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write tensors and plain values, whole or not at all; an older state of that name stays until then."""
     import torch
 
-    def write(stream: IO[bytes]) -> None:
+    with whole_file(path) as part, part.open("wb") as stream:
         watched = _Watched(stream)
         try:
             torch.save(dict(state), watched)  # type: ignore[arg-type]
         except RuntimeError:
             raise watched.error or RuntimeError("torch.save failed") from None
-
-    write_whole(path, write)
 
 
 class _Watched:
@@ -203,8 +202,8 @@ class _Watched:
         self.stream.flush()
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what `write_checkpoint` wrote, on the CPU; never runs code from the file.
+def read_training_state(path: Path) -> dict[str, Any]:
+    """Read what `write_training_state` wrote, on the CPU; never runs code from the file.
 
     Raises
     ------
@@ -219,18 +218,3 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise FashretError(f"{path}: no such checkpoint") from None
     except Exception as error:  # torch.load raises many kinds on damaged files
         raise FashretError(f"{path}: the checkpoint is damaged; remove it to begin again") from error
-
-
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file under its partial name, bring it to the disk, rename it; on an error nothing is left."""
-    part = partial_path(path)
-    with output_errors(path):
-        try:
-            with part.open("wb") as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(part, path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files import hdf5
+from fashret.files.atomic import check_output
 from fashret.files.embeddings import open_embeddings, relative_path
 
 KIND = "fashret.ranking"
@@ -62,7 +63,7 @@ def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[A
         By the names in the module's docstring: "gallery_row", "distance", "query_row", "positives/offsets",
         "positives/row", "positives/rank", "positives/rank_in_category", "positives/distance".
     """
-    hdf5.check_output(path)
+    check_output(path)
     with hdf5.write_whole(path, KIND, VERSION, origin.options, origin.inputs) as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fashret.errors import FashretError
-from fashret.files.hdf5 import output_errors
-from fashret.files.models import write_whole
+from fashret.files.atomic import output_errors, whole_file
 
 
 class TrainingLog:
@@ -28,7 +27,8 @@ class TrainingLog:
         kept = [line for line in lines if int(line["step"]) <= step]
         cells = [self.columns, *([line.get(name) or "" for name in self.columns] for line in kept)]
         text = "".join(",".join(line) + "\n" for line in cells)
-        write_whole(self.path, lambda stream: stream.write(text.encode()))
+        with whole_file(self.path) as part:
+            part.write_text(text, encoding="utf-8")
 
     def append(self, values: Mapping[str, Any]) -> None:
         """Write one line; it is on its way to the disk when this returns."""

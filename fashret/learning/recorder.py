@@ -67,7 +67,7 @@ class Recorder:
         if self.first and (batch.last or stopping or checkpoint_due(run.step, self.task.options)):
             save(self.task, run)
         if stopping:
-            log.warning("stopped after step %d; --resume goes on from there", run.step)
+            log.warning("stopped after step %d; --resume continues from there", run.step)
             self.held.release()
         self.since = time.monotonic()
 
@@ -85,7 +85,7 @@ class Recorder:
             raise FashretError(
                 f"out of memory on {self.task.machine.device} while validating after step {run.step}, with "
                 f"{VALIDATION_BATCH} crops a batch; free memory there, or give --validate-every 0 to a new run. "
-                "What was trained is kept: --resume goes on"
+                "What was trained is kept: --resume continues"
             ) from error
 
     def _note(self, run: Run, batch: Batch) -> str:

@@ -1,4 +1,4 @@
-"""What is to be trained, on what, where, and whether a run may go on.
+"""What is to be trained, on what, where, and whether a run can be resumed.
 
 In: options and a crops file. Out: a `Task`, the run that it begins or takes up, and one line for what cannot be.
 """
@@ -17,8 +17,10 @@ from torch import nn
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files import hdf5
+from fashret.files.atomic import check_output, output_errors
 from fashret.files.crops import Crops
-from fashret.files.models import CHECKPOINTS, DESCRIPTION, read_checkpoint, write_checkpoint
+from fashret.files.models import CHECKPOINTS, DESCRIPTION, read_training_state, write_training_state
+from fashret.files.resume import check_flags, check_resume_given, check_same_task
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching, check_batching
 from fashret.learning.loop import Machine, Run
@@ -33,9 +35,10 @@ from fashret.models.settings import ModelSettings
 from fashret.models.weights import start
 from fashret.options import TrainOptions, check_seed
 
+DIGEST = "digest of the crops"
 LAST = "last.pt"
 BEST = "best.safetensors"
-# options that may differ when a run goes on: its steps are the same
+# options that may differ when a run is resumed: its steps are the same
 FREE = ("resume", "restart", "device", "workers", "tensorboard", "checkpoint_every")
 
 
@@ -55,7 +58,7 @@ class Task:
 
     @property
     def last(self) -> Path:
-        """The checkpoint to go on from."""
+        """The checkpoint to resume from."""
         return self.output / CHECKPOINTS / LAST
 
     @property
@@ -65,9 +68,9 @@ class Task:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What must be the same when a run goes on, as JSON holds it."""
+        """What must be the same when a run is resumed, as JSON holds it."""
         plain = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in FREE}
-        return json.loads(json.dumps(plain | {"digest of the crops": self.trained_on["digest"]}))
+        return json.loads(json.dumps(plain | {DIGEST: self.trained_on["digest"]}))
 
 
 def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine) -> Task:
@@ -92,8 +95,7 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
         raise FashretError("--accumulate must be 1 or more; --checkpoint-every, --validate-every, --freeze 0 or more")
     if options.sync_bn and machine.device.type != "cuda":
         raise FashretError(f"--sync-bn: only on GPUs, not on {machine.device}")
-    if options.resume and options.restart:
-        raise FashretError("--resume and --restart exclude each other")
+    check_flags(options.resume, options.restart)
     augmentation = Augmentation(options.flip, options.pad, options.jitter, options.erase)
     trained_on = {"dataset": file.dataset, **hdf5.input_record(file.path, file.digest)}
     file_now = CropsFile.of(file.path)
@@ -101,7 +103,7 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
 
 
 def make_folder(task: Task) -> None:
-    """Make the model folder, and refuse to throw an unfinished run away.
+    """Make the model folder, and refuse to discard an interrupted run.
 
     Raises
     ------
@@ -110,24 +112,24 @@ def make_folder(task: Task) -> None:
     """
     if task.output.is_file():
         raise FashretError(f"{task.output}: is a file; give a folder for the model")
-    hdf5.check_output(task.output / DESCRIPTION if task.output.is_dir() else task.output)
-    with hdf5.output_errors(task.last):
+    check_output(task.output / DESCRIPTION if task.output.is_dir() else task.output)
+    with output_errors(task.last):
         task.last.parent.mkdir(parents=True, exist_ok=True)
         if task.options.restart:
             task.last.unlink(missing_ok=True)
-    if task.last.exists() and not task.options.resume:
-        raise FashretError(
-            f"{task.output}: holds an interrupted run; go on with --resume, or throw it away with --restart"
-        )
+    if task.last.exists():
+        check_resume_given(task.last, task.options.resume)
 
 
 def check_same(task: Task, before: dict[str, Any]) -> None:
-    """Refuse to go on with other options or other crops; `before` is the `identity` of the run that was begun."""
-    now = task.identity
-    names = [name for name in sorted(now.keys() | before.keys()) if now.get(name) != before.get(name)]
-    if names:
-        changes = "; ".join(f"{name} {before.get(name)} → {now.get(name)}" for name in names)
-        raise FashretError(f"{task.output}: was begun with other options ({changes}); give the same, or --restart")
+    """Refuse to resume with other options or other crops; `before` is the `identity` of the run that was begun."""
+    check_same_task(task.output, *map(_options_apart, (before, task.identity)))
+
+
+def _options_apart(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity, whose names are options but for one, in the form of other tasks."""
+    options = dict(identity)
+    return {DIGEST: options.pop(DIGEST, None), "options": options}
 
 
 def begin(task: Task) -> Run:
@@ -139,7 +141,7 @@ def begin(task: Task) -> Run:
         If first weights are not to be had, or the checkpoint is damaged or another task's.
     """
     options, machine = task.options, task.machine
-    saved = read_checkpoint(task.last) if task.last.exists() else None
+    saved = read_training_state(task.last) if task.last.exists() else None
     if saved is not None:
         check_same(task, saved["identity"])
     losses = parse_losses(options.loss, 1, 1)
@@ -160,7 +162,7 @@ def begin(task: Task) -> Run:
     if saved is not None:
         run.restore(saved["run"])
         epoch = min(run.epoch + 1, options.epochs)  # the last one may lack no more than its model
-        log.info("%s: going on after step %d, in epoch %d", task.output, run.step, epoch)
+        log.info("%s: resuming after step %d, in epoch %d", task.output, run.step, epoch)
     return run
 
 
@@ -172,5 +174,5 @@ def network_settings(options: TrainOptions, classes: int) -> ModelSettings:
 
 
 def save(task: Task, run: Run) -> None:
-    """Write the checkpoint to go on from."""
-    write_checkpoint(task.last, {"identity": task.identity, "run": run.state()})
+    """Write the checkpoint to resume from."""
+    write_training_state(task.last, {"identity": task.identity, "run": run.state()})

@@ -89,7 +89,7 @@ class Source:
     dataset: str
     crop_size: int  # longer side of a crop in pixels; 0 = unknown
     inputs: tuple[dict[str, Any], ...]  # files that the rows come from: name, size, digest
-    identity: dict[str, Any]  # what must be the same when a run goes on
+    identity: dict[str, Any]  # what must be the same when a run is resumed
     crops: CropsFile | None = None
 
     def check(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fashret.files import hdf5
+from fashret.files.atomic import whole_file
 
 BESIDE = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "accuracy")  # neither loss nor score
 
@@ -34,10 +34,8 @@ def draw_curves(lines: Sequence[Mapping[str, str]], path: Path) -> None:
             if points:
                 axes.plot(*zip(*points, strict=True), label=column, marker="." if len(points) < 30 else None)
         _dress(axes, title, len(columns) > 1)
-    part = hdf5.partial_path(path)
-    with hdf5.output_errors(path):
+    with whole_file(path) as part:
         figure.savefig(part, format="png", dpi=110)
-        part.replace(path)
 
 
 def _dress(axes: Any, title: str, legend: bool) -> None:

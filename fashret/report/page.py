@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +26,7 @@ from typing import Any
 import fashret
 from fashret.console import progress
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files.atomic import whole_folder
 from fashret.report.gallery import KINDS, RESULTS, GalleryRow, Picture
 from fashret.report.pictures import Pictures, thumbnail
 from fashret.report.plots import Plot
@@ -109,16 +108,8 @@ def report_folder(folder: Path) -> Iterator[Path]:
     """A new empty folder beside `folder`, which takes its place when the block ends without an error."""
     target = folder.resolve()
     check_folder(target)
-    part = hdf5.partial_path(target)
-    with hdf5.output_errors(folder):
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        try:
-            yield part
-            _take_place(part, target)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+    with whole_folder(target) as part:
+        yield part
 
 
 def check_folder(folder: Path) -> None:
@@ -143,22 +134,6 @@ def is_report(folder: Path) -> bool:
         return json.loads((folder / MARK).read_text(encoding="utf-8")).get("format") == KIND
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _take_place(part: Path, target: Path) -> None:
-    """Rename `part` to `target`; a report that is there stays until the new one is whole."""
-    if not target.exists() or not any(target.iterdir()):
-        os.replace(part, target)
-        return
-    old = target.with_name(target.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    os.replace(target, old)
-    try:
-        os.replace(part, target)
-    except OSError:
-        os.replace(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 # --- the pictures ---

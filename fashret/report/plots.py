@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files.atomic import check_output, whole_file
 from fashret.report.tables import Score, printable
 
 if TYPE_CHECKING:
@@ -235,21 +234,15 @@ def save_score_by_size(path: Path, sizes: Sequence[tuple[int, int]], scores: Map
         axes.set_xticks(range(len(order)), [f"{sizes[i][0]}×{sizes[i][1]}" for i in order])
         axes.set(xlabel="input size, height × width in pixels", ylabel="%", xlim=(-0.3, len(order) - 0.7))
         _legend(axes, scores, always=True)
-        part = hdf5.partial_path(path)
-        with hdf5.output_errors(path):
-            try:
-                drawn.savefig(part, format=path.suffix[1:].lower(), dpi=160)
-                os.replace(part, path)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+        with whole_file(path) as part:
+            drawn.savefig(part, format=path.suffix[1:].lower(), dpi=160)
 
 
 def check_plot_name(path: Path) -> None:
     """Say that a plot cannot have this name, or not be written there."""
     if path.suffix.lower() not in FILES:
         raise FashretError(f"{path}: a plot's name must end in one of {', '.join(FILES)}")
-    hdf5.check_output(path)
+    check_output(path)
 
 
 def _line(i: int) -> dict[str, str]:

@@ -7,7 +7,6 @@ results, true matches framed in green, the rank of the first hit.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files.atomic import check_output, whole_file
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import Pictures
 from fashret.report.tables import printable
@@ -45,16 +44,10 @@ def save_row(path: Path, row: GalleryRow, pictures: Mapping[str, Pictures]) -> N
         If the name ends in none of `FORMATS`, or the file cannot be written.
     """
     check_name(path)
-    hdf5.check_output(path)
+    check_output(path)
     image = draw_row(row, pictures)
-    part = hdf5.partial_path(path)
-    with hdf5.output_errors(path):
-        try:
-            image.save(part, {".png": "PNG", ".webp": "WEBP"}.get(path.suffix.lower(), "JPEG"), quality=92)
-            os.replace(part, path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+    with whole_file(path) as part:
+        image.save(part, {".png": "PNG", ".webp": "WEBP"}.get(path.suffix.lower(), "JPEG"), quality=92)
 
 
 def check_name(path: Path) -> None:

@@ -3,9 +3,9 @@
 In: a public dataset's name, a table, or a folder. Out: crops.h5 with one row per (photo, box, product) whose photo
 could be read, in the manifest's order, and `<output>.errors.jsonl` with a line for each row that could not.
 
-Crops go to a spool beside the output as they are made (`fashret.files.spool`); when the last is there the output is
-written from it in one go. So a run that is killed at any moment goes on with --resume, and its file is the same. At the
-end there must be room for the crops twice.
+Crops go to a log beside the output as they are made (`fashret.files.record_log`); when the last is there the output
+is written from it in one go. So a run that is killed at any moment resumes with --resume, and its file is the same. At
+the end there must be room for the crops twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import hashlib
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,20 +28,22 @@ from fashret.console import log, progress
 from fashret.datasets.census import compare, counts, search_census
 from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
+from fashret.files.atomic import check_output, whole_file
 from fashret.files.columns import TEXT, Role, Rows
 from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
 from fashret.files.manifests import Listing
 from fashret.files.photo_sources import MissingPhotoError, PhotoError
 from fashret.files.photos import Pixels, by_photo
-from fashret.files.spool import Record, Spool, Status, open_spool, spool_path
+from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
+from fashret.files.resume import check_flags, log_path
 from fashret.files.streams import stream_crops
 from fashret.options import CropOptions
 
-BLOCK = 64  # crops between two writes to the spool
+BLOCK = 64  # crops between two writes to the log
 BATCH = 256  # crops between two writes to the output
 WARNINGS = 5  # counts that differ from the manifest's and are named
 LARGEST = 16_384  # of --size
-SHAPE = np.dtype("<u2")  # before the pixels of a raw crop in the spool stand its height and width
+SHAPE = np.dtype("<u2")  # a raw crop in the log is its height and width, then its pixels
 
 CUTTING = ("size", "encoding", "quality")  # options that a crop depends on, beside its photo and box
 
@@ -78,7 +80,7 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
         If the manifest cannot be used, too many photos cannot be read, or the output cannot be written.
     """
     _check_options(options)
-    hdf5.check_output(output, manifest)
+    check_output(output, manifest)
     started = time.monotonic()
     listing = datasets.load(manifest, options)
     _warn_of_counts(listing)
@@ -86,26 +88,15 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
         old = stack.enter_context(open_crops(output)) if options.append else None
         kept = _kept_rows(listing, old, options) if old else np.full(len(listing.rows), -1, np.int64)
         task = _task(listing, kept, options)
-        spool = stack.enter_context(
-            open_spool(spool_path(output), len(kept), task, resume=options.resume, restart=options.restart)
+        finished = stack.enter_context(
+            open_log(log_path(output), len(kept), task, resume=options.resume, restart=options.restart)
         )
-        with _said_if_interrupted(spool):
-            made = _make_crops(spool, output, listing, kept, options)
-            _write_output(output, spool, listing, kept, old, options)
-        summary = _summary(output, spool, listing, kept, old, made, time.monotonic() - started)
-    spool.path.unlink()
+        with noted_if_interrupted(finished, "crops"):
+            made = _make_crops(finished, output, listing, kept, options)
+            _write_output(output, finished, listing, kept, old, options)
+        summary = _summary(output, finished, listing, kept, old, made, time.monotonic() - started)
+    finished.path.unlink()
     return summary
-
-
-@contextlib.contextmanager
-def _said_if_interrupted(spool: Spool) -> Iterator[None]:
-    """Whatever ends the run early, say what the next one can go on with."""
-    try:
-        yield
-    except BaseException:
-        if count := spool.count(Status.DONE):
-            log.warning("%s crops are kept in %s; --resume goes on with them", f"{count:,}", spool.path)
-        raise
 
 
 def _check_options(options: CropOptions) -> None:
@@ -117,8 +108,7 @@ def _check_options(options: CropOptions) -> None:
         raise FashretError(f"--quality {options.quality}: expected 1 to 100")
     if not 0 <= options.max_errors <= 1:
         raise FashretError(f"--max-errors {options.max_errors}: expected a share, 0 to 1")
-    if options.resume and options.restart:
-        raise FashretError("--resume and --restart exclude each other")
+    check_flags(options.resume, options.restart)
 
 
 def _warn_of_counts(listing: Listing) -> None:
@@ -173,30 +163,32 @@ def _kept_rows(listing: Listing, old: Crops, options: CropOptions) -> NDArray[np
     return kept
 
 
-def _make_crops(spool: Spool, output: Path, listing: Listing, kept: NDArray[np.int64], options: CropOptions) -> int:
-    """Make the crops that are neither in the spool nor in the file to append to; how many were made.
+def _make_crops(
+    finished: RecordLog, output: Path, listing: Listing, kept: NDArray[np.int64], options: CropOptions
+) -> int:
+    """Make the crops that are neither in the log nor in the file to append to; how many were made.
 
     An interruption loses at most the block under way.
     """
     rows = listing.rows
-    spool.status[spool.status != Status.DONE] = Status.WAITING  # what failed may have been mended since
+    finished.status[finished.status != Status.DONE] = Status.WAITING  # what failed may have been mended since
     order = by_photo(rows)
-    order = order[(spool.status[order] == Status.WAITING) & (kept[order] < 0)]
+    order = order[(finished.status[order] == Status.WAITING) & (kept[order] < 0)]
     results = stream_crops(
         listing.photos, rows, options.size, order=order, workers=options.workers, then=_encoder(options)
     )
     records = (_record(row, result, listing.public) for row, result in results)
-    before = spool.count(Status.DONE)
+    before = finished.count(Status.DONE)
     try:
         with progress(len(rows), "crop", "crops", done=len(rows) - len(order)) as advance:
             while block := list(itertools.islice(records, BLOCK)):
-                spool.append(block)
+                finished.append(block)
                 advance(len(block))
-                _check_errors(spool, output, listing, options)
+                _check_errors(finished, output, listing, options)
     finally:
         results.close()  # ends the threads
-        _write_errors(output, spool, rows)
-    return spool.count(Status.DONE) - before
+        _write_errors(output, finished, rows)
+    return finished.count(Status.DONE) - before
 
 
 def _encoder(options: CropOptions) -> Callable[[Pixels], bytes]:
@@ -212,14 +204,14 @@ def _record(row: int, result: bytes | PhotoError, public: bool) -> Record:
     return Record(row, Status.DONE, result)
 
 
-def _check_errors(spool: Spool, output: Path, listing: Listing, options: CropOptions) -> None:
-    failed = np.flatnonzero(spool.status == Status.FAILED)
+def _check_errors(finished: RecordLog, output: Path, listing: Listing, options: CropOptions) -> None:
+    failed = np.flatnonzero(finished.status == Status.FAILED)
     if len(failed) <= options.max_errors * len(listing.rows):
         return
     first = int(failed[0])
     raise FashretError(
         f"{len(failed):,} of {len(listing.rows):,} crops cannot be made, more than --max-errors {options.max_errors:g}"
-        f"; the first: {listing.rows.source[first]}: {spool.read(first).decode()}; all: {errors_path(output)}"
+        f"; the first: {listing.rows.source[first]}: {finished.read(first).decode()}; all: {errors_path(output)}"
     )
 
 
@@ -228,14 +220,14 @@ def errors_path(output: Path) -> Path:
     return output.with_name(output.name + ".errors.jsonl")
 
 
-def _write_errors(output: Path, spool: Spool, rows: Rows) -> None:
+def _write_errors(output: Path, finished: RecordLog, rows: Rows) -> None:
     """Name every row without a crop and why; no file where there is none."""
     path = errors_path(output)
-    wrong = np.flatnonzero((spool.status == Status.LOST) | (spool.status == Status.FAILED))
+    wrong = np.flatnonzero((finished.status == Status.LOST) | (finished.status == Status.FAILED))
     if not len(wrong):
         path.unlink(missing_ok=True)
         return
-    with hdf5.output_errors(path), path.open("w", encoding="utf-8") as file:
+    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
         for row in wrong:
             box = rows.box[row]
             about = {
@@ -243,17 +235,22 @@ def _write_errors(output: Path, spool: Spool, rows: Rows) -> None:
                 "source": rows.source[row],
                 "box": None if np.isnan(box).any() else box.tolist(),
                 "product": rows.product[row],
-                "status": Status(spool.status[row]).name.lower(),
-                "reason": spool.read(int(row)).decode(),
+                "status": Status(finished.status[row]).name.lower(),
+                "reason": finished.read(int(row)).decode(),
             }
             file.write(json.dumps(about, ensure_ascii=False) + "\n")
 
 
 def _write_output(
-    output: Path, spool: Spool, listing: Listing, kept: NDArray[np.int64], old: Crops | None, options: CropOptions
+    output: Path,
+    finished: RecordLog,
+    listing: Listing,
+    kept: NDArray[np.int64],
+    old: Crops | None,
+    options: CropOptions,
 ) -> None:
-    """Write the crops, from the spool and from the file to append to, in the manifest's order."""
-    chosen = np.flatnonzero((spool.status == Status.DONE) | (kept >= 0))
+    """Write the crops, from the log and from the file to append to, in the manifest's order."""
+    chosen = np.flatnonzero((finished.status == Status.DONE) | (kept >= 0))
     if not len(chosen):
         raise FashretError(f"{listing.name}: none of its {len(kept):,} photos could be read; is --root right?")
     inputs = [hdf5.input_record(path) for path in listing.files]
@@ -262,19 +259,19 @@ def _write_output(
         with progress(len(chosen), "write", "crops") as advance:
             for start in range(0, len(chosen), BATCH):
                 batch = chosen[start : start + BATCH]
-                images = [_stored(row, spool, kept, old, options.encoding) for row in batch]
+                images = [_stored(row, finished, kept, old, options.encoding) for row in batch]
                 append_crops(file, listing.rows.take(batch), images)
                 advance(len(batch))
         for name, texts in listing.labels.items():
             file.create_dataset(f"labels/{name}", data=texts[chosen], dtype=TEXT)
 
 
-def _stored(row: int, spool: Spool, kept: NDArray[np.int64], old: Crops | None, encoding: str) -> Any:
+def _stored(row: int, finished: RecordLog, kept: NDArray[np.int64], old: Crops | None, encoding: str) -> Any:
     """One crop in the form that the output holds."""
     if old is not None and kept[row] >= 0:
         place = int(kept[row])
         return old.image(place) if encoding == "raw" else old.encoded(place, place + 1)[0]
-    data = spool.read(row)
+    data = finished.read(row)
     if encoding == "jpeg":
         return data
     height, width = np.frombuffer(data, SHAPE, 2)
@@ -283,14 +280,14 @@ def _stored(row: int, spool: Spool, kept: NDArray[np.int64], old: Crops | None, 
 
 def _summary(
     output: Path,
-    spool: Spool,
+    finished: RecordLog,
     listing: Listing,
     kept: NDArray[np.int64],
     old: Crops | None,
     made: int,
     seconds: float,
 ) -> CropSummary:
-    there = (spool.status == Status.DONE) | (kept >= 0)
+    there = (finished.status == Status.DONE) | (kept >= 0)
     search = search_census(listing.rows, there, Role.QUERY, Role.GALLERY)
     unchanged = int(np.count_nonzero(kept >= 0))
     return CropSummary(
@@ -298,11 +295,11 @@ def _summary(
         dataset=listing.name,
         rows=len(there),
         crops=int(np.count_nonzero(there)),
-        lost=spool.count(Status.LOST),
-        failed=spool.count(Status.FAILED),
+        lost=finished.count(Status.LOST),
+        failed=finished.count(Status.FAILED),
         repeats=listing.repeats,
-        kept=spool.kept,
-        added=made + spool.kept if old else 0,
+        kept=finished.kept,
+        added=made + finished.kept if old else 0,
         unchanged=unchanged,
         vanished=len(old) - unchanged if old else 0,
         queries=search.queries,

@@ -29,6 +29,7 @@ from fashret.demo.drawing import sprite
 from fashret.demo.layouts import FOLDERS, write_layout
 from fashret.demo.scenes import Props, props, shop_photo, street_photo
 from fashret.errors import FashretError
+from fashret.files.atomic import whole_file
 from fashret.options import DemoOptions
 
 COLUMNS = ("image", "product", "domain", "category", "split", "x1", "y1", "x2", "y2")
@@ -185,14 +186,13 @@ def _draw_one(product: Product) -> list[Row]:
 
 
 def _write_manifest(directory: Path, rows: list[Row]) -> None:
-    partial = directory / "manifest.csv.partial"
-    with partial.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        whole_file(directory / "manifest.csv") as part,
+        part.open("w", encoding="utf-8", newline="") as stream,
+    ):
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(rows)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(directory / "manifest.csv")
 
 
 def _summary(output: Path, catalogue: list[Product], rows: list[Row]) -> DemoSummary:

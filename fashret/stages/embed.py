@@ -3,9 +3,9 @@
 In: crops.h5, a table or a bare folder of photos; a trained model, several, or a backbone. Out: embeddings.h5 with the
 rows in the order of the source. Photos that cannot be read are left out and named in `<output>.errors.jsonl`.
 
-Vectors go to a spool beside the output as they are made (`fashret.files.spool`); when the last is there the output is
-written from it in one go. So a run that is killed at any moment goes on with --resume, and its file is the same. Under
-torchrun each process has a spool of its own, and the first one writes the output from all of them.
+Vectors go to a log beside the output as they are made (`fashret.files.record_log`); when the last is there the output
+is written from it in one go. So a run that is killed at any moment resumes with --resume, and its file is the same.
+Under torchrun each process has a log of its own, and the first one writes the output from all of them.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from torch import Tensor
 from fashret import datasets
 from fashret.console import log, progress
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files.atomic import check_output, whole_file
 from fashret.files.columns import Rows, blocks
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, open_embeddings, write_embeddings
-from fashret.files.spool import Record, Spool, Status, open_spool, spool_path
+from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
+from fashret.files.resume import check_flags, log_path
 from fashret.files.tables import SUFFIXES
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import Place, place, together, wait
@@ -87,14 +88,14 @@ class Job:
         """Rows of the source to be embedded."""
         return np.flatnonzero(self.place < 0)
 
-    def open_spool(self, rank: int) -> Spool:
-        """The spool of one process: its own, or that of another one that has ended."""
+    def open_log(self, rank: int) -> RecordLog:
+        """The log of one process: its own, or that of another one that has ended."""
         alone = self.here.world == 1
-        path = spool_path(self.output if alone else self.output.with_name(f"{self.output.name}.{rank}"))
+        path = log_path(self.output if alone else self.output.with_name(f"{self.output.name}.{rank}"))
         count, options = len(self.source.rows), self.options
         if rank != self.here.rank:
-            return Spool(path, count, self.task, resume=True)
-        return open_spool(path, count, self.task, resume=options.resume, restart=options.restart)
+            return RecordLog(path, count, self.task, resume=True)
+        return open_log(path, count, self.task, resume=options.resume, restart=options.restart)
 
     @property
     def task(self) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         output cannot be written.
     """
     _check_options(options, given)
-    hdf5.check_output(output, source)
+    check_output(output, source)
     with ExitStack() as stack:
         device = choose_device(options.device, place().local_rank)
         here = stack.enter_context(together(device))
@@ -141,17 +142,17 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         job = Job(taken, embedder, output, options, here, old, place_before)
         if len(job.todo):
             _settle_precision(embedder, old, taken, job.todo[: options.batch_size])
-        spool = stack.enter_context(job.open_spool(here.rank))
-        kept, seconds = spool.kept, _embed(job, spool)
+        finished = stack.enter_context(job.open_log(here.rank))
+        kept, seconds = finished.kept, _embed(job, finished)
         if not here.first:
-            spool.close()  # before the first process opens it
+            finished.close()  # before the first process opens it
         wait(here.world)
         if not here.first:
             return None
-        spools = [spool, *(stack.enter_context(job.open_spool(rank)) for rank in range(1, here.world))]
-        count = _write_output(job, spools)
-        failed = sum(each.count(Status.FAILED) for each in spools)
-        for each in spools:
+        logs = [finished, *(stack.enter_context(job.open_log(rank)) for rank in range(1, here.world))]
+        count = _write_output(job, logs)
+        failed = sum(each.count(Status.FAILED) for each in logs)
+        for each in logs:
             each.path.unlink()
         return EmbedSummary(
             output=output,
@@ -166,7 +167,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             width=embedder.width,
             precision=embedder.precision,
             seconds=round(seconds, 3),
-            rows_per_second=round((spool.count(Status.DONE) - kept) / seconds, 1) if seconds else 0.0,
+            rows_per_second=round((finished.count(Status.DONE) - kept) / seconds, 1) if seconds else 0.0,
         )
 
 
@@ -185,8 +186,7 @@ def _check_options(options: EmbedOptions, given: Collection[str]) -> None:
     if options.size < 1:
         raise FashretError(f"--size {options.size}: must be at least 1 pixel")
     check_seed(options.seed)
-    if options.resume and options.restart:
-        raise FashretError("--resume and --restart exclude each other")
+    check_flags(options.resume, options.restart)
     if options.centroids and options.append:
         raise FashretError("--centroids and --append exclude each other: a centroid needs all images of its product")
 
@@ -250,31 +250,30 @@ def _settle_precision(embedder: Embedder, old: Embeddings | None, source: Source
         log.info("%s: cosine to float32 at least %.6f on the first %d crops", asked, cosine, len(good))
 
 
-def _embed(job: Job, spool: Spool) -> float:
-    """Embed this process's part of what the spool lacks; the seconds that it took."""
-    spool.status[spool.status == Status.FAILED] = Status.WAITING  # may have been mended since
+def _embed(job: Job, finished: RecordLog) -> float:
+    """Embed this process's part of what the log lacks; the seconds that it took."""
+    finished.status[finished.status == Status.FAILED] = Status.WAITING  # may have been mended since
     batches = slices(job.todo, job.options.batch_size)
     bounds = [len(batches) * rank // job.here.world for rank in (job.here.rank, job.here.rank + 1)]
     mine = batches[bounds[0] : bounds[1]]
-    left = [rows for rows in mine if (spool.status[rows] == Status.WAITING).any()]
+    left = [rows for rows in mine if (finished.status[rows] == Status.WAITING).any()]
     total, ahead = sum(map(len, mine)), sum(map(len, left))
     started = time.monotonic()
     made = _vectors(job, load(job.source.images, left, count_workers(job.options.workers), job.embedder.device))
     try:
-        with progress(total, "embed", "crops", done=total - ahead) as advance:
+        with (
+            noted_if_interrupted(finished, "vectors"),
+            progress(total, "embed", "crops", done=total - ahead) as advance,
+        ):
             for batch, vectors in made:
-                spool.append(_records(batch, vectors.cpu().numpy()))
+                finished.append(_records(batch, vectors.cpu().numpy()))
                 advance(len(batch.rows))
-                _check_errors(job, spool)
-        job.source.check()
-    except BaseException:
-        if count := spool.count(Status.DONE):
-            log.warning("%s vectors are kept in %s; --resume goes on with them", f"{count:,}", spool.path)
-        raise
+                _check_errors(job, finished)
+            job.source.check()
     finally:
         made.close()  # ends the processes that decode
         if job.here.first:
-            _write_errors(job, [spool])
+            _write_errors(job, [finished])
     return time.monotonic() - started
 
 
@@ -301,13 +300,13 @@ def _records(batch: Prepared, vectors: NDArray[np.float32]) -> list[Record]:
     ]
 
 
-def _check_errors(job: Job, spool: Spool) -> None:
-    failed = np.flatnonzero(spool.status == Status.FAILED)
+def _check_errors(job: Job, finished: RecordLog) -> None:
+    failed = np.flatnonzero(finished.status == Status.FAILED)
     if len(failed) > job.options.max_errors * len(job.source.rows):
         first = int(failed[0])
         raise FashretError(
             f"{len(failed):,} of {len(job.source.rows):,} photos cannot be used, more than --max-errors "
-            f"{job.options.max_errors:g}; the first: {job.source.rows.source[first]}: {spool.read(first).decode()}; "
+            f"{job.options.max_errors:g}; the first: {job.source.rows.source[first]}: {finished.read(first).decode()}; "
             f"all: {errors_path(job.output)}"
         )
 
@@ -317,33 +316,33 @@ def errors_path(output: Path) -> Path:
     return output.with_name(output.name + ".errors.jsonl")
 
 
-def _write_errors(job: Job, spools: Sequence[Spool]) -> None:
+def _write_errors(job: Job, logs: Sequence[RecordLog]) -> None:
     """Name every row without a vector and why; no file where there is none."""
     path = errors_path(job.output)
-    failed = [(int(row), spool) for spool in spools for row in np.flatnonzero(spool.status == Status.FAILED)]
+    failed = [(int(row), finished) for finished in logs for row in np.flatnonzero(finished.status == Status.FAILED)]
     if not failed:
         path.unlink(missing_ok=True)
         return
-    with hdf5.output_errors(path), path.open("w", encoding="utf-8") as file:
-        for row, spool in failed:
-            about = {"row": row, "source": job.source.rows.source[row], "reason": spool.read(row).decode()}
+    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
+        for row, finished in failed:
+            about = {"row": row, "source": job.source.rows.source[row], "reason": finished.read(row).decode()}
             file.write(json.dumps(about, ensure_ascii=False) + "\n")
 
 
-def _write_output(job: Job, spools: Sequence[Spool]) -> int:
-    """Write embeddings.h5 from the spools and the file to append to, in the source's order; how many rows it has."""
-    _write_errors(job, spools)
-    owner = np.full(len(job.source.rows), -1, np.int64)  # whose spool has the row
-    for number, spool in enumerate(spools):
-        owner[spool.status == Status.DONE] = number
+def _write_output(job: Job, logs: Sequence[RecordLog]) -> int:
+    """Write embeddings.h5 from the logs and the file to append to, in the source's order; how many rows it has."""
+    _write_errors(job, logs)
+    owner = np.full(len(job.source.rows), -1, np.int64)  # whose log has the row
+    for number, finished in enumerate(logs):
+        owner[finished.status == Status.DONE] = number
     count = int(((owner >= 0) | (job.place >= 0)).sum())
     if not count:
         raise FashretError(f"{job.source.dataset}: none of its {len(owner):,} photos could be read; is --root right?")
     if job.options.centroids:
-        rows, means = product_centroids(_described(job, spools, owner))
+        rows, means = product_centroids(_described(job, logs, owner))
         pieces, count = iter([(rows, job.embedder.joined(means))]), len(rows)
     else:
-        pieces = _vectors_of(job, spools, owner)
+        pieces = _vectors_of(job, logs, owner)
     model = job.embedder.record(job.output) | {"crop_size": job.source.crop_size}
     plain = dataclasses.asdict(job.options)
     origin = EmbeddingsOrigin(model, True, job.source.dataset, plain, job.source.inputs, job.options.centroids)
@@ -355,19 +354,19 @@ def _write_output(job: Job, spools: Sequence[Spool]) -> int:
 
 
 def _described(
-    job: Job, spools: Sequence[Spool], owner: NDArray[np.int64]
+    job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]
 ) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
-    """Rows of the spools and their vectors as the networks gave them, in the source's order."""
+    """Rows of the logs and their vectors as the networks gave them, in the source's order."""
     chosen, start = np.flatnonzero(owner >= 0), 0
     for rows in blocks(job.source.rows, chosen, BLOCK):
-        yield rows, _raw(spools, owner, chosen[start : start + len(rows)])
+        yield rows, _raw(logs, owner, chosen[start : start + len(rows)])
         start += len(rows)
 
 
 def _vectors_of(
-    job: Job, spools: Sequence[Spool], owner: NDArray[np.int64]
+    job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]
 ) -> Iterator[tuple[Rows, NDArray[np.floating]]]:
-    """Rows and final vectors, from the spools and from the file to append to, in the source's order."""
+    """Rows and final vectors, from the logs and from the file to append to, in the source's order."""
     chosen, start = np.flatnonzero((owner >= 0) | (job.place >= 0)), 0
     for rows in blocks(job.source.rows, chosen, BLOCK):
         part = chosen[start : start + len(rows)]
@@ -375,13 +374,13 @@ def _vectors_of(
         new = owner[part] >= 0
         vectors = np.empty((len(part), job.embedder.width), np.float32)
         if new.any():
-            vectors[new] = job.embedder.joined(_raw(spools, owner, part[new]))
+            vectors[new] = job.embedder.joined(_raw(logs, owner, part[new]))
         if job.old is not None:
             vectors[~new] = job.old.vectors[job.place[part[~new]]]
         yield rows, vectors
 
 
-def _raw(spools: Sequence[Spool], owner: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def _raw(logs: Sequence[RecordLog], owner: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Vectors of some rows as the networks gave them."""
-    data = [spools[owner[row]].read(int(row)) for row in rows]
+    data = [logs[owner[row]].read(int(row)) for row in rows]
     return np.frombuffer(b"".join(data), "<f4").reshape(len(rows), -1)

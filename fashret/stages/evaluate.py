@@ -15,6 +15,7 @@ from typing import Any
 from fashret.errors import FashretError
 from fashret.evaluation.scores import QueryScores, TooFewResultsError, score_ranking
 from fashret.files import embeddings, hdf5, rankings
+from fashret.files.resume import arrays_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
 from fashret.report.cross_domain import Origin, cross_domain_tables
 from fashret.report.score_tables import Run, Searches, score_tables, short_names
@@ -191,7 +192,7 @@ def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOpt
         memory=options.memory,
         device=options.device,
     )
-    rerank.run(plain, reranked, again, unfinished=path.with_name(path.name + ".reranking.unfinished"))
+    rerank.run(plain, reranked, again, unfinished=arrays_path(path.with_name(path.name + ".reranking")))
     return _of_rankings(name, rankings.open_ranking(plain), rankings.open_ranking(reranked), options=options)
 
 

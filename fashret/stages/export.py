@@ -5,14 +5,12 @@ In: crops.h5. Out: a folder that the centroids-reid code trains on.
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from fashret.datasets import coco
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files.atomic import check_output, whole_folder
 from fashret.files.columns import Role
 from fashret.files.crops import open_crops
 
@@ -39,15 +37,9 @@ def run(crops: Path, output: Path) -> ExportSummary:
     if output.is_dir() and any(output.iterdir()):
         raise FashretError(f"{output}: is there already; give a new folder")
     if not output.is_dir():
-        hdf5.check_output(output)
-    part = hdf5.partial_path(output)
-    with open_crops(crops) as opened, hdf5.output_errors(output):
+        check_output(output)
+    with open_crops(crops) as opened:
         used = opened.with_role(Role.TRAIN | Role.QUERY | Role.GALLERY)
-        shutil.rmtree(part, ignore_errors=True)
-        try:
+        with whole_folder(output) as part:
             counts = coco.write(opened, part)
-            os.replace(part, output)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
         return ExportSummary(output, **counts, left_out=len(opened) - len(used))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fashret.console import duration, log
 from fashret.errors import FashretError
 from fashret.files import hdf5
+from fashret.files.atomic import check_output
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.rankings import (
     Ranking,
@@ -29,7 +30,8 @@ from fashret.files.rankings import (
     open_ranking,
     write_ranking,
 )
-from fashret.files.unfinished import open_unfinished, unfinished_path
+from fashret.files.resume import arrays_path
+from fashret.files.saved_arrays import open_arrays
 from fashret.knn import SearchSpec
 from fashret.knn.results import merge_results
 from fashret.models.devices import choose_device
@@ -71,7 +73,7 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
         the output cannot be written.
     """
     started = time.monotonic()
-    hdf5.check_output(output, ranking)
+    check_output(output, ranking)
     method = find_method(options)
     settings = {"method": options.method, **method.settings}
     source = _open_source(ranking, options.embeddings)
@@ -89,9 +91,7 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
             "within": source.attribute("within"),
             "options": {"top": spec.k, **settings},
         }
-        kept = open_unfinished(
-            unfinished or unfinished_path(output), task, resume=options.resume, restart=options.restart
-        )
+        kept = open_arrays(unfinished or arrays_path(output), task, resume=options.resume, restart=options.restart)
         reranked = rerank_all(method.run, sets.queries, sets.gallery, spec, kept)
         result = merge_results(len(order), spec, [(order, reranked)])
         origin = RankingOrigin(

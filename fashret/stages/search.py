@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files.atomic import check_output
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import RankingOrigin, write_ranking
 from fashret.knn import SearchSpec, search
@@ -44,7 +44,7 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
     FashretError
         If the files cannot be searched with each other, or the output cannot be written.
     """
-    hdf5.check_output(output, queries, gallery)
+    check_output(output, queries, gallery)
     memory = parse_memory(options.memory)
     if options.k < 1:
         raise FashretError(f"--top {options.k}: keep at least 1 result")

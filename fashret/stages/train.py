@@ -1,7 +1,7 @@
 """`fashret train`: crops.h5 → model/.
 
 In: a crops file with rows of the role train. Out: a model folder (`fashret.files.models`) whose model.json is
-written last. A run that is stopped at any moment goes on with --resume and ends with the same weights.
+written last. A run that is stopped at any moment resumes with --resume and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
     Raises
     ------
     FashretError
-        If the crops cannot be trained on, the options make no sense, or the run cannot go on.
+        If the crops cannot be trained on, the options make no sense, or the run cannot be resumed.
     """
     started = time.monotonic()
     device = choose_device(options.device, place().local_rank)
@@ -194,7 +194,7 @@ def score(vectors: NDArray[np.float32], rows: Validation) -> dict[str, float]:
 
 
 def _write_model(task: Task, run: Run) -> None:
-    """Write the folder's final files, model.json last; the checkpoint to go on from has done its work then."""
+    """Write the folder's final files, model.json last; the checkpoint to resume from has done its work then."""
     weights = run.network.state_dict()
     scores = dict(run.best)
     if run.best and run.best["step"] != run.step:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fashret.errors import FashretError
-from fashret.files import crops, embeddings, hdf5, rankings
+from fashret.files import atomic, crops, embeddings, hdf5, rankings
 from fashret.files.columns import COLUMNS, Role, Rows, blocks, crop_name, empty_rows, text_array
 from tests.conftest import make_rows, write_crops, write_embeddings
 
@@ -226,16 +226,16 @@ def test_an_output_never_replaces_an_input_or_a_device(tmp_path: Path) -> None:
     path.write_text("image\n")
     other.symlink_to(path)
     for output in (path, other):
-        with pytest.raises(FashretError, match="is what is read; give the output another name"):
-            hdf5.check_output(output, None, str(path))
+        with pytest.raises(FashretError, match="would overwrite its own input; choose another output"):
+            atomic.check_output(output, None, str(path))
     with pytest.raises(FashretError, match="is not an ordinary file"):
-        hdf5.check_output(Path("/dev/null"))
+        atomic.check_output(Path("/dev/null"))
     with pytest.raises(FashretError, match="cannot be written .*name too long"):
-        hdf5.check_output(tmp_path / ("x" * 300))
+        atomic.check_output(tmp_path / ("x" * 300))
 
 
 def test_what_is_read_is_not_blamed_on_what_is_written(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="other"), hdf5.output_errors(tmp_path / "a.h5"):
+    with pytest.raises(FileNotFoundError, match="other"), atomic.output_errors(tmp_path / "a.h5"):
         (tmp_path / "other").read_bytes()
 
 
@@ -243,7 +243,7 @@ def test_what_is_read_is_not_blamed_on_what_is_written(tmp_path: Path) -> None:
 def test_an_output_that_cannot_be_is_said_before_the_work(tmp_path: Path, target: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FashretError):
-        hdf5.check_output(tmp_path / target)
+        atomic.check_output(tmp_path / target)
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:

@@ -107,8 +107,8 @@ def test_a_bad_model_is_one_line(tmp_path: Path, how: str, words: str) -> None:
 
 def test_a_checkpoint_comes_back(tmp_path: Path) -> None:
     state = {"tensor": torch.ones(3), "numbers": {"step": 4, "rate": 0.1}, "list": [1, (2.5, None)]}
-    models.write_checkpoint(tmp_path / "last.pt", state)
-    found = models.read_checkpoint(tmp_path / "last.pt")
+    models.write_training_state(tmp_path / "last.pt", state)
+    found = models.read_training_state(tmp_path / "last.pt")
     assert torch.equal(found.pop("tensor"), state.pop("tensor")) and found == state
     assert names(tmp_path) == ["last.pt"]
 
@@ -122,17 +122,17 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     torch.save({"x": Trap()}, tmp_path / "other.pt")
     for name in ("last.pt", "other.pt"):
         with pytest.raises(FashretError, match="damaged"):
-            models.read_checkpoint(tmp_path / name)
+            models.read_training_state(tmp_path / name)
     assert not (tmp_path / "sprung").exists()
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
-    models.write_checkpoint(tmp_path / "last.pt", {"step": 1})
-    for write in (models.write_checkpoint, models.write_tensors):
+    models.write_training_state(tmp_path / "last.pt", {"step": 1})
+    for write in (models.write_training_state, models.write_tensors):
         with full_disk(20_000), pytest.raises(FashretError, match="the disk is full"):
             write(tmp_path / "last.pt", {"a": torch.zeros(100_000)})
     assert names(tmp_path) == ["last.pt"]
-    assert models.read_checkpoint(tmp_path / "last.pt") == {"step": 1}
+    assert models.read_training_state(tmp_path / "last.pt") == {"step": 1}
 
 
 def test_the_log_is_cut_to_the_step_of_the_checkpoint(tmp_path: Path) -> None:

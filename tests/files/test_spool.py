@@ -1,4 +1,4 @@
-"""The spool: what was appended is read back, and what a kill cut off is not."""
+"""The log of finished rows: what was appended is read back, and what a kill cut off is not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashret.errors import FashretError
-from fashret.files.spool import Record, Spool, Status, changes, open_spool, task_of
+from fashret.files.record_log import Record, RecordLog, Status, open_log, task_of
+from fashret.files.resume import changes
 
 TASK = {"rows": 9, "options": {"size": 320}, "columns": {"box": "1f"}}
 RECORDS = st.lists(
@@ -17,22 +18,22 @@ RECORDS = st.lists(
 )
 
 
-def contents(spool: Spool) -> dict[int, tuple[int, bytes]]:
-    return {i: (int(spool.status[i]), spool.read(i)) for i in range(9) if spool.status[i]}
+def contents(log: RecordLog) -> dict[int, tuple[int, bytes]]:
+    return {i: (int(log.status[i]), log.read(i)) for i in range(9) if log.status[i]}
 
 
 @settings(max_examples=60, deadline=None)
 @given(blocks=st.lists(RECORDS, max_size=4), data=st.data())
-def test_a_spool_cut_anywhere_holds_its_whole_blocks(
+def test_a_log_cut_anywhere_holds_its_whole_blocks(
     tmp_path_factory: pytest.TempPathFactory, blocks: list[list[Record]], data: st.DataObject
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "a.spool"
     path.unlink(missing_ok=True)
     ends = []
-    with Spool(path, 9, TASK) as spool:
+    with RecordLog(path, 9, TASK) as log:
         ends.append(path.stat().st_size)
         for block in blocks:
-            spool.append(block)
+            log.append(block)
             ends.append(path.stat().st_size)
     cut = data.draw(st.integers(ends[0], ends[-1]))
     torn = data.draw(st.booleans())
@@ -40,63 +41,63 @@ def test_a_spool_cut_anywhere_holds_its_whole_blocks(
     path.write_bytes(whole[:cut] + (b"\0" * (len(whole) - cut) if torn else b""))  # a block of which a part was written
     kept = max(i for i, end in enumerate(ends) if end <= cut)
     expected = {r.row: (int(r.status), r.data) for block in blocks[:kept] for r in block}
-    with Spool(path, 9, TASK, resume=True) as spool:
-        found = contents(spool)
+    with RecordLog(path, 9, TASK, resume=True) as log:
+        found = contents(log)
         if not torn or b"\0" not in whole[cut:]:  # zeros may happen to be what was written
             assert found == expected
         assert expected.items() <= found.items()
-        spool.append([Record(8, Status.DONE, b"new")])
-    with Spool(path, 9, TASK, resume=True) as spool:
-        assert contents(spool) == {**found, 8: (1, b"new")}
+        log.append([Record(8, Status.DONE, b"new")])
+    with RecordLog(path, 9, TASK, resume=True) as log:
+        assert contents(log) == {**found, 8: (1, b"new")}
 
 
 def test_a_damaged_byte_ends_what_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.spool"
-    with Spool(path, 9, TASK) as spool:
-        spool.append([Record(0, Status.DONE, b"first")])
+    with RecordLog(path, 9, TASK) as log:
+        log.append([Record(0, Status.DONE, b"first")])
         middle = path.stat().st_size
-        spool.append([Record(1, Status.DONE, b"second")])
-        spool.append([Record(2, Status.DONE, b"third")])
+        log.append([Record(1, Status.DONE, b"second")])
+        log.append([Record(2, Status.DONE, b"third")])
     data = bytearray(path.read_bytes())
     data[middle + 30] ^= 1
     path.write_bytes(data)
-    with Spool(path, 9, TASK, resume=True) as spool:
-        assert contents(spool) == {0: (1, b"first")}
-        assert spool.kept == 1
+    with RecordLog(path, 9, TASK, resume=True) as log:
+        assert contents(log) == {0: (1, b"first")}
+        assert log.kept == 1
     assert path.stat().st_size == middle
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"format": "fashret.spool", "version": 1, "ta', b"[]\n", b"\x89HDF\n"]
 )
-def test_what_is_no_spool_has_no_task_and_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_log_has_no_task_and_is_begun_anew(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.spool"
     path.write_bytes(content)
     assert task_of(path) is None
-    with open_spool(path, 9, TASK, resume=False, restart=False) as spool:
-        assert contents(spool) == {}
+    with open_log(path, 9, TASK, resume=False, restart=False) as log:
+        assert contents(log) == {}
     assert task_of(path) == TASK
 
 
 def test_an_interrupted_run_is_taken_up_begun_anew_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.spool"
-    with open_spool(path, 9, TASK, resume=False, restart=False) as spool:
-        spool.append([Record(3, Status.DONE, b"x")])
-    with pytest.raises(FashretError, match="go on with --resume, or start anew with --restart"):
-        open_spool(path, 9, TASK, resume=False, restart=False)
-    with open_spool(path, 9, TASK, resume=True, restart=False) as spool:
-        assert spool.kept == 1
+    with open_log(path, 9, TASK, resume=False, restart=False) as log:
+        log.append([Record(3, Status.DONE, b"x")])
+    with pytest.raises(FashretError, match="resume it with --resume, or start over with --restart"):
+        open_log(path, 9, TASK, resume=False, restart=False)
+    with open_log(path, 9, TASK, resume=True, restart=False) as log:
+        assert log.kept == 1
     with pytest.raises(FashretError, match="rows 9 → 8.*--restart"):
-        open_spool(path, 8, {**TASK, "rows": 8}, resume=True, restart=False)
-    with open_spool(path, 9, TASK, resume=False, restart=True) as spool:
-        assert spool.kept == 0 and contents(spool) == {}
+        open_log(path, 8, {**TASK, "rows": 8}, resume=True, restart=False)
+    with open_log(path, 9, TASK, resume=False, restart=True) as log:
+        assert log.kept == 0 and contents(log) == {}
 
 
 def test_a_run_that_made_nothing_is_not_in_the_way(tmp_path: Path) -> None:
     path = tmp_path / "a.spool"
-    open_spool(path, 8, {**TASK, "rows": 8}, resume=False, restart=False).close()
-    with open_spool(path, 9, TASK, resume=False, restart=False) as spool:
-        assert spool.kept == 0
+    open_log(path, 8, {**TASK, "rows": 8}, resume=False, restart=False).close()
+    with open_log(path, 9, TASK, resume=False, restart=False) as log:
+        assert log.kept == 0
     assert task_of(path) == TASK
 
 
@@ -109,7 +110,7 @@ def test_changes_are_listed_by_name() -> None:
 def test_a_second_run_is_kept_away(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     with (
-        Spool(tmp_path / "a.spool", 9, TASK),
+        RecordLog(tmp_path / "a.spool", 9, TASK),
         pytest.raises(FashretError, match="another run is writing it"),
     ):
-        Spool(tmp_path / "a.spool", 9, TASK, resume=True)
+        RecordLog(tmp_path / "a.spool", 9, TASK, resume=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files import atomic
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.report.gallery import KINDS, Found, choose_queries, gallery_rows
@@ -278,4 +278,4 @@ def test_links_lead_to_their_section(browser, page):
 
 def test_the_mark_says_what_the_folder_is(page):
     mark = json.loads((page.parent / "report.json").read_text())
-    assert mark["format"] == "fashret.report" and hdf5.partial_path(page.parent).exists() is False
+    assert mark["format"] == "fashret.report" and atomic.partial_path(page.parent).exists() is False

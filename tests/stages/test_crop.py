@@ -20,7 +20,7 @@ from PIL import Image
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
 from fashret.files.photos import read_crop
-from fashret.files.spool import spool_path
+from fashret.files.resume import log_path
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.dataset_case import photo, plain, write
@@ -273,7 +273,7 @@ def test_an_interrupted_command_leaves_no_final_name_and_resumes(
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         while not (
-            spool_path(output).exists() and spool_path(output).stat().st_size > 500_000
+            log_path(output).exists() and log_path(output).stat().st_size > 500_000
         ):  # a whole block of 64 crops is there
             assert process.poll() is None, process.stderr.read() if process.stderr else ""
         process.send_signal(number)
@@ -285,12 +285,12 @@ def test_an_interrupted_command_leaves_no_final_name_and_resumes(
         assert "Traceback" not in messages
         return
     done = fashret("crop", many, "-o", output, *SIZE)
-    assert done.returncode == 1 and "go on with --resume, or start anew with --restart" in done.stderr
+    assert done.returncode == 1 and "resume it with --resume, or start over with --restart" in done.stderr
     done = fashret("crop", many, "-o", output, "--resume", "--json", *SIZE)
     assert done.returncode == 0
     summary = json.loads(done.stdout)
     assert summary["crops"] == 1000 and 64 <= summary["kept"] < 1000
-    assert not spool_path(output).exists()
+    assert not log_path(output).exists()
 
 
 @pytest.mark.parametrize("limit", [300, 20_000])

@@ -1,4 +1,4 @@
-"""A crop that is killed at any moment goes on, and its file equals that of a run that was not."""
+"""A crop that is killed at any moment resumes, and its file equals that of a run that was not."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from fashret.errors import FashretError
-from fashret.files import crops, hdf5
-from fashret.files.spool import Spool, spool_path
+from fashret.files import atomic, crops
+from fashret.files.record_log import RecordLog
+from fashret.files.resume import log_path
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.dataset_case import write
@@ -61,11 +62,11 @@ def in_a_process(action: Callable[[], Any]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def die_after(bytes_written: int) -> Callable[[Spool, bytes], None]:
-    """A way of writing the spool that kills its process once so many bytes are in the file, amid a block or not."""
+def die_after(bytes_written: int) -> Callable[[RecordLog, bytes], None]:
+    """A way of writing the log that kills its process once so many bytes are in the file, amid a block or not."""
     left = [bytes_written]
 
-    def write_some(self: Spool, data: bytes) -> None:
+    def write_some(self: RecordLog, data: bytes) -> None:
         self.file.write(data[: left[0]])
         left[0] -= len(data)
         if left[0] <= 0:
@@ -74,7 +75,7 @@ def die_after(bytes_written: int) -> Callable[[Spool, bytes], None]:
     return write_some
 
 
-def test_killed_at_random_bytes_of_the_spool(manifest: Path, tmp_path: Path) -> None:
+def test_killed_at_random_bytes_of_the_log(manifest: Path, tmp_path: Path) -> None:
     crop.run(str(manifest), tmp_path / "whole.h5", options())
     size = sum(len(data) for data in content(tmp_path / "whole.h5")[2])
     rng = random.Random(11)
@@ -82,18 +83,18 @@ def test_killed_at_random_bytes_of_the_spool(manifest: Path, tmp_path: Path) -> 
     kept = []
 
     def run_and_die(at: int) -> None:
-        Spool._write = die_after(at)  # type: ignore[method-assign]  only in the fork
+        RecordLog._write = die_after(at)  # type: ignore[method-assign]  only in the fork
         crop.run(str(manifest), output, options(resume=True))
 
     for _ in range(KILLS):
         assert in_a_process(lambda: run_and_die(rng.randrange(1, size // 6))) == -9
         assert not output.exists()
-        kept.append(spool_path(output).stat().st_size)
+        kept.append(log_path(output).stat().st_size)
     summary = crop.run(str(manifest), output, options(resume=True))
     assert 0 < summary.kept < 58 and kept == sorted(kept)
     assert content(output) == content(tmp_path / "whole.h5")
     assert errors(output) == errors(tmp_path / "whole.h5")
-    assert not spool_path(output).exists() and not hdf5.partial_path(output).exists()
+    assert not log_path(output).exists() and not atomic.partial_path(output).exists()
 
 
 def test_killed_at_random_moments_while_the_output_is_written(manifest: Path, tmp_path: Path) -> None:
@@ -128,15 +129,15 @@ def test_killed_from_outside_at_random_sizes(manifest: Path, tmp_path: Path) -> 
     crop.run(str(manifest), tmp_path / "whole.h5", options())
     output = tmp_path / "killed.h5"
     rng = random.Random(5)
-    spool = spool_path(output)
+    log = log_path(output)
     for _ in range(4):
         child = os.fork()
         if child == 0:
             crop.run(str(manifest), output, options(resume=True))
             os._exit(0)
-        target = (spool.stat().st_size if spool.exists() else 0) + rng.randrange(1, 4000)
+        target = (log.stat().st_size if log.exists() else 0) + rng.randrange(1, 4000)
         while os.waitpid(child, os.WNOHANG)[0] == 0:
-            if spool.exists() and spool.stat().st_size >= target:
+            if log.exists() and log.stat().st_size >= target:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 break
@@ -156,7 +157,7 @@ def test_append_that_is_killed_leaves_the_old_file_and_goes_on(manifest: Path, t
     write(manifest, whole)
 
     def run_and_die() -> None:
-        Spool._write = die_after(4000)  # type: ignore[method-assign]
+        RecordLog._write = die_after(4000)  # type: ignore[method-assign]
         crop.run(str(manifest), output, options(append=True))
 
     assert in_a_process(run_and_die) == -9
@@ -173,11 +174,11 @@ def test_resume_after_a_change_lists_it_and_restart_begins_anew(manifest: Path, 
     output = tmp_path / "out.h5"
 
     def run_and_die() -> None:
-        Spool._write = die_after(6000)  # type: ignore[method-assign]
+        RecordLog._write = die_after(6000)  # type: ignore[method-assign]
         crop.run(str(manifest), output, options())
 
     assert in_a_process(run_and_die) == -9
-    with pytest.raises(FashretError, match="go on with --resume, or start anew with --restart"):
+    with pytest.raises(FashretError, match="resume it with --resume, or start over with --restart"):
         crop.run(str(manifest), output, options())
     with pytest.raises(FashretError, match="cannot be resumed: --size 320 → 64; --quality 95 → 80"):
         crop.run(str(manifest), output, options(resume=True, size=64, quality=80))

@@ -226,13 +226,13 @@ def test_nothing_but_bad_photos(model: Path, tmp_path: Path) -> None:
 
 
 def killed_embed(source: Path, output: Path, kill_at: int, **changes: Any) -> None:
-    """Die by SIGKILL when the `kill_at`-th block is written to the spool, a part of it on the disk."""
+    """Die by SIGKILL when the `kill_at`-th block is written to the log, a part of it on the disk."""
     import os
     import signal
 
-    from fashret.files import spool
+    from fashret.files import record_log
 
-    real, count = spool.Spool._write, 0
+    real, count = record_log.RecordLog._write, 0
 
     def write(self: Any, data: bytes) -> None:
         nonlocal count
@@ -242,7 +242,7 @@ def killed_embed(source: Path, output: Path, kill_at: int, **changes: Any) -> No
             os.kill(os.getpid(), signal.SIGKILL)
         real(self, data)
 
-    spool.Spool._write = write  # type: ignore[method-assign]
+    record_log.RecordLog._write = write  # type: ignore[method-assign]
     embed_in_process(source, output, batch_size=5, **changes)
 
 
@@ -282,7 +282,7 @@ def test_an_interrupted_run_is_not_thrown_away(
 ) -> None:
     path = tmp_path / "a.emb.h5"
     interrupted(crops, path, options(model), monkeypatch)
-    with pytest.raises(FashretError, match="go on with --resume, or start anew with --restart"):
+    with pytest.raises(FashretError, match="resume it with --resume, or start over with --restart"):
         embed.run(crops, path, options(model))
     with pytest.raises(FashretError, match=r"--batch-size 5 → 7"):
         embed.run(crops, path, options(model, resume=True, batch_size=7))

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 from fashret.errors import FashretError
-from fashret.files import hdf5, unfinished
+from fashret.files import hdf5, saved_arrays
 from fashret.files.columns import text_array
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
-from fashret.files.unfinished import Unfinished, unfinished_path
+from fashret.files.resume import arrays_path
+from fashret.files.saved_arrays import SavedArrays
 from fashret.knn import Neighbours, Positives, SearchResult, SearchSpec
 from fashret.knn import memory as block_memory
 from fashret.knn.cpu_filter import CpuFilter
@@ -255,16 +256,16 @@ class Interrupted(BaseException):
 def interrupt_after(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep finished work at once, in small blocks, and stop after some of them."""
     left = [times]
-    save = Unfinished._save
+    save = SavedArrays._save
 
-    def stopping(self: Unfinished, name: str, arrays: dict) -> None:
+    def stopping(self: SavedArrays, name: str, arrays: dict) -> None:
         save(self, name, arrays)
         left[0] -= 1
         if left[0] == 0:
             raise Interrupted
 
-    monkeypatch.setattr(Unfinished, "_save", stopping)
-    monkeypatch.setattr(unfinished, "SECONDS_BETWEEN", -1.0)
+    monkeypatch.setattr(SavedArrays, "_save", stopping)
+    monkeypatch.setattr(saved_arrays, "SECONDS_BETWEEN", -1.0)
     monkeypatch.setattr(block_memory, "LEAST", 1)
     monkeypatch.setattr(CpuFilter, "largest", 8)
 
@@ -278,8 +279,8 @@ def test_resume(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     interrupt_after(times, monkeypatch)
     with pytest.raises(Interrupted):
         rerank.run(ranking, output, options)
-    assert not output.exists() and hdf5.kind_of(unfinished_path(output)) == unfinished.KIND
-    with pytest.raises(FashretError, match="go on with --resume"):
+    assert not output.exists() and hdf5.kind_of(arrays_path(output)) == saved_arrays.KIND
+    with pytest.raises(FashretError, match="resume it with --resume"):
         rerank.run(ranking, output, options)
     with pytest.raises(FashretError, match="--k1 6 → 7"):
         rerank.run(ranking, output, replace(options, k1=7, resume=True))
@@ -287,7 +288,7 @@ def test_resume(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for found, expected in zip(read(output), read(tmp_path / "expected.h5"), strict=True):
         for name, array in vars(expected).items():
             np.testing.assert_array_equal(getattr(found, name), array)
-    assert not unfinished_path(output).exists()
+    assert not arrays_path(output).exists()
 
 
 def test_a_full_disk_leaves_what_can_be_resumed(
@@ -298,18 +299,18 @@ def test_a_full_disk_leaves_what_can_be_resumed(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     ranking, output = searched(catalogue), tmp_path / "again.h5"
-    monkeypatch.setattr(unfinished, "SECONDS_BETWEEN", -1.0)
+    monkeypatch.setattr(saved_arrays, "SECONDS_BETWEEN", -1.0)
     with monkeypatch.context() as here:
         here.setattr(rerank_stage, "write_ranking", full)
         with pytest.raises(FashretError, match="full"):
             rerank.run(ranking, output, NUMBERS)
     with pytest.raises(
-        FashretError, match=r"again\.h5\.unfinished was left by an interrupted run: go on with --resume"
+        FashretError, match=r"again\.h5\.unfinished was left by an interrupted run: resume it with --resume"
     ):
         rerank.run(ranking, output, NUMBERS)
     rerank.run(ranking, output, replace(NUMBERS, resume=True))
     held_to_dense(output, catalogue)
-    assert not unfinished_path(output).exists()
+    assert not arrays_path(output).exists()
 
 
 def test_restart(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,8 +376,8 @@ def test_evaluate_resumes(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(Interrupted):
         evaluate.run([catalogue], options)
     kept = catalogue.with_name("all.emb.h5.reranking.unfinished")
-    assert hdf5.kind_of(kept) == unfinished.KIND
-    with pytest.raises(FashretError, match="go on with --resume"):
+    assert hdf5.kind_of(kept) == saved_arrays.KIND
+    with pytest.raises(FashretError, match="resume it with --resume"):
         evaluate.run([catalogue], options)
     assert evaluate.run([catalogue], replace(options, resume=True)).as_json() == expected
     assert not kept.exists()

@@ -179,9 +179,9 @@ def assert_same_run(folder: Path, whole: Path) -> None:
 
 def kill_in_write(crops: Path, output: Path, name: str, write: int) -> None:
     """Die when a file of that name is written for the `write`-th time, half of it on the disk."""
-    from fashret.files import models as files
+    from fashret.files import atomic
 
-    real, count = files.os.fsync, 0
+    real, count = atomic.os.fsync, 0
 
     def fsync(descriptor: int) -> None:
         nonlocal count
@@ -192,7 +192,7 @@ def kill_in_write(crops: Path, output: Path, name: str, write: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
         real(descriptor)
 
-    files.os.fsync = fsync
+    atomic.os.fsync = fsync
     train_in_process(crops, output, resume=True, validate_every=1)
 
 
@@ -244,7 +244,7 @@ def assert_same_run_but_identity(folder: Path, whole: Path) -> None:
 
 def test_a_checkpoint_in_the_middle_of_an_epoch(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(crops, tmp_path / "m", monkeypatch, after=5, checkpoint_every=2)
-    saved = models.read_checkpoint(tmp_path / "m" / "checkpoints" / "last.pt")["run"]
+    saved = models.read_training_state(tmp_path / "m" / "checkpoints" / "last.pt")["run"]
     assert saved["step"] == 4 and saved["epoch"] == 1 or saved["batch"] > 0
 
 
@@ -254,7 +254,7 @@ def test_a_resumed_run_names_the_epoch_it_is_in(
     interrupted(crops, tmp_path / "m", monkeypatch, after=2)
     with caplog.at_level("INFO", "fashret"):
         train.run(crops, tmp_path / "m", tiny_options(resume=True))
-    assert "going on after step 2, in epoch 1" in caplog.text
+    assert "resuming after step 2, in epoch 1" in caplog.text
     assert [line["epoch"] for line in log_of(tmp_path / "m")] == ["1", "2"]
 
 
@@ -288,7 +288,7 @@ def test_validation_vectors_that_are_not_finite(crops: Path, tmp_path: Path, val
 
 def test_an_unfinished_run_is_not_thrown_away(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(crops, tmp_path / "m", monkeypatch)
-    with pytest.raises(FashretError, match="holds an interrupted run; go on with --resume, or throw it away"):
+    with pytest.raises(FashretError, match="was left by an interrupted run: resume it with --resume"):
         train.run(crops, tmp_path / "m", tiny_options())
     assert (tmp_path / "m" / "checkpoints" / "last.pt").exists()
     summary = train.run(crops, tmp_path / "m", tiny_options(restart=True, epochs=1))
@@ -297,7 +297,7 @@ def test_an_unfinished_run_is_not_thrown_away(crops: Path, tmp_path: Path, monke
 
 def test_resume_with_changed_options_lists_them(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupted(crops, tmp_path / "m", monkeypatch)
-    with pytest.raises(FashretError, match=r"lr 0.01 → 0.02; seed 0 → 5"):
+    with pytest.raises(FashretError, match=r"--lr 0.01 → 0.02; --seed 0 → 5"):
         train.run(crops, tmp_path / "m", tiny_options(resume=True, lr=0.02, seed=5, workers=1))
     other = write_training_crops(tmp_path / "b.crops.h5", seed=1)
     with pytest.raises(FashretError, match="digest of the crops sha256:"):
@@ -484,7 +484,7 @@ def test_interrupts_wait_for_the_step(crops: Path, tmp_path: Path, monkeypatch: 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setitem(train.train.__globals__, "take_step", take_step)
         train.run(crops, tmp_path / "m", tiny_options(checkpoint_every=0))
-    assert models.read_checkpoint(tmp_path / "m" / "checkpoints" / "last.pt")["run"]["step"] == 3
+    assert models.read_training_state(tmp_path / "m" / "checkpoints" / "last.pt")["run"]["step"] == 3
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     train.run(crops, tmp_path / "m", tiny_options(checkpoint_every=0, resume=True))
     assert_same_run_but_identity(tmp_path / "m", tmp_path / "whole")

@@ -1,9 +1,9 @@
-"""A spool: crops as they are made, in a plain file beside the output until all are there.
+"""A log of finished rows, crops or vectors, in a plain file beside the output until all of them are there.
 
-In: encoded crops in any order, block by block. Out: where each lies. The file only ever grows, a whole block at a
-time, and each block carries a checksum: whatever moment a run is killed at, what stands before the last whole block is
-sound, and the next run cuts off the rest and goes on. (An HDF5 file that is being changed gives no such promise: its
-index and its data are written at different moments.)
+In: records in any order, block by block. Out: the data of each row again. The file only ever grows, a block at a time,
+and each block has a checksum: whatever moment a run is killed at, everything up to the last complete block is sound,
+and the next run cuts off the rest and resumes. (An HDF5 file that is being changed gives no such promise: its index and
+its data are written at different moments.)
 
     line 1     JSON: `format` "fashret.spool", `version`, `task`: everything that the result depends on
     blocks     "BLOCK", payload length (uint64), CRC-32 of the payload (uint32), number of records n (uint32);
@@ -16,6 +16,8 @@ import json
 import mmap
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -25,9 +27,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.console import log
+from fashret import console
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files import resume as rule
+from fashret.files.atomic import output_errors
 
 FORMAT, VERSION = "fashret.spool", 1
 HEAD = struct.Struct("<5sQII")
@@ -45,31 +48,27 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Record:
-    """One row's result."""
+    """What became of one row."""
 
     row: int
     status: Status
     data: bytes
 
 
-def spool_path(output: Path) -> Path:
-    """Where the crops of an unfinished output lie."""
-    return output.with_name(output.name + ".spool")
+class RecordLog:
+    """An open log of N rows.
 
-
-class Spool:
-    """An open spool of N rows.
-
-    `status`, `offset` and `length` (each N) say what is there and where; `kept`, how many crops it had when opened.
+    `status`, `offset` and `length` (each N) say what is there and where; `kept`, how many rows were done when it was
+    opened.
 
     Parameters
     ----------
     rows
         N.
     task
-        Everything that the result depends on, as JSON values; written into a new spool.
+        Everything that the result depends on, as JSON values; written into a new log.
     resume
-        Take up the whole blocks of a spool that is there; otherwise it is begun anew.
+        Keep the complete blocks of a log that is there; otherwise it starts empty.
     """
 
     def __init__(self, path: Path, rows: int, task: dict[str, Any], resume: bool = False) -> None:
@@ -78,7 +77,7 @@ class Spool:
         self.offset = np.zeros(rows, np.int64)
         self.length = np.zeros(rows, np.int64)
         self.mapped: mmap.mmap | None = None
-        with hdf5.output_errors(path):
+        with output_errors(path):
             self.file = path.open("r+b" if path.exists() else "x+b", buffering=0)
             _lock(self.file, path)
             if resume:
@@ -102,14 +101,14 @@ class Spool:
         self.file.close()
 
     def append(self, records: list[Record]) -> None:
-        """Write one block and hand it to the operating system, after which a kill cannot take it away."""
+        """Write one block and hand it to the operating system, after which a kill cannot undo it."""
         if not records:
             return
         row = np.array([r.row for r in records], "<i8")
         status = np.array([r.status for r in records], np.uint8)
         length = np.array([len(r.data) for r in records], "<i8")
         payload = b"".join((row.tobytes(), status.tobytes(), length.tobytes(), *(r.data for r in records)))
-        with hdf5.output_errors(self.path):
+        with output_errors(self.path):
             start = self.file.seek(0, 2) + HEAD.size
             self._write(HEAD.pack(b"BLOCK", len(payload), zlib.crc32(payload), len(records)) + payload)
         self._note(start, row, status, length)
@@ -141,7 +140,7 @@ class Spool:
         self.offset[row] = start + RECORD * len(row) + np.cumsum(length) - length
 
     def _scan(self) -> None:
-        """Take in every whole block, and cut off what follows the last of them."""
+        """Read every complete block, and cut off what follows the last of them."""
         self.file.seek(0)
         position = len(_first_line(self.file))
         while (block := self._block(position)) is not None:
@@ -197,7 +196,7 @@ def _first_line(file: Any) -> bytes:
 
 
 def task_of(path: Path) -> dict[str, Any] | None:
-    """The task of a spool; None if the file is none, or was cut off before its first line was whole."""
+    """The task of a log; None if the file is none, or was cut off within its first line."""
     try:
         with path.open("rb") as file:
             head = json.loads(_first_line(file))
@@ -209,49 +208,35 @@ def task_of(path: Path) -> dict[str, Any] | None:
 
 
 def _is_bare(path: Path) -> bool:
-    """Whether a spool ends behind its first line."""
+    """Whether a log ends after its first line."""
     with path.open("rb") as file:
         return len(_first_line(file)) == path.stat().st_size
 
 
-def open_spool(path: Path, rows: int, task: dict[str, Any], *, resume: bool, restart: bool) -> Spool:
-    """Begin a spool, or take up the one that an interrupted run of the same task left.
+def open_log(path: Path, rows: int, task: dict[str, Any], *, resume: bool, restart: bool) -> RecordLog:
+    """Begin a log, or resume the one that an interrupted run of the same task left.
 
     Raises
     ------
     FashretError
         If one is there and neither was asked for, or it is another task's: with what changed.
     """
-    found = task_of(path) if path.exists() and not restart else None
-    if found is None or _is_bare(path):  # none is there, or one that was left before it held anything
-        return Spool(path, rows, task)
-    if not resume:
-        raise FashretError(f"{path} was left by an interrupted run: go on with --resume, or start anew with --restart")
-    different = changes(found, task)
-    if different:
-        raise FashretError(f"{path} cannot be resumed: {'; '.join(different)}. Undo this, or start anew with --restart")
-    spool = Spool(path, rows, task, resume=True)
-    log.info("%s: kept %s crops of the interrupted run", path, f"{spool.kept:,}")
-    return spool
+    found = task_of(path) if path.exists() else None
+    if found is not None and _is_bare(path):  # left before it held anything
+        found = None
+    if not rule.is_resumed(path, found, task, resume=resume, restart=restart):
+        return RecordLog(path, rows, task)
+    log = RecordLog(path, rows, task, resume=True)
+    console.log.info("%s: resuming, %s rows are done", path, f"{log.kept:,}")
+    return log
 
 
-def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs between two tasks, in words.
-
-    >>> changes({"rows": 3, "options": {"size": 320}}, {"rows": 4, "options": {"size": 320}})
-    ['rows 3 → 4']
-    >>> changes({"options": {"size": 320}}, {"options": {"size": 256}})
-    ['--size 320 → 256']
-    """
-    different = []
-    for name, value in now.items():
-        was = before.get(name)
-        if was == value:
-            continue
-        if name == "options" and isinstance(was, dict):
-            different += [f"--{k.replace('_', '-')} {was.get(k)} → {v}" for k, v in value.items() if was.get(k) != v]
-        elif name == "columns" and isinstance(was, dict):
-            different += [f"the manifest has another {k} column" for k, v in value.items() if was.get(k) != v]
-        else:
-            different.append(f"{name} {was} → {value}")
-    return different
+@contextmanager
+def noted_if_interrupted(log: RecordLog, what: str) -> Iterator[None]:
+    """Whatever ends the run early, say what --resume continues with: `what` is "crops" or "vectors"."""
+    try:
+        yield
+    except BaseException:
+        if count := log.count(Status.DONE):
+            console.log.warning("%s %s are kept in %s; --resume continues with them", f"{count:,}", what, log.path)
+        raise
