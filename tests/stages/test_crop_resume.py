@@ -135,9 +135,9 @@ def test_killed_from_outside_at_random_sizes(manifest: Path, tmp_path: Path) -> 
         if child == 0:
             crop.run(str(manifest), output, options(resume=True))
             os._exit(0)
-        target = (log.stat().st_size if log.exists() else 0) + rng.randrange(1, 4000)
+        target = size_of(log) + rng.randrange(1, 4000)
         while os.waitpid(child, os.WNOHANG)[0] == 0:
-            if log.exists() and log.stat().st_size >= target:
+            if size_of(log) >= target:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 break
@@ -193,6 +193,14 @@ def test_resume_after_a_change_lists_it_and_restart_begins_anew(manifest: Path, 
 
 def test_resume_without_an_interrupted_run_is_a_run(manifest: Path, tmp_path: Path) -> None:
     assert crop.run(str(manifest), tmp_path / "out.h5", options(resume=True)).kept == 0
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file that another process may remove at any moment; 0 if it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def errors(output: Path) -> str:
