@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
 from fashret.files.columns import Role
+from fashret.files.digests import one_per_file
 from fashret.files.embeddings import Embeddings
 from fashret.knn import Positives, SearchResult, VectorSet
 
@@ -100,8 +100,8 @@ def _category_codes(file: Embeddings, names: tuple[str, ...]) -> NDArray[np.int6
 
 def inputs_of(*files: Embeddings) -> list[dict[str, Any]]:
     """What a ranking says of the embeddings it was made from; a file that is there twice is named once."""
-    paths = {file.path.resolve(): file for file in files}
-    return [hdf5.input_record(path, file.digest) for path, file in paths.items()]
+    contents = one_per_file(*(file.content for file in files))
+    return [content.record() for content in dict.fromkeys(contents)]
 
 
 def ranking_arrays(result: SearchResult, query_rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -14,6 +14,7 @@ from fashret.files import hdf5
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.crops import KIND as CROPS
 from fashret.files.crops import append_crops, create_crops
+from fashret.files.digests import Content
 from fashret.files.embeddings import EmbeddingsOrigin, write_embeddings
 from fashret.files.rankings import RankingOrigin, write_ranking
 
@@ -94,7 +95,7 @@ def write_case(
     )
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     model = {"name": "model", "digest": "sha256:00", "settings": {"backbone": "resnet50"}, "trained_on": trained_on}
-    origin = EmbeddingsOrigin(model, dataset=dataset, inputs=[hdf5.input_record(case.crops)])
+    origin = EmbeddingsOrigin(model, dataset=dataset, inputs=[Content(case.crops).record()])
     with write_embeddings(case.embeddings, vectors.shape, rows.categories, origin) as append:
         append(rows, vectors)
     for path, noise in ((case.ranking, 0.0), (case.reranked, 0.12)):

@@ -190,19 +190,30 @@ def test_rows_are_appended(old: Path) -> None:
 
 
 def test_embeddings_that_moved_are_found_and_those_that_changed_are_refused(old: Path) -> None:
-    moved = (old / "catalogue.emb.h5").rename(old / "moved.emb.h5")
+    embeddings = old / "catalogue.emb.h5"
+    moved = embeddings.rename(old / "moved.emb.h5")
     command = ("rerank", old / "ranking.h5", "-o", old / "new.h5", *RERANK)
     assert "are not there; give them with --embeddings" in invoke(*command).stderr
     run(*command, "--embeddings", moved)
     assert_same_ranking(old / "new.h5", old / "reranked.h5")
     other = ("--embeddings", old / "half.emb.h5")
     assert re.search("given with --embeddings, is not what .* was made from", invoke(*command, *other).stderr)
-    moved.rename(old / "catalogue.emb.h5")
-    with h5py.File(old / "catalogue.emb.h5", "r+") as file:
+    moved.rename(embeddings)
+    with h5py.File(embeddings, "r+") as file:
         file["vectors"][3] = 0.5
     done = invoke(*command)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert re.search(r"catalogue\.emb\.h5: changed since .* was made from it; run `fashret search` again", done.stderr)
+
+
+@pytest.mark.parametrize("name", ["ranking.h5", "centroids.ranking.h5"])
+def test_a_new_reranking_belongs_to_the_old_ranking(old: Path, name: str) -> None:
+    run("rerank", old / name, "-o", old / "new.h5", *RERANK)
+    new, before = open_ranking(old / "new.h5"), open_ranking(old / name)
+    assert new.digests == before.digests and new.digests[0].startswith("sha256:")
+    assert new.search_identity == before.search_identity
+    for side in ("query", "gallery"):
+        assert new.embeddings_path(side).samefile(before.embeddings_path(side))
 
 
 # --- interrupted runs ---

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files import hdf5
+from fashret.files.digests import Content
 
 
 class Role(IntFlag):
@@ -193,6 +194,7 @@ class RowFile:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.file = hdf5.open_file(self.path, self.kind, self.version, (*COLUMNS, *self.needed))
+        self.content = Content(self.path)  # the whole file's bytes
         lengths = {name: len(self._dataset(name)) for name in (*COLUMNS, *self.needed)}
         if len(set(lengths.values())) > 1:
             raise FashretError(f"{self.path}: its columns differ in length: {lengths}; write the file again")
@@ -272,10 +274,10 @@ class RowFile:
             columns[name] = np.asarray(columns[name], COLUMNS[name][0])
         return Rows(**columns, categories=self.categories)
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Digest of the whole file's bytes."""
-        return hdf5.digest(self.path)
+        return self.content.digest()
 
     def _dataset(self, name: str) -> h5py.Dataset:
         return self.file[name]

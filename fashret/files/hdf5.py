@@ -8,7 +8,6 @@ Every file has the attributes `format` ("fashret.crops", …), `format_version`,
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -126,17 +125,6 @@ def stamp(file: h5py.File, kind: str, version: int, options: Any = None, inputs:
     file.attrs["created"] = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(file, "options", options or {})
     write_json(file, "inputs", inputs or [])
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as `sha256:<hex>`."""
-    with path.open("rb") as stream:
-        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def input_record(path: Path, file_digest: str | None = None) -> dict[str, Any]:
-    """What a file's attribute `inputs` says of one input: name, size in bytes, digest."""
-    return {"name": path.name, "size": path.stat().st_size, "digest": file_digest or digest(path)}
 
 
 def write_json(file: h5py.File | h5py.Group, name: str, value: Any) -> None:

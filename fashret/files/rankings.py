@@ -5,7 +5,8 @@
     query_row    Q int64, row in the query's embeddings.h5
     positives/   offsets Q+1; row, rank (0 = first, over the whole gallery), rank_in_category (−1 = not computed),
                  distance: of every positive of every query, so that mAP is exact although only k results are kept
-    attributes: those of every file, `metric`, `within`, `query` and `gallery` (JSON: relative path, digest),
+    attributes: those of every file, `metric`, `within`, `query` and `gallery` (JSON: relative path, size,
+    time of the last change where that is known for sure, digest),
     `gallery_size`, `centroids` (gallery rows are one vector a product), `reranking` (JSON, empty if plain)
 
 In: arrays. Out: the file, or the arrays again.
@@ -13,7 +14,7 @@ In: arrays. Out: the file, or the arrays again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.atomic import check_output
+from fashret.files.digests import Content, one_per_file
 from fashret.files.embeddings import open_embeddings, relative_path
 
 KIND = "fashret.ranking"
@@ -40,11 +42,11 @@ class ChangedError(FashretError):
 class RankingOrigin:
     """What a ranking was made from and how; the file's attributes.
 
-    `query` and `gallery` are the embeddings' paths. The rest is as in the module's docstring.
+    `query` and `gallery` are the embeddings' files. The rest is as in the module's docstring.
     """
 
-    query: Path
-    gallery: Path
+    query: Content | Path
+    gallery: Content | Path
     metric: str
     within: str = ""
     gallery_size: int = 0
@@ -72,16 +74,17 @@ def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[A
         file.attrs["gallery_size"] = origin.gallery_size
         file.attrs["centroids"] = origin.centroids
         hdf5.write_json(file, "reranking", origin.reranking)
-        for side, source in (("query", origin.query), ("gallery", origin.gallery)):
-            hdf5.write_json(file, side, {"path": relative_path(source, path), "digest": hdf5.digest(source)})
+        sides = (side if isinstance(side, Content) else Content(side) for side in (origin.query, origin.gallery))
+        for name, source in zip(("query", "gallery"), one_per_file(*sides), strict=True):
+            hdf5.write_json(file, name, {"path": relative_path(source.path, path), **source.stamp()})
 
 
 class Ranking:
     """An open ranking.h5; arrays are read when they are first asked for."""
 
-    def __init__(self, path: Path | str, moved: Mapping[str, Path] | None = None) -> None:
+    def __init__(self, path: Path | str, moved: Sequence[Content] = ()) -> None:
         self.path = Path(path)
-        self.moved = moved or {}
+        self.moved = moved
         self.file = hdf5.open_file(self.path, KIND, VERSION, NEEDED)
 
     def __len__(self) -> int:
@@ -148,8 +151,10 @@ class Ranking:
             older than the ranking is taken for that one, without reading it.
         """
         record = hdf5.read_json(self.file, side, {})
-        if record.get("digest") in self.moved:
-            return self.moved[record["digest"]]
+        recorded = record.get("digest")
+        moved = next((file.path for file in self.moved if file.matches(recorded)), None)
+        if moved is not None:
+            return moved
         path = self.path.resolve().parent / str(record.get("path", ""))
         if not path.is_file():
             raise FashretError(
@@ -157,18 +162,18 @@ class Ranking:
                 "or put them back"
             )
         newer = path.stat().st_mtime_ns > self.path.stat().st_mtime_ns
-        if (check or newer) and hdf5.digest(path) != record.get("digest"):
+        if (check or newer) and not Content(path).is_stamped(record):
             raise ChangedError(f"{path}: changed since {self.path} was made from it; run `fashret search` again")
         return path
 
 
-def open_ranking(path: Path | str, moved: Mapping[str, Path] | None = None) -> Ranking:
+def open_ranking(path: Path | str, moved: Sequence[Content] = ()) -> Ranking:
     """Open a ranking.h5 for reading.
 
     Parameters
     ----------
     moved
-        Where embeddings are that are not where the ranking says, by digest: see `moved_embeddings`.
+        Embeddings that may not be where the ranking says: see `moved_embeddings`.
 
     Raises
     ------
@@ -178,22 +183,22 @@ def open_ranking(path: Path | str, moved: Mapping[str, Path] | None = None) -> R
     return Ranking(path, moved)
 
 
-def moved_embeddings(given: Sequence[Path]) -> dict[str, Path]:
-    """Embeddings files by digest, which rankings know them by wherever they are.
+def moved_embeddings(given: Sequence[Path]) -> list[Content]:
+    """Embeddings files as rankings know them wherever they are: by their content.
 
     Raises
     ------
     FashretError
         If one is missing, damaged, or another kind of file.
     """
-    found = {}
+    found = []
     for path in given:
         with open_embeddings(path) as file:
-            found[file.digest] = path
+            found.append(file.content)
     return found
 
 
-def check_moved(moved: Mapping[str, Path], rankings: Iterable[Ranking]) -> None:
+def check_moved(moved: Sequence[Content], rankings: Iterable[Ranking]) -> None:
     """Refuse a file that the user gave for the embeddings of rankings and that is of none of them.
 
     Raises
@@ -203,10 +208,10 @@ def check_moved(moved: Mapping[str, Path], rankings: Iterable[Ranking]) -> None:
     """
     opened = list(rankings)
     known = {digest for ranking in opened for digest in ranking.digests}
-    for digest, path in moved.items():
-        if digest not in known:
+    for file in moved:
+        if not any(map(file.matches, known)):
             made = ", ".join(str(ranking.path) for ranking in opened) or "any ranking given here"
             raise FashretError(
-                f"{path}: given with --embeddings, is not what {made} was made from, or has changed; "
+                f"{file.path}: given with --embeddings, is not what {made} was made from, or has changed; "
                 "give that file, or run `fashret search` again"
             )

@@ -84,7 +84,9 @@ class RecordLog:
                 self._scan()
             else:
                 self.file.truncate(0)
-                self._write(json.dumps({"format": FORMAT, "version": VERSION, "task": task}).encode() + b"\n")
+                self._write(
+                    json.dumps({"format": FORMAT, "version": VERSION, "task": task}, default=str).encode() + b"\n"
+                )
         self.kept = self.count(Status.DONE)
 
     def __enter__(self) -> Self:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from fashret.errors import FashretError
+from fashret.files.digests import Content
 
 LOG = ".spool"  # ending of the log of finished rows, and
 ARRAYS = ".unfinished"  # of the arrays: neither has changed since version 0.1
 
-Task = dict[str, Any]
+Task = dict[str, Any]  # JSON values, and the `Content` of files, which is kept as its digest
 
 
 def log_path(output: Path) -> Path:
@@ -80,7 +81,7 @@ def check_same_task(left: Path, found: Task, task: Task) -> None:
 
 
 def changes(before: Task, now: Task) -> list[str]:
-    """What differs between two tasks, in words; `options` are named as flags.
+    """What differs between two tasks, in words; `options` are named as flags, and digests are compared by one hash.
 
     >>> changes({"rows": 3, "options": {"size": 320}}, {"rows": 4, "options": {"size": 320}})
     ['rows 3 → 4']
@@ -90,6 +91,8 @@ def changes(before: Task, now: Task) -> list[str]:
     different = []
     for name in before | now:
         was, value = before.get(name), now.get(name)
+        if isinstance(value, Content):
+            value = value.like(was)
         if was == value:
             continue
         if name == "options" and isinstance(was, dict) and isinstance(value, dict):

@@ -16,9 +16,9 @@ from torch import nn
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files import hdf5
 from fashret.files.atomic import check_output, output_errors
 from fashret.files.crops import Crops
+from fashret.files.digests import Content
 from fashret.files.models import CHECKPOINTS, DESCRIPTION, read_training_state, write_training_state
 from fashret.files.resume import check_flags, check_resume_given, check_same_task
 from fashret.learning.augmentation import Augmentation
@@ -53,6 +53,7 @@ class Task:
     rows: TrainingRows
     batching: Batching
     augmentation: Augmentation
+    content: Content  # of the crops file
     trained_on: dict[str, Any]  # dataset, and name, size and digest of the crops file
     crop_size: int  # longer side of the crops in pixels; 0 = unknown
 
@@ -97,9 +98,9 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
         raise FashretError(f"--sync-bn: only on GPUs, not on {machine.device}")
     check_flags(options.resume, options.restart)
     augmentation = Augmentation(options.flip, options.pad, options.jitter, options.erase)
-    trained_on = {"dataset": file.dataset, **hdf5.input_record(file.path, file.digest)}
+    trained_on = {"dataset": file.dataset, **file.content.record()}
     file_now = CropsFile.of(file.path)
-    return Task(options, output, machine, file_now, rows, batching, augmentation, trained_on, file.size)
+    return Task(options, output, machine, file_now, rows, batching, augmentation, file.content, trained_on, file.size)
 
 
 def make_folder(task: Task) -> None:
@@ -123,13 +124,13 @@ def make_folder(task: Task) -> None:
 
 def check_same(task: Task, before: dict[str, Any]) -> None:
     """Refuse to resume with other options or other crops; `before` is the `identity` of the run that was begun."""
-    check_same_task(task.output, *map(_options_apart, (before, task.identity)))
-
-
-def _options_apart(identity: dict[str, Any]) -> dict[str, Any]:
-    """An identity, whose names are options but for one, in the form of other tasks."""
-    options = dict(identity)
-    return {DIGEST: options.pop(DIGEST, None), "options": options}
+    options = {name: value for name, value in before.items() if name != DIGEST}
+    options_now = {name: value for name, value in task.identity.items() if name != DIGEST}
+    check_same_task(
+        task.output,
+        {DIGEST: before.get(DIGEST), "options": options},
+        {DIGEST: task.content, "options": options_now},
+    )
 
 
 def begin(task: Task) -> Run:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fashret.files import hdf5
 from fashret.files.columns import RowFile, Rows
 from fashret.files.crops import Crops
+from fashret.files.digests import Content
 from fashret.files.manifests import Listing
 from fashret.files.photo_sources import PhotoError, PhotoSource
 from fashret.files.photos import cut_crops, same_photo
@@ -89,7 +89,7 @@ class Source:
     dataset: str
     crop_size: int  # longer side of a crop in pixels; 0 = unknown
     inputs: tuple[dict[str, Any], ...]  # files that the rows come from: name, size, digest
-    identity: dict[str, Any]  # what must be the same when a run is resumed
+    identity: dict[str, Any]  # part of the task, which must be the same when a run is resumed
     crops: CropsFile | None = None
 
     def check(self) -> None:
@@ -101,15 +101,15 @@ class Source:
 def crops_source(crops: Crops, settings: Sequence[ModelSettings]) -> Source:
     """The rows of an open crops file, whose columns stay there."""
     file = CropsFile.of(crops.path)
-    inputs = (hdf5.input_record(crops.path, crops.digest),)
-    identity = {"digest of the crops": crops.digest}
+    inputs = (crops.content.record(),)
+    identity = {"digest of the crops": crops.content}
     return Source(crops, CropImages(file, settings), crops.dataset, crops.size, inputs, identity, file)
 
 
 def listing_source(listing: Listing, size: int, settings: Sequence[ModelSettings]) -> Source:
     """The rows of a table or folder, cut out at most `size` pixels long."""
     names = hashlib.sha256("\n".join(listing.rows.crop_id).encode(errors="surrogatepass")).hexdigest()
-    inputs = tuple(hdf5.input_record(path) for path in listing.files)
+    inputs = tuple(Content(path).record() for path in listing.files)
     identity = {"rows of the source": names[:32], "root": str(listing.root.resolve())}
     return Source(
         listing.rows, PhotoImages(listing.photos, listing.rows, size, settings), listing.name, size, inputs, identity

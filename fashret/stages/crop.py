@@ -31,6 +31,7 @@ from fashret.files import hdf5, jpeg
 from fashret.files.atomic import check_output, whole_file
 from fashret.files.columns import TEXT, Role, Rows
 from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
+from fashret.files.digests import Content
 from fashret.files.manifests import Listing
 from fashret.files.photo_sources import MissingPhotoError, PhotoError
 from fashret.files.photos import Pixels, by_photo
@@ -253,7 +254,7 @@ def _write_output(
     chosen = np.flatnonzero((finished.status == Status.DONE) | (kept >= 0))
     if not len(chosen):
         raise FashretError(f"{listing.name}: none of its {len(kept):,} photos could be read; is --root right?")
-    inputs = [hdf5.input_record(path) for path in listing.files]
+    inputs = [Content(path).record() for path in listing.files]
     with hdf5.write_whole(output, KIND, VERSION, result_options(listing, options), inputs) as file:
         create_crops(file, listing.rows.categories, options.encoding, options.size, listing.name)
         with progress(len(chosen), "write", "crops") as advance:

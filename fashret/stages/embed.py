@@ -100,16 +100,16 @@ class Job:
     @property
     def task(self) -> dict[str, Any]:
         """Everything that the vectors depend on."""
-        fields = dataclasses.fields(self.options)
-        task = {
+        names = [field.name for field in dataclasses.fields(self.options) if field.name not in INCIDENTAL]
+        options = {name: getattr(self.options, name) for name in names}
+        return {
             **self.source.identity,
             "model": self.embedder.record(self.output)["digest"],
             "precision": self.embedder.precision,
             "rows to embed": hashlib.sha256(self.todo.tobytes()).hexdigest()[:32],
             "processes": self.here.world,
-            "options": {f.name: getattr(self.options, f.name) for f in fields if f.name not in INCIDENTAL},
+            "options": json.loads(json.dumps(options)),  # as it is read again: lists, no tuples
         }
-        return json.loads(json.dumps(task))
 
 
 def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str] = ()) -> EmbedSummary | None:

@@ -21,6 +21,7 @@ from fashret.console import duration, log
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.atomic import check_output
+from fashret.files.digests import Content, one_per_file
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.rankings import (
     Ranking,
@@ -83,10 +84,11 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
         spec = _spec(source, sets, options)
         if method.list_length:
             announce(sets, spec, method.list_length)
-        inputs = [hdf5.input_record(ranking), *inputs_of(asked, searched)]
+        inputs = [Content(ranking).record(), *inputs_of(asked, searched)]
+        contents = one_per_file(asked.content, searched.content)
         task = {
-            "queries": asked.digest,
-            "gallery": searched.digest,
+            "queries": contents[0],
+            "gallery": contents[1],
             "rows of the queries": hashlib.sha256(source.query_row.tobytes()).hexdigest(),
             "within": source.attribute("within"),
             "options": {"top": spec.k, **settings},
@@ -95,8 +97,8 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
         reranked = rerank_all(method.run, sets.queries, sets.gallery, spec, kept)
         result = merge_results(len(order), spec, [(order, reranked)])
         origin = RankingOrigin(
-            query=paths[0],
-            gallery=paths[1],
+            query=contents[0].known_as(source.digests[0]),
+            gallery=contents[1].known_as(source.digests[1]),
             metric=method.metric,
             within=source.attribute("within"),
             gallery_size=len(sets.gallery),

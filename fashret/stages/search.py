@@ -64,8 +64,8 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
         )
         result = search(sets.queries, sets.gallery, spec)
         origin = RankingOrigin(
-            query=queries,
-            gallery=gallery or queries,
+            query=asked.content,
+            gallery=searched.content,
             metric=options.metric,
             within=options.within,
             gallery_size=len(sets.gallery),
