@@ -20,9 +20,9 @@ from fashret.datasets import (
     street2shop,
 )
 from fashret.errors import FashretError
-from fashret.files.folders import read_folder
+from fashret.files.catalogue_tables import SUFFIXES
+from fashret.files.catalogues import is_catalogue, read_catalogue
 from fashret.files.manifests import Listing, find_manifest, manifest_names
-from fashret.files.tables import SUFFIXES, read_table
 from fashret.options import CropOptions
 
 Reader = Callable[[Path, CropOptions], Listing]
@@ -58,12 +58,8 @@ def load(manifest: str, options: CropOptions) -> Listing:
         if options.root is not None or not path.is_dir():
             return _load_public(manifest, options)
         log.info("%s: taken as the folder of that name; the public dataset needs --root", manifest)
-    if path.is_dir():
-        if options.root is not None:
-            raise FashretError(f"--root goes with a table or a public dataset; {manifest} is itself the root")
-        return read_folder(path)
-    if path.suffix.lower() in SUFFIXES:
-        return read_table(path, options.root)
+    if is_catalogue(path):
+        return read_catalogue(path, options.root)
     if path.exists():
         raise FashretError(f"{path}: expected a table ({', '.join(SUFFIXES)}), a folder, or a public dataset's name")
     known = ", ".join(manifest_names())

@@ -18,7 +18,8 @@ import numpy as np
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files.columns import Domain, Role, Rows, storable, text_array
+from fashret.files.columns import Domain, Role, Rows, text_array
+from fashret.files.hdf5 import storable
 from fashret.files.photo_sources import EXTENSIONS, relative_source
 
 Corners = tuple[float, float, float, float]

@@ -16,7 +16,8 @@ from typing import Any
 from fashret.console import log
 from fashret.datasets.annotations import WHOLE, RowList, listed
 from fashret.errors import FashretError
-from fashret.files.columns import Domain, Role, storable, text_array
+from fashret.files.columns import Domain, Role, text_array
+from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing
 from fashret.files.parquet import ParquetPhotos, check_photo_column, parquet_names, read_columns, row_count
 from fashret.options import CropOptions

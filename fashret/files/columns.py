@@ -89,7 +89,7 @@ class Rows:
 
     @property
     def crop_id(self) -> NDArray[np.object_]:
-        """One name a row, the same for the same (source, box, product) in every file."""
+        """One name per row, the same for the same (source, box, product) in every file."""
         boxes = self.box.tolist()  # as Python's numbers, which format ten times faster than numpy's
         return text_array(map(crop_name, self.source, boxes, self.product))
 
@@ -121,18 +121,6 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("#", "%23") if "%" in text or "#" in text else text
 
 
-def storable(text: str) -> bool:
-    """Whether HDF5 can hold a text: UTF-8, so no half of a surrogate pair, and no zero byte.
-
-    >>> storable("bags/286"), storable("a\\0b"), storable("\\udcff")
-    (True, False, False)
-    """
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
-
-
 def text_array(texts: Any) -> NDArray[np.object_]:
     """Make a one-dimensional object array of str from any iterable of them."""
     texts = list(texts)
@@ -155,7 +143,7 @@ def empty_rows(categories: tuple[str, ...] = ()) -> Rows:
 
 
 def blocks(rows: Rows | RowFile, chosen: NDArray[np.int64], size: int = 4096) -> Iterator[Rows]:
-    """Chosen rows (ascending positions) in pieces; of a file never more than `size` rows are in memory."""
+    """Chosen rows (ascending positions) in blocks; at most `size` rows of a file are in memory at once."""
     for start in range(0, len(rows), size):
         first, last = np.searchsorted(chosen, (start, start + size))
         if first < last:
@@ -165,14 +153,14 @@ def blocks(rows: Rows | RowFile, chosen: NDArray[np.int64], size: int = 4096) ->
 
 
 def create_columns(file: h5py.File, categories: tuple[str, ...], chunk: int = 4096) -> None:
-    """Make the seven columns, empty and growing."""
+    """Create the seven columns, empty and extensible."""
     for name, (kind, shape) in COLUMNS.items():
         file.create_dataset(name, (0, *shape), kind, maxshape=(None, *shape), chunks=(chunk, *shape))
     hdf5.write_json(file, "categories", list(categories))
 
 
 def append_columns(file: h5py.File, rows: Rows) -> None:
-    """Write rows behind those that are there."""
+    """Append rows to those that are there."""
     for name in COLUMNS:
         dataset = file[name]
         start = len(dataset)
@@ -184,7 +172,7 @@ def append_columns(file: h5py.File, rows: Rows) -> None:
 class RowFile:
     """An open HDF5 file with the columns of `Rows`; each column is read when it is first asked for.
 
-    Can be sent to another process: the path travels, and the file is opened again there.
+    It can be sent to another process, which opens the file again.
     """
 
     kind = ""  # the attribute `format` that the file must have
@@ -219,26 +207,32 @@ class RowFile:
 
     @cached_property
     def crop_id(self) -> NDArray[np.object_]:
+        """One name per row, unique over the file."""
         return self._text("crop_id")
 
     @cached_property
     def source(self) -> NDArray[np.object_]:
+        """Path of each row's photo, relative to the root."""
         return self._text("source")
 
     @cached_property
     def product(self) -> NDArray[np.object_]:
+        """Identity of each row's product; empty = unlabelled."""
         return self._text("product")
 
     @cached_property
     def box(self) -> NDArray[np.float32]:
+        """N×4, x1 y1 x2 y2 in pixels of the photo as stored; NaN = the whole photo."""
         return np.asarray(self._read("box"), np.float32)
 
     @cached_property
     def role(self) -> NDArray[np.uint8]:
+        """Bits of `Role` of each row."""
         return np.asarray(self._read("role"), np.uint8)
 
     @cached_property
     def domain(self) -> NDArray[np.uint8]:
+        """`Domain` of each row."""
         return np.asarray(self._read("domain"), np.uint8)
 
     @cached_property
@@ -249,6 +243,7 @@ class RowFile:
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
+        """Names that `category` counts through."""
         return tuple(str(name) for name in hdf5.read_json(self.file, "categories", []))
 
     @property

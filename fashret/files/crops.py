@@ -1,4 +1,4 @@
-"""crops.h5: what is cut out of the photos, one row per (photo, box, product).
+"""crops.h5: garments cut out of photos, one row per (photo, box, product).
 
     images    N × variable-length uint8, encoded JPEG or PNG bytes (`encoding` "jpeg"), or N×H×W×3 uint8 RGB ("raw")
     extent    only in raw files: N×2 uint16, height and width of the crop, at the top left of its H×W frame; the rest of
@@ -94,7 +94,7 @@ def open_crops(path: Path | str) -> Crops:
 def create_crops(
     file: h5py.File, categories: tuple[str, ...], encoding: str, size: int, dataset: str, chunk: int = 4096
 ) -> None:
-    """Make the datasets and attributes of an empty crops.h5 in a new file."""
+    """Create the datasets and attributes of an empty crops.h5 in a new file."""
     raw = encoding == "raw"
     shape: tuple[int, ...] = (size, size, 3) if raw else ()
     kind = np.dtype("uint8") if raw else h5py.vlen_dtype(np.uint8)
@@ -109,12 +109,12 @@ def create_crops(
 
 
 def append_crops(file: h5py.File, rows: Rows, images: Sequence[Any]) -> None:
-    """Write rows and their images behind those that are there.
+    """Append rows and their images to those that are there.
 
     Parameters
     ----------
     images
-        Encoded bytes (bytes or uint8 vectors) or, in a raw file, H×W×3 uint8 arrays, H, W ≤ size; one a row.
+        Encoded bytes (bytes or uint8 vectors) or, in a raw file, H×W×3 uint8 arrays, H, W ≤ size; one per row.
     """
     append_columns(file, rows)
     dataset = file["images"]

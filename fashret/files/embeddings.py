@@ -1,4 +1,4 @@
-"""embeddings.h5: one vector a crop.
+"""embeddings.h5: one vector per crop.
 
     vectors   N×D float32 (or float16), contiguous and uncompressed, so that it can be memory-mapped
     and the columns of `fashret.files.columns`
@@ -34,7 +34,7 @@ from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 KIND = "fashret.embeddings"
 VERSION = 1
 DTYPES = ("float32", "float16")
-COPY_BYTES = 64 << 20  # block size when vectors cannot be mapped as they lie
+COPY_BYTES = 64 << 20  # block size when vectors have to be copied
 
 
 class Embeddings(RowFile):
@@ -75,8 +75,8 @@ class Embeddings(RowFile):
     def vectors(self) -> NDArray[Any]:
         """N×D float32 or float16, memory-mapped.
 
-        Vectors that lie in chunks, compressed, or as another type (files of other software) are copied once to a
-        temporary file and mapped from there.
+        Vectors that other software stored in chunks, compressed or as another type are copied once to a temporary file
+        and mapped from there.
         """
         dataset = self.file["vectors"]
         if 0 in dataset.shape:
@@ -111,7 +111,7 @@ def _mapped_copy(dataset: h5py.Dataset) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class EmbeddingsOrigin:
-    """What vectors are and where they come from; the file's attributes, see the module's docstring."""
+    """What vectors are and where they come from: the file's attributes (see the module's docstring)."""
 
     model: dict[str, Any]
     normalized: bool = True
@@ -139,7 +139,7 @@ def write_embeddings(
     Raises
     ------
     ValueError
-        If fewer or more than N rows came.
+        If fewer or more than N rows were given.
     """
     check_output(path)
     done = 0

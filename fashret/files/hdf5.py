@@ -42,7 +42,7 @@ def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ())
     FashretError
         If it is missing, truncated, no HDF5 file, of another kind, newer, or lacks a dataset.
     """
-    file = _open(path)
+    file = open_any(path)
     try:
         found = attribute(file, "format")
         if found != kind:
@@ -83,7 +83,14 @@ def attribute(file: h5py.File | h5py.Group, name: str, default: Any = None) -> A
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _open(path: Path) -> h5py.File:
+def open_any(path: Path) -> h5py.File:
+    """Open an HDF5 file of any kind: the one function through which every HDF5 file is opened for reading.
+
+    Raises
+    ------
+    FashretError
+        If it is missing, truncated, locked or no HDF5 file.
+    """
     if not path.exists():
         left = next((p for p in (partial_path(path), log_path(path), arrays_path(path)) if p.exists()), None)
         hint = f" ({left.name} is there: the command that makes it was interrupted)" if left else ""
@@ -105,7 +112,7 @@ def _open(path: Path) -> h5py.File:
 
 def kind_of(path: Path) -> str:
     """The attribute `format` of an HDF5 file; empty if the file is none of fashret's."""
-    with _open(path) as file:
+    with open_any(path) as file:
         return str(attribute(file, "format", ""))
 
 
@@ -128,7 +135,7 @@ def stamp(file: h5py.File, kind: str, version: int, options: Any = None, inputs:
 
 
 def write_json(file: h5py.File | h5py.Group, name: str, value: Any) -> None:
-    """Keep a value as a JSON attribute; as a scalar dataset of that name where it is too long for an attribute."""
+    """Write a value as a JSON attribute, or as a scalar dataset of that name if it is too long for an attribute."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     kind = h5py.string_dtype("utf-8")
     if len(text.encode()) < LONGEST_ATTRIBUTE:
@@ -157,6 +164,18 @@ def read_json(file: h5py.File | h5py.Group, name: str, default: Any = None) -> A
     if default is not None and not isinstance(value, type(default)):
         raise FashretError(f"{file.file.filename}: the attribute {name} should be a JSON {type(default).__name__}")
     return value
+
+
+def storable(text: str) -> bool:
+    """Whether HDF5 can hold a text: UTF-8, so no half of a surrogate pair, and no zero byte.
+
+    >>> storable("bags/286"), storable("a\\0b"), storable("\\udcff")
+    (True, False, False)
+    """
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def read(file: h5py.File, name: str) -> NDArray[Any]:

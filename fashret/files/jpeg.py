@@ -1,7 +1,7 @@
 """JPEG bytes to pixels and back, with simplejpeg where it is installed (the extra `fast`), otherwise with Pillow.
 
-In: encoded bytes, or an H×W×3 uint8 RGB array. Out: the other one. Both ways stand on libjpeg-turbo; simplejpeg saves
-the copies between Pillow's images and arrays.
+In: encoded bytes, or an H×W×3 uint8 RGB array. Out: the other one. Both use libjpeg-turbo; simplejpeg saves the
+copies between Pillow's images and arrays.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def encode(image: NDArray[np.uint8], quality: int) -> bytes:
 
 
 def plain_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a plain colour JPEG, without Pillow; None where Pillow has to look.
+    """Width and height of a plain colour JPEG without using Pillow; None if Pillow has to look.
 
-    Plain is what `decode` takes and nobody has to turn: YCbCr, and no metadata that could hold an orientation.
+    Plain means that `decode` accepts it and it need not be rotated: YCbCr, no metadata that could hold an orientation.
     """
     if simplejpeg is None or data[:2] != b"\xff\xd8" or b"Exif\0" in data or b"Orientation" in data:
         return None
@@ -51,8 +51,8 @@ def decode(data: bytes, size: tuple[int, int], divisor: int) -> NDArray[np.uint8
 
     Returns
     -------
-    A ceil(H/divisor)×ceil(W/divisor)×3 uint8 RGB array, or None where Pillow should decide: without simplejpeg, and for
-    damaged files, so that both judge alike what is readable.
+    A ceil(H/divisor)×ceil(W/divisor)×3 uint8 RGB array; None without simplejpeg and for damaged files, so that Pillow
+    alone decides what is readable.
     """
     if simplejpeg is None:
         return None

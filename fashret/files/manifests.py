@@ -1,7 +1,7 @@
 """Manifests: what a dataset consists of.
 
 In: the name of a public dataset, whose TOML file is found by name. Out: a `Manifest`, what is known about it. And
-`Listing`, the rows that its reader, a table (`fashret.files.tables`) or a folder (`fashret.files.folders`) gives.
+`Listing`, the rows that its reader or anybody's catalogue (`fashret.files.catalogues`) gives.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Manifest:
 
 
 def manifest_folder() -> Path:
-    """Where the manifests lie: beside the package in a source tree, inside of it when installed."""
+    """Folder of the manifests: beside the package in a source tree, inside it when installed."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "data_manifests"
     return inside if inside.is_dir() else package.parent / "data_manifests"

@@ -4,7 +4,7 @@
     model.json               `format`, `format_version`, `fashret_version`, `created`, `name`, `digest` (of weights),
                              `settings` (as `fashret.models.settings`), `classes` (product of each classifier output),
                              `options`, `trained_on` (dataset; name, size and digest of the crops file), `scores`
-    log.csv                  one line an epoch, counted from 1
+    log.csv                  one line per epoch, counted from 1
     checkpoints/last.pt      everything that a run needs to be resumed
     checkpoints/best.safetensors   weights with the best validation score so far
 
@@ -78,7 +78,7 @@ def open_model(path: Path | str) -> ModelFile:
     Raises
     ------
     FashretError
-        If there is no such folder, no model.json in it, or it is none of ours.
+        If there is no such folder, no model.json in it, or it does not describe a model of fashret.
     """
     path = Path(path)
     folder = path.parent if path.name == DESCRIPTION else path
@@ -185,13 +185,14 @@ def write_training_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 class _Watched:
-    """A stream that remembers why a write failed: torch.save only says that one did."""
+    """A stream that remembers why a write failed: torch.save only says that it failed."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:
+        """Write, and keep the error if that fails."""
         try:
             return self.stream.write(data)
         except OSError as error:
@@ -199,6 +200,7 @@ class _Watched:
             raise
 
     def flush(self) -> None:
+        """Flush the stream."""
         self.stream.flush()
 
 

@@ -1,4 +1,4 @@
-"""Parquet tables (the extra `parquet`), and photos that lie inside of one.
+"""Parquet tables (the extra `parquet`), and photos stored in one.
 
 In: a path. Out: columns as Python values; or, row by row, the bytes of the column `image`.
 """
@@ -24,8 +24,8 @@ from fashret.files.photo_sources import (
     relative_source,
 )
 
-GROUPS_KEPT = 2  # row groups in memory; rows are asked for nearly in order
-BATCH = 64  # photos in memory while it is looked which cells hold one
+GROUPS_KEPT = 2  # row groups in memory; rows are read nearly in order
+BATCH = 64  # photos in memory while cells are checked
 
 
 def parquet_names(path: Path) -> list[str]:
@@ -69,7 +69,7 @@ def _attempt(path: Path, action: Any) -> Any:
 
 
 def check_photo_column(path: Path) -> None:
-    """See that the column `image` can hold photos, by its type.
+    """Check by its type that the column `image` can hold photos.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _photo_columns(kind: Any) -> dict[str, str]:
 
 
 def _held(kind: Any) -> tuple[str, ...]:
-    """What values of this type are; those of the type of an empty column can be either."""
+    """What values of a type are, "bytes" or "path"; the type of an empty column can be either."""
     from pyarrow import types
 
     kind = kind.value_type if types.is_dictionary(kind) else kind
@@ -122,7 +122,7 @@ class ParquetPhotos:
         self.groups: OrderedDict[tuple[str, int], list[Any]] = OrderedDict()
 
     def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
-        """Which rows have a photo: in the table, as its footer counts, or in a file that is there."""
+        """Which rows have a photo: in the table, as its footer says, or in a file that exists."""
         tables: dict[str, NDArray[np.bool_]] = {}
         found = []
         for source in sources:
@@ -166,7 +166,7 @@ class ParquetPhotos:
 
 
 def _beside(folder: Path, name: str) -> bytes:
-    """A photo that the table names instead of holding it."""
+    """Read a photo that the table names instead of containing it."""
     try:
         path = photo_path(folder, name)
     except FashretError as error:
@@ -188,7 +188,7 @@ def _rows_with_photo(path: Path) -> NDArray[np.bool_]:
 
 
 def _filled(file: Any, group: int, column: str) -> NDArray[np.bool_]:
-    """Which rows of a row group have bytes: all or none, as the footer counts; only between the two they are read."""
+    """Which rows of a row group have bytes: all or none if the footer says so; otherwise the cells are read."""
     about = file.metadata.row_group(group)
     chunks = (about.column(i) for i in range(about.num_columns))
     statistics = next(chunk.statistics for chunk in chunks if chunk.path_in_schema == column)

@@ -1,4 +1,4 @@
-"""Where photos lie: a root folder, and paths relative to it that never leave it.
+"""Where photos are: a root folder, and paths relative to it that never leave it.
 
 In: a photo's path as a manifest gives it. Out: the photo's bytes, or a `PhotoError`; or whether it is there.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.columns import storable
+from fashret.files.hdf5 import storable
 
 EXTENSIONS = (  # of still pictures that Pillow decodes
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
@@ -33,7 +33,7 @@ class MissingPhotoError(PhotoError):
 
 
 class PhotoSource(Protocol):
-    """What gives photos by their `source`; safe to use from several threads."""
+    """Gives photos by their `source`; safe to use from several threads."""
 
     def read(self, source: str) -> bytes:
         """The encoded photo. Raises PhotoError."""
@@ -53,7 +53,7 @@ class PhotoFolder:
         return file_bytes(photo_path(self.root, source))
 
     def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
-        """Which photos exist: one listing of each folder instead of one question for each photo."""
+        """Which photos exist: each folder is listed once, which is faster than to ask for each photo."""
         listings: dict[str, set[str]] = {}
         found = []
         for source in sources:
@@ -65,9 +65,9 @@ class PhotoFolder:
 
 
 def _names(folder: Path) -> set[str]:
-    """What lies in a folder, without the links that lead to no file; nothing if it cannot be listed."""
+    """Names in a folder, without broken links; none if it cannot be listed."""
     try:
-        with os.scandir(folder) as entries:  # a file that is no link is not asked for, which would take long
+        with os.scandir(folder) as entries:  # only links are looked up: it takes long
             return {entry.name for entry in entries if not entry.is_symlink() or os.path.isfile(entry.path)}
     except OSError:
         return set()

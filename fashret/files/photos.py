@@ -3,8 +3,8 @@
 In: an encoded photo and boxes in pixels of the photo as stored. Out: each crop as an H×W×3 uint8 RGB array, upright,
 its longer side at most `size`; or a `PhotoError` that says why not. A photo is decoded once for all its boxes.
 
-A large JPEG is decoded at 1/2, 1/4 or 1/8 where that still holds more pixels than the crop (`reduction`); the rest of
-the way is a bicubic filter with antialiasing, like Pillow's. EXIF orientation is applied after cutting, because boxes
+A large JPEG is decoded at 1/2, 1/4 or 1/8 where that still holds more pixels than the crop (`reduction`); the rest is
+done by a bicubic filter with antialiasing, like Pillow's. EXIF orientation is applied after cutting, because boxes
 are in pixels as stored.
 """
 
@@ -25,7 +25,7 @@ from fashret.files.photo_sources import PhotoError, file_bytes
 
 MOST_PIXELS = 200_000_000  # a photo that claims more is refused before it is decoded
 ORIENTATION = 0x0112  # EXIF tag
-JPEGS = ("JPEG", "MPO")  # MPO: what phones write, a JPEG with further pictures behind it
+JPEGS = ("JPEG", "MPO")  # MPO: what phones write, a JPEG followed by further pictures
 REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can divide both sides by
 
 WHOLE = (math.nan,) * 4  # the box of a whole photo
@@ -42,15 +42,15 @@ def read_crop(path: Path, box: NDArray[np.float32] | None, size: int) -> Pixels:
     Parameters
     ----------
     box
-        x1 y1 x2 y2 in pixels of the photo as stored, half-open; None or NaN for the whole photo. What lies outside
-        of the photo is clamped away.
+        x1 y1 x2 y2 in pixels of the photo as stored, half-open; None or NaN for the whole photo. What is outside the
+        photo is cut off.
     size
         The longer side of the result is at most this many pixels; the aspect is kept, nothing is enlarged.
 
     Raises
     ------
     PhotoError
-        If the photo is missing, cannot be decoded, is absurdly large, or the box has no area inside of it.
+        If the photo is missing, cannot be decoded, is absurdly large, or the box has no area inside it.
     """
     crop = read_crops(path, [box], size)[0]
     if isinstance(crop, PhotoError):
@@ -216,7 +216,7 @@ def clamp(box: NDArray[np.float32] | None, width: int, height: int) -> Box:
     Raises
     ------
     PhotoError
-        If nothing of it lies inside.
+        If it does not overlap the photo.
     """
     x1, y1, x2, y2 = WHOLE if box is None else box.tolist()  # Python's numbers: numpy's are slow one by one
     numbers = sum(map(math.isfinite, (x1, y1, x2, y2)))

@@ -1,4 +1,4 @@
-"""ranking.h5: the best gallery rows of every query, and the exact place of every positive.
+"""ranking.h5: the best gallery rows of every query, and the exact rank of every positive.
 
     gallery_row  Q×k int64, row in the gallery's embeddings.h5, best first; −1 where there are fewer
     distance     Q×k float32; NaN where there are fewer
@@ -7,7 +7,7 @@
                  distance: of every positive of every query, so that mAP is exact although only k results are kept
     attributes: those of every file, `metric`, `within`, `query` and `gallery` (JSON: relative path, size,
     time of the last change where that is known for sure, digest),
-    `gallery_size`, `centroids` (gallery rows are one vector a product), `reranking` (JSON, empty if plain)
+    `gallery_size`, `centroids` (gallery rows are one vector per product), `reranking` (JSON, empty if plain)
 
 In: arrays. Out: the file, or the arrays again.
 """
@@ -97,14 +97,17 @@ class Ranking:
 
     @cached_property
     def gallery_row(self) -> NDArray[np.int64]:
+        """Q×k, rows of the gallery's embeddings, best first; −1 where there are fewer."""
         return hdf5.read(self.file, "gallery_row").astype(np.int64, copy=False)
 
     @cached_property
     def distance(self) -> NDArray[np.float32]:
+        """Q×k, distances of `gallery_row`; NaN where there are fewer."""
         return hdf5.read(self.file, "distance")
 
     @cached_property
     def query_row(self) -> NDArray[np.int64]:
+        """Q, rows of the queries' embeddings."""
         return hdf5.read(self.file, "query_row").astype(np.int64, copy=False)
 
     def positives(self, name: str) -> NDArray[Any]:
@@ -122,7 +125,7 @@ class Ranking:
 
     @property
     def centroids(self) -> bool:
-        """Whether the gallery's rows are centroids: one vector a product, made with its labels."""
+        """Whether the gallery's rows are centroids: one vector per product, made with its labels."""
         return bool(self.file.attrs.get("centroids", False))
 
     @property
@@ -132,12 +135,12 @@ class Ranking:
 
     @property
     def search_identity(self) -> tuple[Any, ...]:
-        """What was searched: a ranking and its re-ranked one agree in it."""
+        """What identifies the search: the same for a ranking and its re-ranked version."""
         return (*self.digests, self.attribute("within"), len(self))
 
     @property
     def digests(self) -> tuple[str, str]:
-        """Those of the query and the gallery embeddings that it was made from."""
+        """Recorded digests of the query and the gallery embeddings."""
         query, gallery = (str(hdf5.read_json(self.file, side, {}).get("digest")) for side in ("query", "gallery"))
         return query, gallery
 
@@ -148,7 +151,7 @@ class Ranking:
         ------
         FashretError
             If it is not there, or is not the file that the ranking was made from. Without `check` a file that is
-            older than the ranking is taken for that one, without reading it.
+            older than the ranking is accepted without reading it.
         """
         record = hdf5.read_json(self.file, side, {})
         recorded = record.get("digest")

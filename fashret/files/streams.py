@@ -1,4 +1,4 @@
-"""Many crops: photos read, decoded and cut by several workers, given back in order, in bounded memory.
+"""Many crops: photos read, decoded and cut by several workers, returned in order, in bounded memory.
 
 In: rows and where their photos are. Out: for each row its crop, or why there is none.
 """
@@ -18,7 +18,7 @@ from fashret.files.photo_sources import PhotoError, PhotoSource
 from fashret.files.photos import Pixels, cut_crops, same_photo
 
 TASK = 8  # photos that a worker takes at a time; one by one the threads wake each other too often
-TASKS = 4  # a worker
+TASKS = 4  # per worker
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def stream_crops(
     workers: int = 0,
     then: Callable[[Pixels], T] = lambda crop: crop,  # type: ignore[assignment,return-value]
 ) -> Generator[tuple[int, T | PhotoError], None, None]:
-    """Read the crops of rows, several photos at a time, and give them back in order.
+    """Read the crops of rows, several photos at a time, and return them in order.
 
     Threads are enough: decoding, filtering and encoding all run outside of the interpreter's lock.
 
@@ -52,12 +52,12 @@ def stream_crops(
     order
         Positions of the rows to read; default all. Rows of one photo that follow each other share its decoding.
     then
-        What a worker does with each crop, an H×W×3 uint8 array, before it is given back.
+        What a worker does with each crop, an H×W×3 uint8 array, before it is returned.
 
     Yields
     ------
     Position of the row, and what `then` made of its crop, or why there is none. Memory is bounded: no more than
-    `TASK` × `TASKS` photos a worker are under way or waiting.
+    `TASK` × `TASKS` photos per worker are under way or waiting.
     """
 
     def read(task: list[list[int]]) -> list[tuple[int, T | PhotoError]]:

@@ -1,4 +1,4 @@
-"""log.csv of a model folder: one line an epoch, counted from 1.
+"""log.csv of a model folder: one line per epoch, counted from 1.
 
 In: what an epoch gave, as names and numbers. Out: the file, always with the same columns, and its lines again.
 """
@@ -15,14 +15,14 @@ from fashret.files.atomic import output_errors, whole_file
 
 
 class TrainingLog:
-    """A log that grows by one line an epoch; numbers that an epoch does not have stay empty."""
+    """A log that grows by one line per epoch; numbers that an epoch does not have stay empty."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self.path = path
         self.columns = list(columns)
 
     def begin(self, step: int = 0) -> None:
-        """Start the file anew, but keep the lines up to a step of an earlier run."""
+        """Begin the file; of an earlier run, keep the lines up to a step."""
         lines = read_log(self.path) if step and self.path.exists() else []
         kept = [line for line in lines if int(line["step"]) <= step]
         cells = [self.columns, *([line.get(name) or "" for name in self.columns] for line in kept)]
@@ -31,7 +31,7 @@ class TrainingLog:
             part.write_text(text, encoding="utf-8")
 
     def append(self, values: Mapping[str, Any]) -> None:
-        """Write one line; it is on its way to the disk when this returns."""
+        """Append one line; the operating system has it when this returns."""
         cells = [f"{value:.8g}" if isinstance(value, float) else str(value) for value in
                  (values.get(name, "") for name in self.columns)]  # fmt: skip
         with output_errors(self.path), self.path.open("a", encoding="utf-8") as stream:

@@ -29,12 +29,12 @@ from fashret import datasets
 from fashret.console import log, progress
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, whole_file
+from fashret.files.catalogues import is_catalogue
 from fashret.files.columns import Rows, blocks
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, open_embeddings, write_embeddings
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
-from fashret.files.tables import SUFFIXES
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import Place, place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source
@@ -201,7 +201,7 @@ def _embedder(options: EmbedOptions) -> Embedder:
 
 
 def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder: Embedder, stack: ExitStack) -> Source:
-    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+    if path.is_file() and not is_catalogue(path):
         if idle := [name for name in ("root", "size") if name in given]:
             raise FashretError(f"--{idle[0]}: is for photos, and {path} holds crops that were cut; leave it out")
         source = crops_source(stack.enter_context(open_crops(path)), embedder.settings)

@@ -15,11 +15,10 @@ import numpy as np
 
 from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
+from fashret.files.catalogues import is_catalogue, read_catalogue
 from fashret.files.columns import Domain, Role, RowFile, Rows
-from fashret.files.folders import read_folder
 from fashret.files.manifests import Listing
 from fashret.files.models import open_model
-from fashret.files.tables import SUFFIXES, read_table
 
 KINDS: dict[str, type] = {
     crops.KIND: crops.Crops,
@@ -62,10 +61,8 @@ def run(path: Path) -> Info:
     """
     if path.name == "model.json" or (path / "model.json").exists():
         return _model(path)
-    if path.is_dir():
-        return _listing(path, read_folder(path))
-    if path.suffix.lower() in SUFFIXES:
-        return _listing(path, read_table(path))
+    if is_catalogue(path):
+        return _listing(path, read_catalogue(path))
     kind = hdf5.kind_of(path)
     if kind not in KINDS:
         found = f"a {kind} file" if kind else "an HDF5 file without the attribute `format`"

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fashret
 from fashret.errors import FashretError
 from fashret.files import atomic, crops, embeddings, hdf5, rankings
 from fashret.files.columns import COLUMNS, Role, Rows, blocks, crop_name, empty_rows, text_array
@@ -314,3 +315,17 @@ def test_taking_rows_keeps_columns_together() -> None:
     rows: Rows = make_rows(6)
     some = rows.take(np.array([4, 1]))
     assert list(some.source) == ["photos/4.jpg", "photos/1.jpg"] and list(some.product) == ["p2", "p0"]
+
+
+def test_every_file_is_opened_for_reading_in_one_place() -> None:
+    package = Path(fashret.__file__).parent
+    opened = [
+        (path.relative_to(package).as_posix(), line.strip())
+        for path in sorted(package.rglob("*.py"))
+        for line in path.read_text("utf-8").splitlines()
+        if "h5py.File(" in line
+    ]
+    assert opened == [
+        ("files/hdf5.py", 'return h5py.File(path, "r")'),
+        ("files/hdf5.py", 'with whole_file(path) as part, h5py.File(part, "x") as file:'),
+    ]

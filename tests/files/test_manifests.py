@@ -15,11 +15,11 @@ from fashret import datasets
 from fashret.datasets.census import counts
 from fashret.errors import FashretError
 from fashret.files import manifests
+from fashret.files.catalogue_tables import read_table
+from fashret.files.catalogues import is_catalogue, read_catalogue, read_folder
 from fashret.files.columns import empty_rows
-from fashret.files.folders import read_folder
 from fashret.files.manifests import drop_repeats, find_manifest, manifest_names
 from fashret.files.photo_sources import EXTENSIONS
-from fashret.files.tables import read_table
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.conftest import make_rows
@@ -179,7 +179,7 @@ def test_repeats_are_dropped_with_their_roles_joined(tmp_path: Path) -> None:
         ("image,product\n", "has no rows"),
         ("image,product\na.jpg,p,x\n", "line 2: has 3 cells, the header has 2"),
         ("image,product\n\na.jpg\n", "line 3: has 1 cells, the header has 2"),
-        ("image,image,product\n", "the column image is there more than once"),
+        ("image,image,product\n", "duplicate column image"),
         ("image,product\n/etc/a.jpg,p\n", "line 2: photo '/etc/a.jpg': paths must be relative"),
         ("image,product\na.jpg,p\nb/../../a.jpg,p\n", "line 3: photo 'b/../../a.jpg': paths must be relative"),
         ("image,product\nb\\..\\a.jpg,p\n", "paths must be relative"),
@@ -384,3 +384,19 @@ def test_of_many_counts_that_differ_the_first_are_named(
     warnings = [record.getMessage() for record in caplog.records]
     assert warnings[0] == "street2shop: query rows: 3, expected 8,637"
     assert len(warnings) == 6 and warnings[5] == "street2shop: 32 more counts differ; --check shows them all"
+
+
+def test_a_catalogue_is_a_table_or_a_folder(tmp_path: Path) -> None:
+    table = write(tmp_path / "c.csv", "image,product\na.jpg,p")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"")
+    assert [is_catalogue(tmp_path / name) for name in ("c.csv", "photos", "none.PARQUET", "a.h5")] == [True] * 3 + [
+        False
+    ]
+    assert (
+        read_catalogue(table).root == tmp_path
+        and read_catalogue(table, tmp_path / "photos").root == tmp_path / "photos"
+    )
+    assert read_catalogue(tmp_path / "photos").rows.source.tolist() == ["a.jpg"]
+    with pytest.raises(FashretError, match="photos is itself the root"):
+        read_catalogue(tmp_path / "photos", tmp_path)

@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 
 from fashret.errors import FashretError
-from fashret.files.columns import Domain, Role, Rows, storable, text_array
+from fashret.files.columns import Domain, Role, Rows, text_array
+from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing, categories_of, drop_repeats
 from fashret.files.parquet import parquet_names, read_columns
 from fashret.files.photo_sources import PhotoFolder, relative_source
@@ -45,8 +46,8 @@ DOMAINS = {
 SPLITS = ("train", "val", "validation", "test", "")
 ROLES = {role.name.lower(): role for role in Role if role.name}
 
-Columns = dict[str, list[Any]]  # name → values, one a row; text, and None for an empty cell of Parquet
-Where = Callable[[int], str]  # row → where it stands, for messages
+Columns = dict[str, list[Any]]  # name → values, one per row; text, and None for an empty cell of Parquet
+Where = Callable[[int], str]  # row → its file and line, for messages
 
 
 def read_table(path: Path, root: Path | None = None) -> Listing:
@@ -120,7 +121,7 @@ def _header(path: Path, cells: list[str]) -> Columns:
     names = [cell.strip().lower() for cell in cells]
     double = {name for name in names if names.count(name) > 1}
     if double:
-        raise FashretError(f"{path}: the column {_listed(sorted(double))} is there more than once")
+        raise FashretError(f"{path}: duplicate column {_listed(sorted(double))}")
     return {name: [] for name in names}
 
 

@@ -1,8 +1,9 @@
-"""Anybody's catalogue as a folder of photos.
+"""Anybody's catalogue: a table (`fashret.files.catalogue_tables`), or a folder of photos.
 
-In: `root/<product>/street/*.jpg` and `root/<product>/shop/*.jpg`, or any folder with photos anywhere below. Out: its
-`Listing`: street photos are queries and shop photos the gallery; photos of a folder without such an order are the
-unlabelled gallery. Linked folders are followed; each folder is listed once, under its own path if that is in the root.
+In: a table; or `root/<product>/street/*.jpg` and `root/<product>/shop/*.jpg`; or any folder with photos anywhere below.
+Out: its `Listing`. In a folder, street photos are queries and shop photos the gallery; without these two folders every
+photo is in the unlabelled gallery. Linked folders are followed; each folder is listed once, under its own path if that
+is in the root.
 """
 
 from __future__ import annotations
@@ -13,11 +14,37 @@ from pathlib import Path
 import numpy as np
 
 from fashret.errors import FashretError
+from fashret.files.catalogue_tables import SUFFIXES, read_table
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.manifests import Listing
 from fashret.files.photo_sources import EXTENSIONS, PhotoFolder, relative_source
 
 SIDES = {"street": (Domain.STREET, Role.QUERY), "shop": (Domain.SHOP, Role.GALLERY)}
+
+
+def is_catalogue(path: Path) -> bool:
+    """Whether a path is one of a catalogue: a folder, or a name that ends as tables do."""
+    return path.is_dir() or path.suffix.lower() in SUFFIXES
+
+
+def read_catalogue(path: Path, root: Path | None = None) -> Listing:
+    """List the rows of a table or a folder.
+
+    Parameters
+    ----------
+    root
+        Folder that the paths in a table start from; by default that of the table.
+
+    Raises
+    ------
+    FashretError
+        If it cannot be read or has no rows, or `root` is given for a folder.
+    """
+    if not path.is_dir():
+        return read_table(path, root)
+    if root is not None:
+        raise FashretError(f"--root goes with a table or a public dataset; {path} is itself the root")
+    return read_folder(path)
 
 
 def read_folder(root: Path) -> Listing:
@@ -41,9 +68,9 @@ def read_folder(root: Path) -> Listing:
 
 
 def _photos(root: Path) -> tuple[list[str], int]:
-    """Photos in the order of their paths, and how many links lead to folders that were listed before."""
+    """Photos in the order of their paths, and the number of links to folders that are listed under another path."""
     found, again = [], 0
-    visited: set[tuple[int, int]] = set()  # device and inode: a link may lead back to where it lies
+    visited: set[tuple[int, int]] = set()  # device and inode: a link may lead back to its own folder
     starts = [root]  # grows by the links that are found, so that folders in the root come before them
     for start in starts:
         for folder, below, names in os.walk(start):
