@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from fashret.console import log, progress
 from fashret.datasets.census import compare, counts, search_census
 from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
-from fashret.files.atomic import check_output, whole_file
+from fashret.files.atomic import check_output
 from fashret.files.columns import TEXT, Role, Rows
 from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
 from fashret.files.digests import Content
@@ -37,6 +36,7 @@ from fashret.files.photo_sources import MissingPhotoError, PhotoError
 from fashret.files.photos import Pixels, by_photo
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
+from fashret.files.row_errors import errors_path, write_errors
 from fashret.files.streams import stream_crops
 from fashret.options import CropOptions
 
@@ -188,7 +188,7 @@ def _make_crops(
                 _check_errors(finished, output, listing, options)
     finally:
         results.close()  # ends the threads
-        _write_errors(output, finished, rows)
+        _note_errors(output, finished, rows)
     return finished.count(Status.DONE) - before
 
 
@@ -216,30 +216,22 @@ def _check_errors(finished: RecordLog, output: Path, listing: Listing, options: 
     )
 
 
-def errors_path(output: Path) -> Path:
-    """Where the rows that could not be cropped are named, one JSON object a line."""
-    return output.with_name(output.name + ".errors.jsonl")
-
-
-def _write_errors(output: Path, finished: RecordLog, rows: Rows) -> None:
-    """Name every row without a crop and why; no file where there is none."""
-    path = errors_path(output)
+def _note_errors(output: Path, finished: RecordLog, rows: Rows) -> None:
+    """Name every row without a crop and why."""
     wrong = np.flatnonzero((finished.status == Status.LOST) | (finished.status == Status.FAILED))
-    if not len(wrong):
-        path.unlink(missing_ok=True)
-        return
-    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
-        for row in wrong:
-            box = rows.box[row]
-            about = {
-                "row": int(row),
-                "source": rows.source[row],
-                "box": None if np.isnan(box).any() else box.tolist(),
-                "product": rows.product[row],
-                "status": Status(finished.status[row]).name.lower(),
-                "reason": finished.read(int(row)).decode(),
-            }
-            file.write(json.dumps(about, ensure_ascii=False) + "\n")
+    boxes = (rows.box[row] for row in wrong)
+    about = [
+        {
+            "row": int(row),
+            "source": rows.source[row],
+            "box": None if np.isnan(box).any() else box.tolist(),
+            "product": rows.product[row],
+            "status": Status(finished.status[row]).name.lower(),
+            "reason": finished.read(int(row)).decode(),
+        }
+        for row, box in zip(wrong, boxes, strict=True)
+    ]
+    write_errors(output, about)
 
 
 def _write_output(

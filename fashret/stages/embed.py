@@ -28,13 +28,14 @@ from torch import Tensor
 from fashret import datasets
 from fashret.console import log, progress
 from fashret.errors import FashretError
-from fashret.files.atomic import check_output, whole_file
+from fashret.files.atomic import check_output
 from fashret.files.catalogues import is_catalogue
 from fashret.files.columns import Rows, blocks
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, open_embeddings, write_embeddings
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
+from fashret.files.row_errors import errors_path, write_errors
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import Place, place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source
@@ -273,7 +274,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
     finally:
         made.close()  # ends the processes that decode
         if job.here.first:
-            _write_errors(job, [finished])
+            _note_errors(job, [finished])
     return time.monotonic() - started
 
 
@@ -311,27 +312,17 @@ def _check_errors(job: Job, finished: RecordLog) -> None:
         )
 
 
-def errors_path(output: Path) -> Path:
-    """Where the rows that could not be embedded are named, one JSON object a line."""
-    return output.with_name(output.name + ".errors.jsonl")
-
-
-def _write_errors(job: Job, logs: Sequence[RecordLog]) -> None:
-    """Name every row without a vector and why; no file where there is none."""
-    path = errors_path(job.output)
-    failed = [(int(row), finished) for finished in logs for row in np.flatnonzero(finished.status == Status.FAILED)]
-    if not failed:
-        path.unlink(missing_ok=True)
-        return
-    with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
-        for row, finished in failed:
-            about = {"row": row, "source": job.source.rows.source[row], "reason": finished.read(row).decode()}
-            file.write(json.dumps(about, ensure_ascii=False) + "\n")
+def _note_errors(job: Job, logs: Sequence[RecordLog]) -> None:
+    """Name every row without a vector and why."""
+    failed = [(int(row), where) for where in logs for row in np.flatnonzero(where.status == Status.FAILED)]
+    source = job.source.rows.source
+    about = [{"row": row, "source": source[row], "reason": where.read(row).decode()} for row, where in failed]
+    write_errors(job.output, about)
 
 
 def _write_output(job: Job, logs: Sequence[RecordLog]) -> int:
     """Write embeddings.h5 from the logs and the file to append to, in the source's order; how many rows it has."""
-    _write_errors(job, logs)
+    _note_errors(job, logs)
     owner = np.full(len(job.source.rows), -1, np.int64)  # whose log has the row
     for number, finished in enumerate(logs):
         owner[finished.status == Status.DONE] = number

@@ -1,0 +1,22 @@
+"""The rows that did not get into an output are named beside it, as long as there are any."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fashret.files.row_errors import errors_path, write_errors
+
+
+def test_the_rows_of_the_last_run_are_named(tmp_path: Path) -> None:
+    output = tmp_path / "a.crops.h5"
+    path = tmp_path / "a.crops.h5.errors.jsonl"
+    assert errors_path(output) == path
+    for rows in ([{"row": 3, "reason": "Größe"}, {"row": 5, "box": None}], [{"row": 5}]):
+        write_errors(output, rows)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line) for line in lines] == rows
+        assert "\\u" not in lines[0]
+    write_errors(output, [])
+    write_errors(output, [])
+    assert list(tmp_path.iterdir()) == []
