@@ -89,14 +89,14 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
         old = stack.enter_context(open_crops(output)) if options.append else None
         kept = _kept_rows(listing, old, options) if old else np.full(len(listing.rows), -1, np.int64)
         task = _task(listing, kept, options)
-        finished = stack.enter_context(
+        done = stack.enter_context(
             open_log(log_path(output), len(kept), task, resume=options.resume, restart=options.restart)
         )
-        with noted_if_interrupted(finished, "crops"):
-            made = _make_crops(finished, output, listing, kept, options)
-            _write_output(output, finished, listing, kept, old, options)
-        summary = _summary(output, finished, listing, kept, old, made, time.monotonic() - started)
-    finished.path.unlink()
+        with noted_if_interrupted(done, "crops"):
+            made = _make_crops(done, output, listing, kept, options)
+            _write_output(output, done, listing, kept, old, options)
+        summary = _summary(output, done, listing, kept, old, made, time.monotonic() - started)
+    done.path.unlink()
     return summary
 
 
@@ -164,32 +164,30 @@ def _kept_rows(listing: Listing, old: Crops, options: CropOptions) -> NDArray[np
     return kept
 
 
-def _make_crops(
-    finished: RecordLog, output: Path, listing: Listing, kept: NDArray[np.int64], options: CropOptions
-) -> int:
+def _make_crops(done: RecordLog, output: Path, listing: Listing, kept: NDArray[np.int64], options: CropOptions) -> int:
     """Make the crops that are neither in the log nor in the file to append to; how many were made.
 
     An interruption loses at most the block under way.
     """
     rows = listing.rows
-    finished.status[finished.status != Status.DONE] = Status.WAITING  # what failed may have been mended since
+    done.status[done.status != Status.DONE] = Status.WAITING  # what failed may have been mended since
     order = by_photo(rows)
-    order = order[(finished.status[order] == Status.WAITING) & (kept[order] < 0)]
+    order = order[(done.status[order] == Status.WAITING) & (kept[order] < 0)]
     results = stream_crops(
         listing.photos, rows, options.size, order=order, workers=options.workers, then=_encoder(options)
     )
     records = (_record(row, result, listing.public) for row, result in results)
-    before = finished.count(Status.DONE)
+    before = done.count(Status.DONE)
     try:
         with progress(len(rows), "crop", "crops", done=len(rows) - len(order)) as advance:
             while block := list(itertools.islice(records, BLOCK)):
-                finished.append(block)
+                done.append(block)
                 advance(len(block))
-                _check_errors(finished, output, listing, options)
+                _check_errors(done, output, listing, options)
     finally:
         results.close()  # ends the threads
-        _note_errors(output, finished, rows)
-    return finished.count(Status.DONE) - before
+        _note_errors(output, done, rows)
+    return done.count(Status.DONE) - before
 
 
 def _encoder(options: CropOptions) -> Callable[[Pixels], bytes]:
@@ -205,20 +203,20 @@ def _record(row: int, result: bytes | PhotoError, public: bool) -> Record:
     return Record(row, Status.DONE, result)
 
 
-def _check_errors(finished: RecordLog, output: Path, listing: Listing, options: CropOptions) -> None:
-    failed = np.flatnonzero(finished.status == Status.FAILED)
+def _check_errors(done: RecordLog, output: Path, listing: Listing, options: CropOptions) -> None:
+    failed = np.flatnonzero(done.status == Status.FAILED)
     if len(failed) <= options.max_errors * len(listing.rows):
         return
     first = int(failed[0])
     raise FashretError(
         f"{len(failed):,} of {len(listing.rows):,} crops cannot be made, more than --max-errors {options.max_errors:g}"
-        f"; the first: {listing.rows.source[first]}: {finished.read(first).decode()}; all: {errors_path(output)}"
+        f"; the first: {listing.rows.source[first]}: {done.read(first).decode()}; all: {errors_path(output)}"
     )
 
 
-def _note_errors(output: Path, finished: RecordLog, rows: Rows) -> None:
+def _note_errors(output: Path, done: RecordLog, rows: Rows) -> None:
     """Name every row without a crop and why."""
-    wrong = np.flatnonzero((finished.status == Status.LOST) | (finished.status == Status.FAILED))
+    wrong = np.flatnonzero((done.status == Status.LOST) | (done.status == Status.FAILED))
     boxes = (rows.box[row] for row in wrong)
     about = [
         {
@@ -226,8 +224,8 @@ def _note_errors(output: Path, finished: RecordLog, rows: Rows) -> None:
             "source": rows.source[row],
             "box": None if np.isnan(box).any() else box.tolist(),
             "product": rows.product[row],
-            "status": Status(finished.status[row]).name.lower(),
-            "reason": finished.read(int(row)).decode(),
+            "status": Status(done.status[row]).name.lower(),
+            "reason": done.read(int(row)).decode(),
         }
         for row, box in zip(wrong, boxes, strict=True)
     ]
@@ -235,15 +233,10 @@ def _note_errors(output: Path, finished: RecordLog, rows: Rows) -> None:
 
 
 def _write_output(
-    output: Path,
-    finished: RecordLog,
-    listing: Listing,
-    kept: NDArray[np.int64],
-    old: Crops | None,
-    options: CropOptions,
+    output: Path, done: RecordLog, listing: Listing, kept: NDArray[np.int64], old: Crops | None, options: CropOptions
 ) -> None:
     """Write the crops, from the log and from the file to append to, in the manifest's order."""
-    chosen = np.flatnonzero((finished.status == Status.DONE) | (kept >= 0))
+    chosen = np.flatnonzero((done.status == Status.DONE) | (kept >= 0))
     if not len(chosen):
         raise FashretError(f"{listing.name}: none of its {len(kept):,} photos could be read; is --root right?")
     inputs = [Content(path).record() for path in listing.files]
@@ -252,19 +245,19 @@ def _write_output(
         with progress(len(chosen), "write", "crops") as advance:
             for start in range(0, len(chosen), BATCH):
                 batch = chosen[start : start + BATCH]
-                images = [_stored(row, finished, kept, old, options.encoding) for row in batch]
+                images = [_stored(row, done, kept, old, options.encoding) for row in batch]
                 append_crops(file, listing.rows.take(batch), images)
                 advance(len(batch))
         for name, texts in listing.labels.items():
             file.create_dataset(f"labels/{name}", data=texts[chosen], dtype=TEXT)
 
 
-def _stored(row: int, finished: RecordLog, kept: NDArray[np.int64], old: Crops | None, encoding: str) -> Any:
+def _stored(row: int, done: RecordLog, kept: NDArray[np.int64], old: Crops | None, encoding: str) -> Any:
     """One crop in the form that the output holds."""
     if old is not None and kept[row] >= 0:
         place = int(kept[row])
         return old.image(place) if encoding == "raw" else old.encoded(place, place + 1)[0]
-    data = finished.read(row)
+    data = done.read(row)
     if encoding == "jpeg":
         return data
     height, width = np.frombuffer(data, SHAPE, 2)
@@ -273,14 +266,14 @@ def _stored(row: int, finished: RecordLog, kept: NDArray[np.int64], old: Crops |
 
 def _summary(
     output: Path,
-    finished: RecordLog,
+    done: RecordLog,
     listing: Listing,
     kept: NDArray[np.int64],
     old: Crops | None,
     made: int,
     seconds: float,
 ) -> CropSummary:
-    there = (finished.status == Status.DONE) | (kept >= 0)
+    there = (done.status == Status.DONE) | (kept >= 0)
     search = search_census(listing.rows, there, Role.QUERY, Role.GALLERY)
     unchanged = int(np.count_nonzero(kept >= 0))
     return CropSummary(
@@ -288,11 +281,11 @@ def _summary(
         dataset=listing.name,
         rows=len(there),
         crops=int(np.count_nonzero(there)),
-        lost=finished.count(Status.LOST),
-        failed=finished.count(Status.FAILED),
+        lost=done.count(Status.LOST),
+        failed=done.count(Status.FAILED),
         repeats=listing.repeats,
-        kept=finished.kept,
-        added=made + finished.kept if old else 0,
+        kept=done.kept,
+        added=made + done.kept if old else 0,
         unchanged=unchanged,
         vanished=len(old) - unchanged if old else 0,
         queries=search.queries,
