@@ -29,7 +29,7 @@ UNDECIDED = 1 / 12  # share of a row's pairs at which finer products are cheaper
 
 
 class ResumeStore(Protocol):
-    """Where arrays are kept under a name, so that an interrupted run can be resumed; fashret.files.saved_arrays has one."""
+    """Where arrays are kept under a name for a run that resumes; fashret.files.saved_arrays has one."""
 
     def load(self, name: str) -> Arrays:
         """The arrays kept under a name; none if there are none."""
