@@ -1,7 +1,7 @@
 """The form of the package: which way imports run, how deep, how long things are, what is documented, what is tested.
 
-Imports run downward only: cli → stages → (datasets, demo, learning, models, report, reranking, knn) → files → ground. The
-limits and the lists of exceptions only ever shrink: a test fails where one names what is within the limit again.
+Imports run downward only: cli → stages → (datasets, demo, learning, models, report, reranking, knn) → files → ground.
+The limits and the lists of exceptions only ever shrink: a test fails where one names what is within the limit again.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
 }
 HDF5_AND_WEIGHTS = {"h5py", "safetensors"}
 
-CHAIN = 17  # modules in the deepest chain of imports
+CHAIN = 12  # modules in the deepest chain of imports
 LINES = 300  # of a module
 LONG = {"cli.py", "options.py"}  # all commands and all options in one place
 TOO_LONG = {
@@ -64,7 +64,6 @@ TOO_LONG = {
     "report/score_tables.py",
     "report/sections.py",
     "report/tables.py",
-    "stages/crop.py",
     "stages/embed.py",
 }
 PARAMETERS = 6  # of a function, but for compiled ones, which take arrays and no objects
@@ -82,16 +81,6 @@ TOO_WIDE = {
     "stages/search_photo.py run",
 }
 UNDOCUMENTED = {
-    "files/columns.py RowFile.box",
-    "files/columns.py RowFile.categories",
-    "files/columns.py RowFile.crop_id",
-    "files/columns.py RowFile.domain",
-    "files/columns.py RowFile.product",
-    "files/columns.py RowFile.role",
-    "files/columns.py RowFile.source",
-    "files/rankings.py Ranking.distance",
-    "files/rankings.py Ranking.gallery_row",
-    "files/rankings.py Ranking.query_row",
     "learning/losses.py Center.forward",
     "learning/losses.py Library.forward",
     "learning/losses.py Loss.needs_classifier",

@@ -12,7 +12,7 @@ import pytest
 import fashret
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, output_errors, partial_path, whole_file, whole_folder
-from tests.test_files_models import full_disk
+from tests.files.test_models import full_disk
 
 
 def names(folder: Path) -> list[str]:
