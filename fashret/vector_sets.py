@@ -16,7 +16,8 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.digests import one_per_file
 from fashret.files.embeddings import Embeddings
-from fashret.knn import Positives, SearchResult, VectorSet
+from fashret.knn.results import Positives, SearchResult
+from fashret.knn.vectors import VectorSet
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,8 @@ Approximate products only discard pairs, under a rigorous bound; what is left is
 distance. CPU and GPU differ in the filter alone.
 """
 
-from fashret.knn.exact import AllNeighbours, Thresholds, all_neighbours, count_before, farthest, search
-from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec
-from fashret.knn.scan import WorkStats
+from fashret.knn.exact import AllNeighbours, Thresholds, all_neighbours, count_before, search
+from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, WorkStats
 from fashret.knn.vectors import VectorSet
 
 __all__ = [
@@ -35,6 +34,5 @@ __all__ = [
     "WorkStats",
     "all_neighbours",
     "count_before",
-    "farthest",
     "search",
 ]

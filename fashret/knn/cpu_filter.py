@@ -58,8 +58,15 @@ def _bound_row(tile: Tile, t: int, lower: NDArray[np.float32], upper: NDArray[np
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _bound_some(tile: Tile, t: int, chosen: NDArray[np.int32], lower: NDArray, upper: NDArray) -> None:
-    """The same for some columns."""
+def _bound_some(
+    tile: Tile, t: int, chosen: NDArray[np.int32], lower: NDArray, upper: NDArray, whole: tuple[NDArray, NDArray]
+) -> None:
+    """The same for some columns: one by one if they are few, else for ``whole`` rows by vector instructions."""
+    if GROUP * chosen.shape[0] > tile.products.shape[1]:
+        _bound_row(tile, t, whole[0], whole[1])
+        for entry in range(chosen.shape[0]):
+            lower[entry], upper[entry] = whole[0][chosen[entry]], whole[1][chosen[entry]]
+        return
     row, products, columns = _terms_at(tile.rows, t), tile.products[t], tile.columns
     for entry in range(chosen.shape[0]):
         j = chosen[entry]
@@ -136,14 +143,15 @@ def _find(
     """Pairs that matter in rows ``start`` … ``stop``: their number by row; columns, lower and upper bounds."""
     size = tile.products.shape[1]
     flags, counts = np.empty(size, np.int32), np.empty(stop - start, np.int64)
+    whole = (np.empty(size, np.float32), np.empty(size, np.float32))
     columns = np.empty((stop - start) * size + 1, np.int32)
     lower, upper = np.empty(len(columns), np.float32), np.empty(len(columns), np.float32)
     total = 0
     for t in range(start, stop):
         _flag_row(tile, t, limits, of_columns, flags)
         first, total = total, _write_indices(flags, columns, total)
-        _bound_some(tile, t, columns[first:total], lower[first:total], upper[first:total])
         counts[t - start] = total - first
+        _bound_some(tile, t, columns[first:total], lower[first:total], upper[first:total], whole)
     return counts, columns[:total].copy(), lower[:total].copy(), upper[:total].copy()
 
 

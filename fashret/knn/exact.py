@@ -20,7 +20,7 @@ from fashret.knn.distance import check_metric
 from fashret.knn.memory import plan_search, plan_square
 from fashret.knn.positives import ordered_positives
 from fashret.knn.reductions import NOWHERE, FarthestDistance, KNearest, RankCounters, Reduction
-from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, categories_of, merge_results
+from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, by_category
 from fashret.knn.scan import Checkpoint, ResumeStore, Scanner, choose_filter
 from fashret.knn.vectors import VectorSet
 
@@ -29,15 +29,12 @@ from fashret.knn.vectors import VectorSet
 class Thresholds:
     """Points in the ranking of a query, to be counted up to; query i's are ``offsets[i]:offsets[i + 1]``.
 
-    ``low`` ≤ ``high``: T float64 distances; ``rows``: T int64 rows of the gallery's stored matrix. A gallery row comes
-    *before* the threshold when its distance is < low, or when low ≤ distance ≤ high and its row is smaller than
-    ``rows``. (low = high = distance of a positive, rows = its row: its rank. low < high: for orders that merge
-    distances by rounding.)
+    ``distances``: T float64; ``rows``: T int64 rows of the gallery's stored matrix. A gallery row comes *before* the
+    threshold when its distance is smaller, or equal and its row smaller: the threshold of a positive counts its rank.
     """
 
     offsets: NDArray[np.int64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    distances: NDArray[np.float64]
     rows: NDArray[np.int64]
 
 
@@ -82,12 +79,7 @@ def search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchRe
     if spec.exclude_same_product and spec.positives:
         raise FashretError("positives cannot be ranked when rows of the same product are left out")
     if spec.within == "category":
-        held = replace(spec, within=None)
-        parts = [
-            (part.queries, _search(queries.take(part.queries), gallery.take(part.gallery), held))
-            for part in categories_of(queries, gallery)
-        ]
-        return merge_results(len(queries), spec, parts)
+        return by_category(queries, gallery, spec, lambda asked, searched, _: _search(asked, searched, spec))
     return _search(queries, gallery, spec)
 
 
@@ -105,17 +97,6 @@ def count_before(
     counters = _counters(thresholds, spec)
     _scan(queries, gallery, [counters], replace(spec, k=0), 16 * len(thresholds.rows))
     return counters.before, counters.before_in_category
-
-
-def farthest(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> NDArray[np.float64]:
-    """Distance of each query to its farthest gallery row, Q float64 (0 if the gallery is empty), never below 0.
-
-    Errors are those of :func:`search`.
-    """
-    _check(queries, gallery, spec)
-    found = FarthestDistance(np.zeros(len(queries)))
-    _scan(queries, gallery, [found], replace(spec, k=0), 8 * len(queries))
-    return found.distances
 
 
 def all_neighbours(
@@ -147,7 +128,7 @@ def all_neighbours(
     state = {"distances": nearest.distances, "numbers": nearest.numbers, "farthest": most.distances}
     checkpoint = Checkpoint(*keep, state) if keep else None
     scanner = Scanner(found, spec.stats, spec.k)
-    scanner.scan_square(sets, [nearest, most], sizes, spec.metric == "cosine", checkpoint)
+    scanner.scan_square(sets, _wanted(nearest, most), sizes, spec.metric == "cosine", checkpoint)
     others = _in_order(nearest, spec.k - 1)
     rows = np.hstack([np.arange(total)[:, None], others.rows])
     return AllNeighbours(rows, np.hstack([np.zeros((total, 1)), others.distances]), most.distances)
@@ -165,15 +146,20 @@ def _check(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> None:
 def _search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchResult:
     nearest = KNearest.empty(len(queries), min(spec.k, len(gallery)), spec.same_matrix, spec.exclude_same_product)
     if not spec.positives:
-        _scan(queries, gallery, [nearest], spec, 16 * len(queries) * spec.k)
+        _scan(queries, gallery, _wanted(nearest), spec, 16 * len(queries) * spec.k)
         return SearchResult(_in_order(nearest, spec.k), None)
     offsets, index, distances = ordered_positives(queries, gallery, spec.metric, spec.same_matrix)
     rows = gallery.rows[index]
-    counters = _counters(Thresholds(offsets, distances, distances, rows), spec)
-    _scan(queries, gallery, [nearest, counters], spec, 16 * len(queries) * spec.k + 80 * len(rows))
+    counters = _counters(Thresholds(offsets, distances, rows), spec)
+    _scan(queries, gallery, _wanted(nearest, counters), spec, 16 * len(queries) * spec.k + 80 * len(rows))
     own = np.repeat(queries.category, np.diff(offsets))
     in_category = np.where((own >= 0) & (gallery.category[index] == own), counters.before_in_category, -1)
     return SearchResult(_in_order(nearest, spec.k), Positives(offsets, rows, counters.before, in_category, distances))
+
+
+def _wanted(nearest: KNearest, *others: Reduction) -> list[Reduction]:
+    """The reductions to run: no search for neighbours where none are kept."""
+    return [*([nearest] if nearest.distances.shape[1] else []), *others]
 
 
 def _scan(
@@ -188,8 +174,7 @@ def _scan(
 
 
 def _counters(thresholds: Thresholds, spec: SearchSpec) -> RankCounters:
-    points = (thresholds.offsets, thresholds.low, thresholds.high, thresholds.rows)
-    return RankCounters.at(*points, same_matrix=spec.same_matrix)
+    return RankCounters.at(thresholds.offsets, thresholds.distances, thresholds.rows, same_matrix=spec.same_matrix)
 
 
 def _in_order(nearest: KNearest, k: int) -> Neighbours:

@@ -32,7 +32,7 @@ def positive_pairs(
     starts = np.cumsum(sizes) - sizes
     places = order[np.arange(len(query)) - starts[query] + first[query]]
     if same_matrix:
-        other = gallery.rows[places] != queries.rows[query]
+        other = gallery.known_as[places] != queries.known_as[query]
         query, places = query[other], places[other]
     sizes = np.bincount(query, minlength=len(queries))
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), places.astype(np.int64)

@@ -40,116 +40,6 @@ class Reduction(Protocol):
         """Take in what is decided now."""
 
 
-class KNearest(NamedTuple):
-    """The k nearest so far of each row: heaps whose root is the worst. Empty slots: distance ∞, number NOWHERE."""
-
-    distances: NDArray[np.float64]  # n×k
-    numbers: NDArray[np.int64]  # n×k
-    same_matrix: bool  # a row does not find itself
-    other_products: bool  # a row does not find its own product
-
-    @classmethod
-    def empty(cls, rows: int, k: int, same_matrix: bool, other_products: bool = False) -> KNearest:
-        """Heaps of k empty slots."""
-        return cls(np.full((rows, k), np.inf), np.full((rows, k), NOWHERE), same_matrix, other_products)
-
-    def part(self, start: int, stop: int) -> KNearest:
-        """See :class:`Reduction`."""
-        return self._replace(distances=self.distances[start:stop], numbers=self.numbers[start:stop])
-
-    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
-        """See :class:`Reduction`."""
-        if not self.distances.shape[1]:
-            return limits
-        roots = float32_at_least(self.distances[which, 0])
-        unknown = np.isinf(roots)
-        seeds = np.full(len(which), self.distances.shape[1] + self.same_matrix)  # one may be the row itself
-        if self.other_products and unknown.any():
-            seeds += _of_product(pair.columns.product, pair.rows.product[which])
-        near = np.maximum(limits.near, np.where(unknown, -np.inf, roots)).astype(np.float32)
-        return limits._replace(near=near, seeds=np.where(unknown, seeds, limits.seeds).astype(np.int32))
-
-    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
-        """See :class:`Reduction`."""
-        if self.distances.shape[1]:
-            _select_nearest(start, stop, pair, candidates, self)
-
-    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
-        """See :class:`Reduction`."""
-        if self.distances.shape[1]:
-            _reduce_nearest(start, stop, pair, candidates, self)
-
-
-class FarthestDistance(NamedTuple):
-    """The largest distance so far of each row, n float64; 0 at the start."""
-
-    distances: NDArray[np.float64]
-
-    def part(self, start: int, stop: int) -> FarthestDistance:
-        """See :class:`Reduction`."""
-        return FarthestDistance(self.distances[start:stop])
-
-    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
-        """See :class:`Reduction`."""
-        known = self.distances[which]
-        return limits._replace(far=np.where(known > 0, float32_at_most(known), np.float32(-np.inf)))
-
-    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
-        """See :class:`Reduction`."""
-        _select_farthest(start, stop, candidates, self.distances)
-
-    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
-        """See :class:`Reduction`."""
-        _reduce_farthest(start, stop, candidates, self.distances)
-
-
-class RankCounters(NamedTuple):
-    """Thresholds of row i, ``offsets[i]:offsets[i + 1]``, and the columns counted before each so far.
-
-    A column is before a threshold if its distance is < ``low``, or ≤ ``high`` and its number < ``numbers``.
-    """
-
-    offsets: NDArray[np.int64]  # n+1
-    low: NDArray[np.float64]  # T, as the following
-    high: NDArray[np.float64]
-    numbers: NDArray[np.int64]
-    before: NDArray[np.int64]
-    before_in_category: NDArray[np.int64]
-    highest: NDArray[np.float64]  # n, the largest ``high`` of each row, −∞ without thresholds
-    same_matrix: bool  # a row does not count itself
-
-    @classmethod
-    def at(cls, offsets: NDArray, low: NDArray, high: NDArray, numbers: NDArray, *, same_matrix: bool) -> RankCounters:
-        """Counters of n rows, all 0."""
-        highest = np.full(len(offsets) - 1, -np.inf)
-        np.fmax.at(highest, np.repeat(np.arange(len(highest)), np.diff(offsets)), high)
-        before = np.zeros((2, len(low)), np.int64)
-        return cls(offsets, low, high, numbers, before[0], before[1], highest, same_matrix)
-
-    def part(self, start: int, stop: int) -> RankCounters:
-        """See :class:`Reduction`."""
-        return self._replace(offsets=self.offsets[start : stop + 1], highest=self.highest[start:stop])
-
-    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
-        """See :class:`Reduction`."""
-        return limits._replace(near=np.maximum(limits.near, float32_at_least(self.highest[which])))
-
-    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
-        """See :class:`Reduction`."""
-        _select_counted(start, stop, pair, candidates, self)
-
-    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
-        """See :class:`Reduction`."""
-        _reduce_counted(start, stop, pair, candidates, self)
-
-
-def _of_product(products: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many of the products are each of those wanted; 0 for −1."""
-    ordered = np.sort(products)
-    count = np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted, side="left")
-    return np.where(wanted >= 0, count, 0)
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
 def comes_before(distance: float, number: int, other_distance: float, other_number: int) -> bool:
     """The order of a ranking: ascending distance, ties by the smaller number."""
@@ -182,7 +72,7 @@ def _may_find(row: tuple[int, int], column: tuple[int, int], same_matrix: bool, 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _select_nearest(start: int, stop: int, pair: BlockPair, candidates: Candidates, nearest: KNearest) -> None:
+def _select_nearest(nearest: KNearest, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     """Columns that may be nearer than the root; in an empty heap, than the k-th of those that surely are near."""
     rows, offsets, columns, lower, upper, undecided, _ = candidates
     roots, _, same_matrix, other_products = nearest
@@ -207,7 +97,7 @@ def _select_nearest(start: int, stop: int, pair: BlockPair, candidates: Candidat
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _reduce_nearest(start: int, stop: int, pair: BlockPair, candidates: Candidates, nearest: KNearest) -> None:
+def _reduce_nearest(nearest: KNearest, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     rows, offsets, columns, _, _, _, distances = candidates
     numbers, product = pair.columns.numbers, pair.columns.product
     for t in range(start, stop):
@@ -226,26 +116,24 @@ def _reduce_nearest(start: int, stop: int, pair: BlockPair, candidates: Candidat
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _select_farthest(start: int, stop: int, candidates: Candidates, farthest: NDArray[np.float64]) -> None:
+def _select_farthest(state: FarthestDistance, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     """Columns that may be farther than what is known, and than the column that is surely farthest."""
+    farthest, (rows, offsets, _, lower, upper, undecided, _) = state.distances, candidates
     for t in range(start, stop):
-        first, last = candidates.offsets[t], candidates.offsets[t + 1]
-        far = farthest[candidates.rows[t]]
-        for entry in range(first, last):
-            far = max(far, np.float64(candidates.lower[entry]))
-        for entry in range(first, last):
-            candidates.undecided[entry] |= candidates.upper[entry] >= far
+        far = farthest[rows[t]]
+        for entry in range(offsets[t], offsets[t + 1]):
+            far = max(far, np.float64(lower[entry]))
+        for entry in range(offsets[t], offsets[t + 1]):
+            undecided[entry] |= upper[entry] >= far
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _reduce_farthest(start: int, stop: int, candidates: Candidates, farthest: NDArray[np.float64]) -> None:
+def _reduce_farthest(state: FarthestDistance, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+    farthest, (rows, offsets, _, _, _, _, distances) = state.distances, candidates
     for t in range(start, stop):
-        i = candidates.rows[t]
-        if i == LEFT_TO_FINER:
-            continue
-        for entry in range(candidates.offsets[t], candidates.offsets[t + 1]):
-            if candidates.distances[entry] > farthest[i]:
-                farthest[i] = candidates.distances[entry]
+        for entry in range(offsets[t], offsets[t + 1]):
+            if rows[t] != LEFT_TO_FINER and distances[entry] > farthest[rows[t]]:
+                farthest[rows[t]] = distances[entry]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -257,7 +145,7 @@ def _own_column(pair: BlockPair, i: int, counters: RankCounters) -> int:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _select_counted(start: int, stop: int, pair: BlockPair, candidates: Candidates, counters: RankCounters) -> None:
+def _select_counted(counters: RankCounters, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     """Columns that may be on either side of a threshold."""
     for t in range(start, stop):
         i, part = candidates.rows[t], slice(candidates.offsets[t], candidates.offsets[t + 1])
@@ -265,13 +153,13 @@ def _select_counted(start: int, stop: int, pair: BlockPair, candidates: Candidat
         lower, upper = candidates.lower[part], candidates.upper[part]
         own = _own_column(pair, i, counters)
         for p in range(counters.offsets[i], counters.offsets[i + 1]):
-            low, high = counters.low[p], counters.high[p]
+            at = counters.distances[p]
             for entry in range(len(columns)):
-                undecided[entry] |= (lower[entry] <= high) & (upper[entry] >= low) & (columns[entry] != own)
+                undecided[entry] |= (lower[entry] <= at) & (upper[entry] >= at) & (columns[entry] != own)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _reduce_counted(start: int, stop: int, pair: BlockPair, candidates: Candidates, counters: RankCounters) -> None:
+def _reduce_counted(counters: RankCounters, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     for t in range(start, stop):
         i, part = candidates.rows[t], slice(candidates.offsets[t], candidates.offsets[t + 1])
         if i == LEFT_TO_FINER or counters.offsets[i] == counters.offsets[i + 1]:
@@ -283,13 +171,118 @@ def _reduce_counted(start: int, stop: int, pair: BlockPair, candidates: Candidat
             counted[entry] = columns[entry] != own
             in_category[entry] = pair.columns.category[columns[entry]] == pair.rows.category[i]
         for p in range(counters.offsets[i], counters.offsets[i + 1]):
-            low, high = counters.low[p], counters.high[p]
+            at = counters.distances[p]
             border = np.searchsorted(pair.columns.numbers, counters.numbers[p])
             total, own_category = np.int32(0), np.int32(0)
             for entry in range(len(columns)):  # without a branch, in numbers of 32 bits: vector instructions
-                tied = (distances[entry] <= high) & (columns[entry] < border)  # false where the distance is NaN
-                before = np.int32((upper[entry] < low) | (distances[entry] < low) | tied) & counted[entry]
+                tied = (distances[entry] == at) & (columns[entry] < border)  # false where the distance is NaN
+                before = np.int32((upper[entry] < at) | (distances[entry] < at) | tied) & counted[entry]
                 total = np.int32(total + before)
                 own_category = np.int32(own_category + (before & in_category[entry]))
             counters.before[p] += total
             counters.before_in_category[p] += own_category
+
+
+class KNearest(NamedTuple):
+    """The k nearest so far of each row: heaps whose root is the worst. Empty slots: distance ∞, number NOWHERE."""
+
+    distances: NDArray[np.float64]  # n×k
+    numbers: NDArray[np.int64]  # n×k
+    same_matrix: bool  # a row does not find itself
+    other_products: bool  # a row does not find its own product
+
+    @classmethod
+    def empty(cls, rows: int, k: int, same_matrix: bool, other_products: bool = False) -> KNearest:
+        """Heaps of k empty slots."""
+        return cls(np.full((rows, k), np.inf), np.full((rows, k), NOWHERE), same_matrix, other_products)
+
+    def part(self, start: int, stop: int) -> KNearest:
+        """A part of the rows, a view."""
+        return self._replace(distances=self.distances[start:stop], numbers=self.numbers[start:stop])
+
+    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
+        """What matters to these rows, as known so far."""
+        roots = float32_at_least(self.distances[which, 0])
+        unknown = np.isinf(roots)
+        seeds = np.full(len(which), self.distances.shape[1] + self.same_matrix)  # one may be the row itself
+        if self.other_products and unknown.any():
+            seeds += _of_product(pair.columns.product, pair.rows.product[which])
+        near = np.maximum(limits.near, np.where(unknown, -np.inf, roots)).astype(np.float32)
+        return limits._replace(near=near, seeds=np.where(unknown, seeds, limits.seeds).astype(np.int32))
+
+    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """Mark what is undecided."""
+        _select_nearest(self, start, stop, pair, candidates)
+
+    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """Take in what is decided."""
+        _reduce_nearest(self, start, stop, pair, candidates)
+
+
+class FarthestDistance(NamedTuple):
+    """The largest distance so far of each row, n float64; 0 at the start."""
+
+    distances: NDArray[np.float64]
+
+    def part(self, start: int, stop: int) -> FarthestDistance:
+        """A part of the rows, a view."""
+        return FarthestDistance(self.distances[start:stop])
+
+    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
+        """What matters to these rows, as known so far."""
+        known = self.distances[which]
+        return limits._replace(far=np.where(known > 0, float32_at_most(known), np.float32(-np.inf)))
+
+    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """Mark what is undecided."""
+        _select_farthest(self, start, stop, pair, candidates)
+
+    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """Take in what is decided."""
+        _reduce_farthest(self, start, stop, pair, candidates)
+
+
+class RankCounters(NamedTuple):
+    """Thresholds of row i, ``offsets[i]:offsets[i + 1]``, and the columns counted before each so far.
+
+    A column is before a threshold if its distance is smaller, or equal and its number smaller than ``numbers``.
+    """
+
+    offsets: NDArray[np.int64]  # n+1
+    distances: NDArray[np.float64]  # T, as the following
+    numbers: NDArray[np.int64]
+    before: NDArray[np.int64]
+    before_in_category: NDArray[np.int64]
+    highest: NDArray[np.float64]  # n, the largest distance of each row, −∞ without thresholds
+    same_matrix: bool  # a row does not count itself
+
+    @classmethod
+    def at(cls, offsets: NDArray, distances: NDArray, numbers: NDArray, *, same_matrix: bool) -> RankCounters:
+        """Counters of n rows, all 0."""
+        highest = np.full(len(offsets) - 1, -np.inf)
+        np.fmax.at(highest, np.repeat(np.arange(len(highest)), np.diff(offsets)), distances)
+        before = np.zeros((2, len(numbers)), np.int64)
+        return cls(offsets, distances, numbers, before[0], before[1], highest, same_matrix)
+
+    def part(self, start: int, stop: int) -> RankCounters:
+        """A part of the rows, a view."""
+        return self._replace(offsets=self.offsets[start : stop + 1], highest=self.highest[start:stop])
+
+    def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
+        """What matters to these rows, as known so far."""
+        return limits._replace(near=np.maximum(limits.near, float32_at_least(self.highest[which])))
+
+    def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """Mark what is undecided."""
+        _select_counted(self, start, stop, pair, candidates)
+
+    def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
+        """Take in what is decided."""
+        _reduce_counted(self, start, stop, pair, candidates)
+
+
+def _of_product(products: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many of the products are each of those wanted; 0 for −1."""
+    ordered = np.sort(products)
+    count = np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted, side="left")
+    return np.where(wanted >= 0, count, 0)

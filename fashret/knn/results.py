@@ -6,7 +6,7 @@ merge into one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -14,9 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.knn.distance import Metric
-from fashret.knn.scan import WorkStats
 from fashret.knn.vectors import VectorSet
 from fashret.options import SearchOptions, parse_memory
+
+
+@dataclass
+class WorkStats:
+    """Pairs decided, either way round, by arithmetic ("int8", "float32", "definition")."""
+
+    pairs: dict[str, int] = field(default_factory=dict)
+
+    def add(self, arithmetic: str, pairs: int) -> None:
+        """Count pairs."""
+        self.pairs[arithmetic] = self.pairs.get(arithmetic, 0) + pairs
 
 
 @dataclass(frozen=True)
@@ -81,19 +91,11 @@ class Positives:
         """P int64, the query of each positive."""
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
-    def take(self, chosen: NDArray[np.bool_]) -> Positives:
-        """The positives of a mask of P."""
-        counts = np.bincount(self.query[chosen], minlength=len(self.offsets) - 1)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        return Positives(offsets, *self._columns(chosen))
-
     def of_query(self, query: int) -> Positives:
         """The positives of one query, as if it were the only one."""
         first, last = self.offsets[query], self.offsets[query + 1]
-        return Positives(np.array([0, last - first]), *self._columns(slice(first, last)))
-
-    def _columns(self, chosen: Any) -> list[Any]:
-        return [column[chosen] for column in (self.rows, self.ranks, self.ranks_in_category, self.distances)]
+        columns: list[Any] = [self.rows, self.ranks, self.ranks_in_category, self.distances]
+        return Positives(np.array([0, last - first]), *(column[first:last] for column in columns))
 
 
 class SearchResult(NamedTuple):
@@ -103,17 +105,24 @@ class SearchResult(NamedTuple):
     positives: Positives | None
 
 
-class CategoryPart(NamedTuple):
-    """One category: the indices of its queries and of its gallery rows in their sets, ascending."""
-
-    queries: NDArray[np.int64]
-    gallery: NDArray[np.int64]
-
-
-def categories_of(queries: VectorSet, gallery: VectorSet) -> Iterator[CategoryPart]:
-    """The categories that have queries."""
+def categories_of(queries: VectorSet, gallery: VectorSet) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """The categories that have queries; the indices of its queries and of its gallery rows in their sets, ascending."""
     for category in np.unique(queries.category[queries.category >= 0]):
-        yield CategoryPart(np.flatnonzero(queries.category == category), np.flatnonzero(gallery.category == category))
+        yield category, np.flatnonzero(queries.category == category), np.flatnonzero(gallery.category == category)
+
+
+def by_category(
+    queries: VectorSet,
+    gallery: VectorSet,
+    spec: SearchSpec,
+    run: Callable[[VectorSet, VectorSet, int], SearchResult],
+) -> SearchResult:
+    """What ``run`` finds for the queries and the gallery of each category, and its number, merged."""
+    parts = [
+        (asked, run(queries.take(asked), gallery.take(searched), category))
+        for category, asked, searched in categories_of(queries, gallery)
+    ]
+    return merge_results(len(queries), spec, parts)
 
 
 def merge_results(

@@ -6,7 +6,7 @@ In: vector sets, reductions, block sizes, a filter. Out: the reductions' results
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,14 +18,15 @@ from fashret.knn.candidates import LEFT_TO_FINER, Candidates, Limits, leave_to_f
 from fashret.knn.cpu_filter import cpu_filter
 from fashret.knn.memory import FilterNeeds, SearchPlan, SquarePlan
 from fashret.knn.reductions import Reduction
+from fashret.knn.results import WorkStats
 from fashret.knn.threads import over_rows
 from fashret.knn.torch_filter import TorchFilter
 from fashret.knn.vectors import Block, BlockPair, VectorSet, load_all, load_block, load_blocks
 
 Arrays = dict[str, NDArray[Any]]
 
-FINER_ROWS = 1024  # rows looked at again at a time in finer arithmetic
-UNDECIDED = 1 / 12  # share of a row's pairs at which finer products are cheaper than distances one by one
+FINER = 512, 1024  # rows and columns looked at again at a time in finer arithmetic
+UNDECIDED = 1 / 2  # share of a row's pairs at which finer products are cheaper than distances one by one
 
 
 class ResumeStore(Protocol):
@@ -56,17 +57,6 @@ class Checkpoint:
     def offer(self, done: int) -> None:
         """Keep the state, all pairs with one of the first ``done`` rows being compared."""
         self.store.offer(self.name, {**self.state, "done": np.array(done)})
-
-
-@dataclass
-class WorkStats:
-    """Pairs decided, either way round, by arithmetic ("int8", "float32", "definition")."""
-
-    pairs: dict[str, int] = field(default_factory=dict)
-
-    def add(self, arithmetic: str, pairs: int) -> None:
-        """Count pairs."""
-        self.pairs[arithmetic] = self.pairs.get(arithmetic, 0) + pairs
 
 
 class Filter(FilterNeeds, Protocol):
@@ -167,8 +157,10 @@ class Scanner:
             (columns, rows, left_columns, of_columns),
         ):
             waiting = np.flatnonzero(again)
-            for first in range(0, len(waiting), FINER_ROWS):
-                self._compare(one, other, waiting[first : first + FINER_ROWS], theirs, level=level + 1)
+            for first in range(0, len(waiting), FINER[0]):
+                for column in range(0, len(other), FINER[1]):
+                    some, part = waiting[first : first + FINER[0]], other.part(column, column + FINER[1])
+                    self._compare(one, part, some, theirs, level=level + 1)
 
     def _settle(
         self, pair: BlockPair, candidates: Candidates, reductions: Sequence[Reduction], level: int

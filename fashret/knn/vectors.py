@@ -28,7 +28,8 @@ class VectorSet:
 
     ``vectors``: M×D float32 or float16, an array or ``numpy.memmap`` (the whole file). ``rows``: n int64, the selected
     rows, strictly ascending. ``product``, ``category``: n int64 codes that queries and gallery share; −1: unlabelled,
-    in no category. ``name``: what messages call it, e.g. the file's name.
+    in no category. ``name``: what messages call it, e.g. the file's name. ``numbers``: n int64, ascending, by which a
+    row is known in the gallery's matrix, if not by its own row.
     """
 
     vectors: NDArray
@@ -36,6 +37,7 @@ class VectorSet:
     product: NDArray[np.int64]
     category: NDArray[np.int64]
     name: str = "vectors"
+    numbers: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,7 +54,13 @@ class VectorSet:
 
     def take(self, index: NDArray) -> VectorSet:
         """A part of the selection; ``index`` ascending."""
-        return VectorSet(self.vectors, self.rows[index], self.product[index], self.category[index], self.name)
+        numbers = None if self.numbers is None else self.numbers[index]
+        return VectorSet(self.vectors, self.rows[index], self.product[index], self.category[index], self.name, numbers)
+
+    @property
+    def known_as(self) -> NDArray[np.int64]:
+        """The numbers of its rows in the gallery's matrix."""
+        return self.rows if self.numbers is None else self.numbers
 
 
 class BlockData(NamedTuple):
@@ -91,6 +99,11 @@ class Block:
     def __len__(self) -> int:
         return self.stop - self.start
 
+    def part(self, start: int, stop: int) -> Block:
+        """Some of its rows, without a copy."""
+        data = BlockData._make(column[start:stop] for column in self.data)
+        return Block(self.start + start, self.start + start + len(data.numbers), data, self.cosine)
+
 
 def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, first_number: int | None = None) -> Block:
     """Rows ``start`` … ``stop`` of the selection.
@@ -108,7 +121,7 @@ def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, first_nu
     squares = np.empty(len(rows))
     over_rows(squares_of_rows, len(rows), stored, squares)
     _check(vectors.name, rows, squares, cosine)
-    numbers, first = rows, start
+    numbers, first = vectors.known_as[start:stop], start
     if first_number is not None:
         first = first_number + start
         numbers = np.arange(first, first + len(rows))

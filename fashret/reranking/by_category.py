@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.knn import Positives, SearchResult, SearchSpec, VectorSet
-from fashret.knn.results import categories_of, merge_results
+from fashret.knn.results import by_category
 from fashret.knn.scan import ResumeStore
 
 Method = Callable[[VectorSet, VectorSet, SearchSpec, tuple[ResumeStore, str] | None], SearchResult]
@@ -45,14 +45,13 @@ def rerank_categories(
     method: Method, queries: VectorSet, gallery: VectorSet, spec: SearchSpec, store: ResumeStore | None = None
 ) -> SearchResult:
     """Re-rank within each category; a query in no category finds nothing. Positives outside of it are left out."""
-    held, parts = replace(spec, within=None), []
-    for part in categories_of(queries, gallery):
-        keep = _keep(store, f"gallery, category {queries.category[part.queries[0]]}")
-        found, positives = method(queries.take(part.queries), gallery.take(part.gallery), held, keep)
-        if positives is not None:
-            positives = replace(positives, ranks_in_category=positives.ranks)
-        parts.append((part.queries, SearchResult(found, positives)))
-    return merge_results(len(queries), spec, parts)
+    held = replace(spec, within=None)
+
+    def run(asked: VectorSet, searched: VectorSet, category: int) -> SearchResult:
+        found, positives = method(asked, searched, held, _keep(store, f"gallery, category {category}"))
+        return SearchResult(found, positives and replace(positives, ranks_in_category=positives.ranks))
+
+    return by_category(queries, gallery, spec, run)
 
 
 def _keep(store: ResumeStore | None, name: str) -> tuple[ResumeStore, str] | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fashret.knn import SearchSpec, VectorSet
 from fashret.knn.memory import least_for_search, least_for_square
 from fashret.knn.positives import positive_pairs
 from fashret.knn.quantise import seconds_per_product
-from fashret.knn.results import categories_of
+from fashret.knn.results import SearchSpec, categories_of
 from fashret.knn.scan import choose_filter
+from fashret.knn.vectors import VectorSet
 from fashret.reranking.union import Union
 
 BLOCK = 4096  # rows of the largest block that is compared with another
@@ -70,8 +70,8 @@ def _runs(
         yield queries, gallery, spec
         spec = replace(spec, k=1)  # then the categories only give ranks
     if spec.within == "category" or spec.positives:
-        for part in categories_of(queries, gallery):
-            yield queries.take(part.queries), gallery.take(part.gallery), spec
+        for _, asked, searched in categories_of(queries, gallery):
+            yield queries.take(asked), gallery.take(searched), spec
 
 
 def _for_search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> int:

@@ -18,8 +18,9 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fashret.knn import Neighbours, Positives, VectorSet
+from fashret.knn.results import Neighbours, Positives
 from fashret.knn.threads import over_rows
+from fashret.knn.vectors import VectorSet
 
 Reals = NDArray[np.float64]
 Integers = NDArray[np.int64]

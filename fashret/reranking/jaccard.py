@@ -93,14 +93,11 @@ def min_sums(queries: sparse.csr_array, index: sparse.csc_array) -> sparse.csr_a
     Q×G; entries are the sums s, 0 < s ≤ 1, columns ascending.
     """
     of_queries, of_index = SparseRows.of(queries), SparseRows.of(index)
-    parts = over_rows(
-        _min_sums, queries.shape[0], of_queries, of_index, overlaps_at_most(queries, index), index.shape[0]
-    )
-    none = np.zeros(0, np.int32)
-    counts, columns, sums = (np.concatenate([none, *column]) for column in zip(*parts, strict=True)) if parts else (none,) * 3  # fmt: skip  # noqa: E501
-    return sparse.csr_array(
-        (sums, columns, np.concatenate([[0], np.cumsum(counts)])), (queries.shape[0], index.shape[0])
-    )
+    size = index.shape[0]
+    parts = over_rows(_min_sums, queries.shape[0], of_queries, of_index, overlaps_at_most(queries, index), size)
+    none = (np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0))
+    counts, columns, sums = (np.concatenate(column) for column in zip(none, *parts, strict=True))
+    return sparse.csr_array((sums, columns, np.concatenate([[0], np.cumsum(counts)])), (queries.shape[0], size))
 
 
 def overlaps_at_most(queries: sparse.csr_array, index: sparse.csc_array) -> NDArray[np.int64]:
@@ -114,9 +111,7 @@ def pair_min_sums(
     one: sparse.csr_array, first: NDArray[np.int64], other: sparse.csr_array, second: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Sum of minima of row ``first[i]`` of ``one`` and row ``second[i]`` of ``other``: P float64, 0 without overlap."""
-    sums = np.zeros(len(first))
-    over_rows(_pair_min_sums, len(first), SparseRows.of(one), first, SparseRows.of(other), second, sums)
-    return sums
+    return one[first].minimum(other[second]) @ np.ones(one.shape[1])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -155,20 +150,3 @@ def _min_sums(
             sums[columns[entry]] = 0.0
         counts[query - start] = filled - first
     return counts, columns[:filled].copy(), values[:filled].copy()
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _pair_min_sums(
-    start: int, stop: int, one: SparseRows, first: NDArray, other: SparseRows, second: NDArray, sums: NDArray
-) -> None:
-    offsets, columns, weights = one
-    other_offsets, other_columns, other_weights = other
-    for pair in range(start, stop):
-        there, end = other_offsets[second[pair]], other_offsets[second[pair] + 1]
-        for entry in range(offsets[first[pair]], offsets[first[pair] + 1]):
-            while there < end and other_columns[there] < columns[entry]:
-                there += 1
-            if there == end:
-                break
-            if other_columns[there] == columns[entry]:
-                sums[pair] += min(weights[entry], other_weights[there])

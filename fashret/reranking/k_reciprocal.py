@@ -45,7 +45,7 @@ from fashret.reranking.jaccard import scale_of
 from fashret.reranking.neighbour_sets import expanded_sets, half, reciprocal_sets
 from fashret.reranking.union import Union
 
-BYTES_PER_PAIR = 96  # of one overlapping pair of rows while it is being settled
+BYTES_PER_PAIR = 192  # of one overlapping pair of rows while it is being settled
 BYTES_PER_WEIGHT = 24  # of one weight in a block of the gallery: once by row, once by column
 
 PairDistances = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
@@ -215,6 +215,6 @@ def _all_within_limits(
     if counted.any():
         ends = np.concatenate([[0], np.cumsum(counted)])[positives.offsets]
         limit, index = cutoffs.limit[counted], cutoffs.limit_at[counted]
-        thresholds = Thresholds(ends, limit, limit, gallery.rows[index])
+        thresholds = Thresholds(ends, limit, gallery.rows[index])
         within[counted], _ = count_before(queries, gallery, thresholds, spec)
     return within

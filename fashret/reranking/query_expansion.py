@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.knn import Neighbours, Positives, SearchResult, SearchSpec, VectorSet, search
+from fashret.knn import Neighbours, SearchResult, SearchSpec, VectorSet, search
 
 QUERIES_AT_ONCE = 256  # whose neighbours' vectors are in memory together
 
@@ -43,12 +43,9 @@ def rerank_expanded(queries: VectorSet, gallery: VectorSet, spec: SearchSpec, ho
     """Search again with expanded queries; as :func:`fashret.knn.search`, by cosine distance."""
     spec = replace(spec, metric="cosine")
     nearest, _ = search(queries, gallery, replace(spec, k=how.neighbours, positives=False))
-    moved = replace(queries, vectors=expanded(queries, gallery, nearest, how.alpha), rows=np.arange(len(queries.rows)))
-    one_more = replace(spec, k=spec.k + spec.same_matrix, same_matrix=False)  # for the query's own row
-    found, positives = search(moved, gallery, one_more)
-    if not spec.same_matrix:
-        return SearchResult(found, positives)
-    return SearchResult(without_own(found, queries.rows), positives and positives_without_own(positives, queries.rows))
+    vectors = expanded(queries, gallery, nearest, how.alpha)
+    moved = replace(queries, vectors=vectors, rows=np.arange(len(queries)), numbers=queries.rows)
+    return search(moved, gallery, spec)
 
 
 def expanded(queries: VectorSet, gallery: VectorSet, nearest: Neighbours, alpha: float) -> NDArray[np.float32]:
@@ -71,26 +68,6 @@ def expanded(queries: VectorSet, gallery: VectorSet, nearest: Neighbours, alpha:
             total[there] += similarity[:, None] ** alpha * _unit(gallery.vectors[rows[there]])
         moved[part] = _unit(total)
     return moved
-
-
-def without_own(found: Neighbours, own: NDArray[np.int64]) -> Neighbours:
-    """Take each query's own row, or else the last one, out of k+1 neighbours: Q×k."""
-    mine = found.rows == own[:, None]
-    mine[:, -1] |= ~mine.any(axis=1)
-    shape = (len(own), found.rows.shape[1] - 1)
-    return Neighbours(found.rows[~mine].reshape(shape), found.distances[~mine].reshape(shape))
-
-
-def positives_without_own(positives: Positives, own: NDArray[np.int64]) -> Positives:
-    """Take each query's own row out of its positives; those behind it move up by one."""
-    query = positives.query
-    mine = positives.rows == own[query]
-    ranks, in_category = positives.ranks.copy(), positives.ranks_in_category.copy()
-    for kind in (ranks, in_category):
-        own_rank = np.full(len(own), np.iinfo(np.int64).max)
-        own_rank[query[mine]] = kind[mine]
-        kind -= kind > own_rank[query]
-    return replace(positives, ranks=ranks, ranks_in_category=in_category).take(~mine)
 
 
 def _unit(vectors: NDArray) -> NDArray[np.float64]:

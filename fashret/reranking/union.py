@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.knn import VectorSet
 from fashret.knn.distance import pair_distances, squared_norms
+from fashret.knn.vectors import VectorSet
 
 ROWS_AT_ONCE = 1 << 12  # rows whose squares are summed in one call
 

@@ -29,7 +29,7 @@ def test_each_category_is_a_run_of_its_own() -> None:
     assert positives is not None
     seen = np.flatnonzero(queries.category < 0)
     assert (found.rows[seen] == -1).all() and np.isnan(found.distances[seen]).all()
-    for asked, of_gallery in categories_of(queries, gallery):
+    for _, asked, of_gallery in categories_of(queries, gallery):
         alone, their = method(queries.take(asked), gallery.take(of_gallery), ASKED)
         np.testing.assert_array_equal(found.rows[asked], alone.rows)
         np.testing.assert_array_equal(found.distances[asked], alone.distances)

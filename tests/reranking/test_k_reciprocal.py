@@ -141,7 +141,7 @@ def test_nothing_depends_on_the_size_of_blocks(kind: str, monkeypatch: pytest.Mo
     queries, gallery = make_sides(np.random.default_rng(6), 150, kind=kind, same_matrix=True)
     spec, found = SearchSpec(k=20, same_matrix=True, positives=True), []
     for larger in (1, 10**3, 10**5):
-        monkeypatch.setattr(k_reciprocal, "BYTES_PER_PAIR", 96 * larger)
+        monkeypatch.setattr(k_reciprocal, "BYTES_PER_PAIR", 192 * larger)
         monkeypatch.setattr(k_reciprocal, "BYTES_PER_WEIGHT", 24 * 300 * larger)
         neighbours, positives = rerank(queries, gallery, spec, KReciprocal(20, 6, 0.3))
         assert positives is not None
