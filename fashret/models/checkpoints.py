@@ -37,6 +37,8 @@ LAYOUTS = (
     Layout("fashret", {f"{p}.": f"{p}." for p in ("backbone", "pooling", "projection", "neck", "classifier")}),
     Layout("backbone", {"": "backbone."}),
 )
+# what torch raises for a file that is damaged or no checkpoint
+UNREADABLE = (pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError)
 LOSSES = ("center_loss.", "contrastive_loss.", "xent.")  # parameters of losses: left out
 
 
@@ -92,7 +94,7 @@ def _torch_file(path: Path) -> Any:
             foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
             with torch.serialization.safe_globals([(_Nothing, name) for name in foreign]):
                 return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except UNREADABLE as error:
         raise FashretError(f"--weights {path}: cannot be read safely ({_one_line(error)})") from error
 
 

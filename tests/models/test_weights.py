@@ -311,27 +311,6 @@ def test_nothing_in_a_file_is_ever_run(call, tmp_path, capfd):
     assert not mark.exists() and "ran" not in capfd.readouterr().out
 
 
-def test_a_pickled_network_is_refused(tmp_path):
-    path = saved(tmp_path / "whole.pth", torch.nn.Sequential(torch.nn.Linear(2, 2)))
-    with pytest.raises(FashretError, match="state_dict"):
-        read_checkpoint(path)
-
-
-@pytest.mark.parametrize("name", ["bytes.pth", "bytes.safetensors", "empty.pth", "empty.safetensors", "html.pth"])
-def test_files_that_are_no_checkpoints(name, tmp_path):
-    content = {"bytes": bytes(range(256)) * 9, "empty": b"", "html": b"<html><body>404</body></html>"}
-    (tmp_path / name).write_bytes(content[name.split(".")[0]])
-    with pytest.raises(FashretError) as error:
-        read_checkpoint(tmp_path / name)
-    assert name in str(error.value) and "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("content", [{}, [1, 2], {"epoch": 3}, {"state_dict": {}}, torch.zeros(3)])
-def test_files_without_named_tensors(content, tmp_path):
-    with pytest.raises(FashretError, match="no parameters by name"):
-        read_checkpoint(saved(tmp_path / "none.pth", content))
-
-
 def test_truncated_checkpoint(tmp_path):
     path = saved(tmp_path / "cut.pth", backbone_only(donor(OSNET)))
     path.write_bytes(path.read_bytes()[:-5000])
