@@ -15,7 +15,6 @@ import torch
 
 from fashret.errors import FashretError
 from fashret.files import models
-from fashret.files.training_log import TrainingLog, read_log
 
 TENSORS = {"a.weight": torch.arange(6, dtype=torch.float32).reshape(2, 3), "b": torch.tensor(7)}
 ABOUT = {"settings": {"backbone": "tiny"}}
@@ -133,23 +132,3 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
             write(tmp_path / "last.pt", {"a": torch.zeros(100_000)})
     assert names(tmp_path) == ["last.pt"]
     assert models.read_training_state(tmp_path / "last.pt") == {"step": 1}
-
-
-def test_the_log_is_cut_to_the_step_of_the_checkpoint(tmp_path: Path) -> None:
-    log = TrainingLog(tmp_path / "log.csv", ["epoch", "step", "loss", "mAP"])
-    log.begin()
-    for epoch in range(3):
-        log.append({"epoch": epoch, "step": 10 * (epoch + 1), "loss": 0.5, "unknown": 3})
-    log.begin(step=20)
-    assert [line["step"] for line in read_log(log.path)] == ["10", "20"]
-    log.append({"epoch": 2, "step": 30, "loss": 0.25, "mAP": 0.125})
-    assert log.path.read_text().splitlines() == ["epoch,step,loss,mAP", "0,10,0.5,", "1,20,0.5,", "2,30,0.25,0.125"]
-    log.begin()
-    assert read_log(log.path) == []
-
-
-def test_a_log_of_something_else_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text("a,b\n1,2\n")
-    for name in ("log.csv", "nowhere.csv"):
-        with pytest.raises(FashretError, match="no log of a training run"):
-            read_log(tmp_path / name)

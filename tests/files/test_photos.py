@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -15,11 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from fashret.errors import FashretError
-from fashret.files import jpeg, photos
-from fashret.files.photo_sources import EXTENSIONS, MissingPhotoError, PhotoError, PhotoFolder, photo_path
+from fashret.files.photo_sources import EXTENSIONS, MissingPhotoError, PhotoError
 from fashret.files.photos import by_photo, cut_crops, read_crop, read_crops, same_photo, target_size
-from fashret.files.streams import stream_crops
 from tests.conftest import make_rows
 
 NAN = np.full(4, np.nan, np.float32)
@@ -165,26 +161,6 @@ def test_an_mpo_is_read_like_a_jpeg(tmp_path: Path) -> None:
     assert psnr(read_crop(path, None, 100), plain_way(path, None, 100)) > 33
 
 
-def test_only_a_colour_jpeg_without_metadata_is_plain() -> None:
-    if jpeg.simplejpeg is None:
-        pytest.skip("simplejpeg is not installed")
-    image = scene(60, 40)
-    exif = image.getexif()
-    exif[0x0112] = 6
-
-    def encoded(picture: Image.Image, **settings: object) -> bytes:
-        stream = io.BytesIO()
-        picture.save(stream, "JPEG", **settings)  # type: ignore[arg-type]
-        return stream.getvalue()
-
-    assert jpeg.plain_size(encoded(image)) == (60, 40)
-    assert jpeg.plain_size(encoded(image, exif=exif)) is None
-    assert jpeg.plain_size(encoded(image, xmp=b'<x tiff:Orientation="6"/>')) is None
-    assert jpeg.plain_size(encoded(image.convert("L"))) is None
-    assert jpeg.plain_size(encoded(image.convert("CMYK"))) is None
-    assert jpeg.plain_size(encoded(image)[:100]) is None
-
-
 # bad photos
 
 
@@ -206,12 +182,6 @@ def test_bad_photos_say_why(tmp_path: Path) -> None:
     assert "cannot be decoded (" in str(error_of(tmp_path / "cut.jpg"))
     (tmp_path / "folder.jpg").mkdir()
     assert "is not a file" in str(error_of(tmp_path / "folder.jpg"))
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.jpg")
-    assert "is not a file" in str(error_of(tmp_path / "pipe.jpg"))
 
 
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -269,62 +239,6 @@ def test_any_bytes_give_one_line(data: bytes) -> None:
 # without the optional decoder
 
 
-def test_both_decoders_give_nearly_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = save(tmp_path / "a.jpg", scene(1000, 700), quality=92)
-    box = np.array([11, 13, 900, 690], np.float32)
-    with_it = read_crop(path, box, 320)
-    monkeypatch.setattr(jpeg, "simplejpeg", None)
-    without = read_crop(path, box, 320)
-    assert with_it.shape == without.shape
-    assert psnr(with_it, without) > 50
-    decoded = np.asarray(Image.open(io.BytesIO(jpeg.encode(without, 95))))
-    assert psnr(decoded, without) > 33
-
-
-@pytest.mark.parametrize("divisor", [1, 2, 4, 8])
-@pytest.mark.parametrize("width", [640, 641, 647])
-def test_a_reduced_photo_has_the_size_that_both_decoders_agree_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, divisor: int, width: int
-) -> None:
-    data = save(tmp_path / "a.jpg", scene(width, 333)).read_bytes()
-    expected = (math.ceil(333 / divisor), math.ceil(width / divisor), 3)
-    if jpeg.simplejpeg is not None:
-        fast = jpeg.decode(data, (width, 333), divisor)
-        assert fast is not None and fast.shape == expected
-    monkeypatch.setattr(jpeg, "simplejpeg", None)
-    assert photos._decode(Image.open(io.BytesIO(data)), data, divisor).shape == expected
-
-
-# many photos
-
-
-def test_paths_stay_inside_of_the_root(tmp_path: Path) -> None:
-    for source in ("../a.jpg", "/a.jpg", "b/../../a.jpg", "b\\..\\a.jpg", "C:/a.jpg", ""):
-        with pytest.raises(FashretError):
-            photo_path(tmp_path, source)
-    assert photo_path(tmp_path, "b/a..jpg") == tmp_path / "b/a..jpg"
-
-
-def test_links_inside_of_the_root_are_followed(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "root").mkdir()
-    save(tmp_path / "elsewhere/a.png", scene(20, 10))
-    (tmp_path / "root/link").symlink_to(tmp_path / "elsewhere")
-    folder = PhotoFolder(tmp_path / "root")
-    assert folder.present(["link/a.png", "link/b.png", "gone/a.png"]).tolist() == [True, False, False]
-    assert folder.read("link/a.png")[:4] == b"\x89PNG"
-
-
-def test_links_that_lead_to_no_file_are_no_photos(tmp_path: Path) -> None:
-    save(tmp_path / "a.png", scene(20, 10))
-    (tmp_path / "good.png").symlink_to("a.png")
-    (tmp_path / "gone.png").symlink_to("nothing.png")
-    (tmp_path / "circle.png").symlink_to("circle.png")
-    (tmp_path / "folder.png").symlink_to(tmp_path)
-    names = ["a.png", "good.png", "gone.png", "circle.png", "folder.png"]
-    assert PhotoFolder(tmp_path).present(names).tolist() == [True, True, False, False, False]
-
-
 @given(st.lists(st.integers(0, 4), max_size=20))
 def test_photos_are_grouped_in_the_order_of_their_first_rows(numbers: list[int]) -> None:
     rows = make_rows(len(numbers), source=np.array([f"{n}.jpg" for n in numbers], object))
@@ -332,36 +246,3 @@ def test_photos_are_grouped_in_the_order_of_their_first_rows(numbers: list[int])
     expected = [i for n in dict.fromkeys(numbers) for i, m in enumerate(numbers) if m == n]
     assert order.tolist() == expected
     assert [len(run) for run in same_photo(rows, order)] == [numbers.count(n) for n in dict.fromkeys(numbers)]
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_a_stream_gives_rows_in_order_and_reads_each_photo_once(tmp_path: Path, workers: int) -> None:
-    names = ["a.png", "b.png", "a.png", "gone.png", "b.png"]
-    for i, name in enumerate(("a.png", "b.png")):
-        save(tmp_path / name, scene(30, 20, seed=i))
-    read: list[str] = []
-
-    class Counted(PhotoFolder):
-        def read(self, source: str) -> bytes:
-            read.append(source)
-            return super().read(source)
-
-    rows = make_rows(5, source=np.array(names, object))
-    order = by_photo(rows)
-    results = list(stream_crops(Counted(tmp_path), rows, 320, order=order, workers=workers, then=lambda c: c.shape))
-    assert [i for i, _ in results] == order.tolist() == [0, 2, 1, 4, 3]
-    assert [r for _, r in results[:4]] == [(20, 30, 3)] * 4
-    assert isinstance(results[4][1], MissingPhotoError)
-    assert sorted(read) == ["a.png", "b.png", "gone.png"]
-
-
-def test_a_stream_that_is_left_early_ends_its_threads(tmp_path: Path) -> None:
-    import threading
-
-    save(tmp_path / "a.png", scene(30, 20))
-    rows = make_rows(50, source=np.array(["a.png", "none.png"] * 25, object))
-    before = threading.active_count()
-    stream = stream_crops(PhotoFolder(tmp_path), rows, 320, workers=2)
-    next(stream)
-    stream.close()
-    assert threading.active_count() == before

@@ -16,7 +16,28 @@ import torch
 
 from fashret.files import models
 from fashret.files.embeddings import open_embeddings
+from fashret.loading import processes
 from tests.training_case import embed_in_process, in_fresh_process, in_processes, train_in_process, write_training_crops
+
+
+def test_alone_nothing_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    assert processes.place() == processes.Place(0, 1, 0) and processes.place().first
+    values = torch.tensor([1.0, 3.0])
+    with processes.together(torch.device("cpu")) as place:
+        assert place.first and not torch.distributed.is_initialized()
+        assert processes.gather(values, 1) is values
+        processes.average_(values, 1)
+        processes.wait(1)
+    assert values.tolist() == [1.0, 3.0]
+
+
+def test_torchrun_says_which_process_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+    assert processes.place() == processes.Place(5, 8, 1) and not processes.place().first
+
 
 # augmentation and dropout off, batch-norm statistics frozen: what is left must be the same up to rounding
 PLAIN: dict[str, Any] = {

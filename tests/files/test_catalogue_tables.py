@@ -1,0 +1,191 @@
+"""Anybody's catalogue as a table: roles, boxes, repeats, and one line for what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fashret import datasets
+from fashret.errors import FashretError
+from fashret.files.catalogue_tables import read_table
+from fashret.options import CropOptions
+from fashret.stages import crop
+from tests.dataset_case import plain, write
+from tests.datasets.test_street2shop import root as street2shop  # noqa: F401
+
+
+def rows(path: Path, content: str) -> list[tuple[Any, ...]]:
+    return plain(read_table(write(path, content)).rows)
+
+
+def test_the_smallest_table(tmp_path: Path) -> None:
+    assert rows(tmp_path / "c.csv", "image,product\na.jpg,p\nb/c.jpg,q\n") == [
+        ("a.jpg", None, "p", "query+gallery", "shop", ""),
+        ("b/c.jpg", None, "q", "query+gallery", "shop", ""),
+    ]
+
+
+SPLITS = """image,product,domain,category,split
+1.jpg,p,street,tops,train
+2.jpg,p,shop,tops,train
+3.jpg,q,street,bags,test
+4.jpg,q,shop,bags,test
+5.jpg,q,street,bags,
+6.jpg,q,Shop,,
+7.jpg,r,street,bags,val
+8.jpg,r,shop,bags,validation
+"""
+
+
+def test_roles_follow_from_split_and_domain(tmp_path: Path) -> None:
+    assert [row[3:] for row in rows(tmp_path / "c.csv", SPLITS)] == [
+        ("train", "street", "tops"),
+        ("train", "shop", "tops"),
+        ("query", "street", "bags"),
+        ("gallery", "shop", "bags"),
+        ("query", "street", "bags"),
+        ("gallery", "shop", ""),
+        ("val_query", "street", "bags"),
+        ("val_gallery", "shop", "bags"),
+    ]
+
+
+def test_a_split_without_domain_gives_both_sides(tmp_path: Path) -> None:
+    found = rows(tmp_path / "c.csv", "image,product,split\n1.jpg,p,train\n2.jpg,p,test\n3.jpg,p,val\n")
+    assert [row[3] for row in found] == ["train", "query+gallery", "val_query+val_gallery"]
+
+
+def test_a_role_column_is_taken_at_its_word(tmp_path: Path) -> None:
+    found = rows(
+        tmp_path / "c.csv",
+        "image,product,role,split\n1.jpg,p,train+gallery,test\n2.jpg,p,VAL_QUERY,train\n3.jpg,p,6,\n4.jpg,p,,\n",
+    )
+    assert [row[3] for row in found] == ["train+gallery", "val_query", "query+gallery", ""]
+
+
+def test_unlabelled_rows_are_never_queries(tmp_path: Path) -> None:
+    found = rows(tmp_path / "c.csv", "image,product,domain\n1.jpg,,street\n2.jpg,,shop\n")
+    assert [row[3] for row in found] == ["", "gallery"]
+    found = rows(tmp_path / "c.csv", "image,product,role\n1.jpg,,train+query+gallery\n")
+    assert [row[3] for row in found] == ["gallery"]
+
+
+def test_boxes_and_whole_photos(tmp_path: Path) -> None:
+    found = rows(tmp_path / "c.csv", "image,product,x1,y1,x2,y2\n1.jpg,p,1,2,30.5,40\n2.jpg,p,,,,\n")
+    assert [row[1] for row in found] == [(1, 2, 30.5, 40), None]
+
+
+def test_semicolons_tabs_quotes_and_a_byte_order_mark(tmp_path: Path) -> None:
+    wanted = [("a, b.jpg", None, "p", "query+gallery", "shop", "")]
+    assert rows(tmp_path / "a.csv", "\ufeffImage;Product \r\na, b.jpg;p\r\n\r\n") == wanted
+    assert rows(tmp_path / "b.tsv", "image\tproduct\na, b.jpg\tp\n") == wanted
+    assert rows(tmp_path / "c.csv", 'image,product\n"a, b.jpg",p\n') == wanted
+
+
+def test_unknown_columns_are_allowed(tmp_path: Path) -> None:
+    assert len(rows(tmp_path / "c.csv", "price,image,product\n3,a.jpg,p\n")) == 1
+
+
+def test_repeats_are_dropped_with_their_roles_joined(tmp_path: Path) -> None:
+    listing = read_table(write(tmp_path / "c.csv", "image,product,split\n1.jpg,p,train\n1.jpg,p,test\n1.jpg,q,test\n"))
+    assert listing.repeats == 1
+    assert [row[2:4] for row in plain(listing.rows)] == [("p", "train+query+gallery"), ("q", "query+gallery")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("photo,product\na.jpg,p\n", "lacks the column image; it has photo, product"),
+        ("", "is empty; expected a header with the columns image and product"),
+        ("image,product\n", "has no rows"),
+        ("image,product\na.jpg,p,x\n", "line 2: has 3 cells, the header has 2"),
+        ("image,product\n\na.jpg\n", "line 3: has 1 cells, the header has 2"),
+        ("image,image,product\n", "duplicate column image"),
+        ("image,product\n/etc/a.jpg,p\n", "line 2: photo '/etc/a.jpg': paths must be relative"),
+        ("image,product\na.jpg,p\nb/../../a.jpg,p\n", "line 3: photo 'b/../../a.jpg': paths must be relative"),
+        ("image,product\nb\\..\\a.jpg,p\n", "paths must be relative"),
+        ("image,product\nC:\\a.jpg,p\n", "paths must be relative"),
+        ("image,product\n,p\n", "line 2: photo '': not a path"),
+        ("image,product,domain\na.jpg,p,web\n", "line 2: domain 'web'; expected street or shop"),
+        ("image,product,split\na.jpg,p,holdout\n", "line 2: split 'holdout'; expected train, val or test"),
+        ("image,product,role\na.jpg,p,quarry\n", "line 2: role 'quarry'; expected any of train, query, gallery"),
+        ("image,product,role\na.jpg,p,32\n", "line 2: role '32'"),
+        ("image,product,x1,y1,x2\na.jpg,p,1,2,3\n", "a box needs x1, y1, x2 and y2"),
+        ("image,product,x1,y1,x2,y2\na.jpg,p,1,2,,4\n", "line 2: box ('1', '2', '', '4'); expected four numbers"),
+        ("image,product,x1,y1,x2,y2\na.jpg,p,1,2,nan,4\n", "line 2: box"),
+        ("image,product,x1,y1,x2,y2\na.jpg,p,1,2,1e999,4\n", "line 2: box"),
+        ('image,product\n"a.jpg,p\n', "is not CSV"),
+    ],
+)
+def test_a_wrong_table_names_the_line_and_what_was_expected(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(FashretError, match=r"c\.csv") as caught:
+        rows(tmp_path / "c.csv", content)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_root_that_is_not_there_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    table = write(tmp_path / "c.csv", "image,product\na.jpg,p\n")
+    with pytest.raises(FashretError, match=r"^--root \S*nofolder: no such folder$"):
+        crop.run(str(table), tmp_path / "c.crops.h5", CropOptions(root=tmp_path / "nofolder"))
+    assert list(tmp_path.iterdir()) == [table]
+
+
+def test_a_table_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_bytes(b"image,product\na.jpg,p\nb.jpg,\xe9\n")
+    with pytest.raises(FashretError, match="line 3: is not UTF-8"):
+        read_table(tmp_path / "c.csv")
+
+
+def test_a_file_of_no_known_kind(tmp_path: Path) -> None:
+    with pytest.raises(FashretError, match="expected a table"):
+        datasets.load(str(write(tmp_path / "c.xlsx", "")), CropOptions())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    header=st.permutations(["image", "product", "x1", "y1", "x2", "y2", "role", "split", "domain", "category"]),
+    count=st.integers(0, 10),
+    lines=st.lists(st.text(st.sampled_from('a1/.,"\n\r\t ;-x\0é'), max_size=30), max_size=4),
+)
+def test_any_table_gives_rows_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, header: list[str], count: int, lines: list[str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzzed.csv"
+    try:
+        found = rows(path, "\n".join([",".join(header[:count]), *lines]))
+    except FashretError as error:
+        assert "\n" not in str(error)
+    else:
+        assert 0 < len(found) <= sum(len(line.splitlines()) + 1 for line in lines)
+        assert all(row[0] and ".." not in row[0].split("/") for row in found)
+
+
+def test_parquet_reads_like_csv(tmp_path: Path) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {
+        "image": ["1.jpg", "2.jpg", "3.jpg"],
+        "product": [7, 7, None],
+        "split": ["train", None, "test"],
+        "x1": [1.5, None, None],
+        "y1": [0, None, None],
+        "x2": [9, None, None],
+        "y2": [8, None, None],
+        "vector": [[1.0], [2.0], [3.0]],
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "c.parquet")
+    assert plain(read_table(tmp_path / "c.parquet").rows) == [
+        ("1.jpg", (1.5, 0, 9, 8), "7", "train", "shop", ""),
+        ("2.jpg", None, "7", "query+gallery", "shop", ""),
+        ("3.jpg", None, "", "gallery", "shop", ""),
+    ]
+    (tmp_path / "d.parquet").write_bytes(b"PAR1")
+    with pytest.raises(FashretError, match=r"d\.parquet: is not a sound Parquet table"):
+        read_table(tmp_path / "d.parquet")
+    parquet.write_table(pa.table({"picture": [1]}), tmp_path / "e.parquet")
+    with pytest.raises(FashretError, match="lacks the column image and product; it has picture"):
+        read_table(tmp_path / "e.parquet")

@@ -1,0 +1,48 @@
+"""crops.h5: images come back as they went in."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+
+from fashret.files import crops, hdf5
+from fashret.files.columns import COLUMNS, Role, text_array
+from tests.conftest import make_rows, write_crops
+
+
+def test_crops_come_back_as_they_went_in(tmp_path: Path) -> None:
+    rows = make_rows(5, product=text_array(["a", "", "ü/ß", "a", "b"]), role=np.array([1, 2, 4, 6, 0], np.uint8))
+    flat = [np.full((16, 24, 3), 40 * i, np.uint8) for i in range(5)]
+    with crops.open_crops(write_crops(tmp_path / "a.crops.h5", rows, flat)) as file:
+        assert len(file) == 5 and file.encoding == "jpeg" and file.dataset == "test"
+        for name in COLUMNS:
+            np.testing.assert_array_equal(getattr(file, name), getattr(rows, name))
+        np.testing.assert_array_equal(file.with_role(Role.QUERY | Role.GALLERY), [1, 2, 3])
+        for i, image in enumerate(file.images(0, 5)):
+            assert image.shape == (16, 24, 3)
+            assert np.abs(image.astype(int) - 40 * i).max() <= 2
+
+
+def test_raw_crops_come_back_bit_by_bit(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), np.uint8)
+    with hdf5.write_whole(tmp_path / "raw.h5", crops.KIND, 1) as file:
+        crops.create_crops(file, (), "raw", 8, "")
+        crops.append_crops(file, make_rows(3, categories=()), list(images))
+    with crops.open_crops(tmp_path / "raw.h5") as file:
+        assert file.encoding == "raw"
+        np.testing.assert_array_equal(file.images(1, 3), images[1:])
+
+
+def test_an_open_file_travels_to_another_process(tmp_path: Path) -> None:
+    file = crops.open_crops(write_crops(tmp_path / "a.crops.h5", make_rows(2)))
+    with pickle.loads(pickle.dumps(file)) as again:  # the test's own object, not a file's content
+        np.testing.assert_array_equal(again.image(1), file.image(1))
+
+
+def test_long_attributes_fit(tmp_path: Path) -> None:
+    many = tuple(f"category number {i}" for i in range(10_000))
+    rows = make_rows(2, category=np.array([9_999, 0], np.int16), categories=many)
+    with crops.open_crops(write_crops(tmp_path / "a.crops.h5", rows)) as file:
+        assert file.categories == many

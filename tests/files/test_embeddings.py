@@ -1,0 +1,51 @@
+"""embeddings.h5: vectors are mapped, whoever wrote them; written complete or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fashret.files import embeddings
+from fashret.files.columns import empty_rows
+from tests.conftest import make_rows, write_embeddings
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_vectors_are_mapped_from_the_file(tmp_path: Path, dtype: str) -> None:
+    vectors = np.random.default_rng(0).normal(size=(6, 4)).astype(dtype)
+    with embeddings.open_embeddings(write_embeddings(tmp_path / "a.emb.h5", make_rows(6), vectors)) as file:
+        assert isinstance(file.vectors, np.memmap) and file.vectors.dtype == dtype and file.width == 4
+        np.testing.assert_array_equal(file.vectors, vectors)
+
+
+def test_chunked_and_float64_vectors_of_other_software_are_read(tmp_path: Path) -> None:
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(6), np.zeros((6, 4), np.float32))
+    vectors = np.random.default_rng(0).normal(size=(6, 4))
+    with h5py.File(path, "r+") as file:
+        del file["vectors"]
+        file.create_dataset("vectors", data=vectors, chunks=(2, 4), compression="gzip")
+    with embeddings.open_embeddings(path) as file:
+        np.testing.assert_array_equal(file.vectors, vectors.astype(np.float32))
+
+
+def test_no_rows_is_a_file_too(tmp_path: Path) -> None:
+    path = write_embeddings(tmp_path / "none.emb.h5", empty_rows(("tops",)), np.empty((0, 4), np.float32))
+    with embeddings.open_embeddings(path) as file:
+        assert len(file) == 0 and file.vectors.shape == (0, 4) and len(file.product) == 0
+
+
+def test_embeddings_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    rows, vectors = make_rows(6), np.arange(12, dtype=np.float32).reshape(6, 2)
+    path, origin = tmp_path / "a.emb.h5", embeddings.EmbeddingsOrigin({"name": "m"})
+    with pytest.raises(ValueError, match="3 vectors"), embeddings.write_embeddings(path, (6, 2), (), origin) as append:
+        append(rows.take(slice(3)), vectors[:3])
+    assert list(tmp_path.iterdir()) == []
+    with embeddings.write_embeddings(path, (6, 2), rows.categories, origin) as append:
+        append(rows.take(slice(3)), vectors[:3])
+        append(rows.take(slice(3, 6)), vectors[3:])
+    with embeddings.open_embeddings(path) as file:
+        np.testing.assert_array_equal(file.vectors, vectors)
+        np.testing.assert_array_equal(file.crop_id, rows.crop_id)
