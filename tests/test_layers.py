@@ -1,4 +1,4 @@
-"""The form of the package: which way imports run, how deep, how long things are, what is documented, what is tested.
+"""The form of the package: which way imports run and how deep, how long things are, what is documented and tested.
 
 Imports run downward only: cli → stages → (datasets, demo, learning, models, report, reranking, knn) → files → ground.
 The limits and the lists of exceptions only ever shrink: a test fails where one names what is within the limit again.
@@ -101,6 +101,30 @@ UNDOCUMENTED = {
     "models/small.py SmallNet.forward",
     "report/pictures.py CropPictures.image",
     "report/pictures.py PhotoPictures.image",
+}
+
+UNTESTED = {  # by a test of their own name
+    "errors.py",  # nothing to test
+    "knn/bounds.py",
+    "knn/candidates.py",
+    "knn/cpu_filter.py",
+    "knn/exact.py",
+    "knn/memory.py",
+    "knn/positives.py",
+    "knn/quantise.py",
+    "knn/reductions.py",
+    "knn/results.py",
+    "knn/threads.py",
+    "knn/torch_filter.py",
+    "knn/vectors.py",
+    "options.py",
+    "reranking/estimate.py",
+    "reranking/final_rank.py",
+    "reranking/jaccard.py",
+    "reranking/methods.py",
+    "reranking/neighbour_sets.py",
+    "reranking/union.py",
+    "vector_sets.py",
 }
 
 
@@ -270,8 +294,21 @@ def test_everything_public_is_documented(path: Path) -> None:
     assert not expected - undocumented, "documented now: take them out of UNDOCUMENTED"
 
 
+@pytest.mark.parametrize("path", [p for p in MODULES if not p.stem.startswith("__")], ids=place_of)
+def test_every_module_is_imported_by_a_test_of_its_own_name(path: Path) -> None:
+    """fashret/files/hdf5.py ↔ tests/files/test_hdf5.py; packages (__init__.py) are tested through their modules."""
+    place = path.relative_to(PACKAGE)
+    test = Path(__file__).parent / place.with_name(f"test_{place.name}")
+    imported = imports(test) if test.exists() else set()
+    tested = any(name == name_of(path) or name.startswith(f"{name_of(path)}.") for name in imported)
+    if place_of(path) in UNTESTED:
+        assert not tested, "tested now: take it out of UNTESTED"
+    else:
+        assert tested, f"{test} does not import {name_of(path)}" if test.exists() else f"there is no {test}"
+
+
 def test_lists_of_exceptions_name_modules_that_exist() -> None:
-    named = TOO_LONG | LONG | {entry.split()[0] for entry in TOO_WIDE | UNDOCUMENTED}
+    named = TOO_LONG | LONG | UNTESTED | {entry.split()[0] for entry in TOO_WIDE | UNDOCUMENTED}
     assert not named - {place_of(path) for path in MODULES}
 
 
