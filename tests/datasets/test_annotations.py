@@ -29,7 +29,8 @@ from fashret.datasets.annotations import (
     whole_number,
 )
 from fashret.errors import FashretError
-from fashret.files.columns import Domain, Role, Rows, storable
+from fashret.files.columns import Domain, Role, Rows
+from fashret.files.hdf5 import storable
 from fashret.options import CropOptions
 from tests.dataset_case import photo, write
 from tests.datasets.test_coco import root as coco  # noqa: F401

@@ -21,7 +21,7 @@ from fashret.files.rankings import ChangedError, RankingOrigin, open_ranking, wr
 from fashret.options import RerankOptions, SearchOptions
 from fashret.stages import rerank, search
 from tests.conftest import make_rows, write_embeddings
-from tests.files.test_hdf5 import ranking_arrays
+from tests.files.test_rankings import ranking_arrays
 
 HOUR = 3_600 * 10**9
 

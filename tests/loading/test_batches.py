@@ -113,6 +113,7 @@ def test_a_reader_opens_its_file_once_and_sends_none(crops: Path) -> None:
     opened = reader.crops
     assert reader.crops is opened and len(opened) == 4
     again = pickle.loads(pickle.dumps(reader))  # the test's own object, not a file's content
+    assert again._crops is None  # until somebody asks for it
     assert again.crops is not opened
     again.close()
     reader.close()

@@ -34,9 +34,9 @@ def test_alone_nothing_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_torchrun_says_which_process_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):
+    for name, value in (("RANK", "4"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "0")):
         monkeypatch.setenv(name, value)
-    assert processes.place() == processes.Place(5, 8, 1) and not processes.place().first
+    assert processes.place() == processes.Place(4, 8, 0) and not processes.place().first
 
 
 # augmentation and dropout off, batch-norm statistics frozen: what is left must be the same up to rounding
