@@ -25,7 +25,9 @@ import typer
 import fashret
 from fashret import options as stage_options
 from fashret.console import set_verbosity
+from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
+from fashret.reranking.methods import METHODS
 from fashret.stages import wait_passively
 
 app = typer.Typer(
@@ -38,8 +40,8 @@ app = typer.Typer(
     "photo → crop → vector → ranking → score, one command for each arrow, one HDF5 file for each noun.",
 )
 
-PRODUCTS = 10  # that a search for one photo prints
 NO_TERMINAL = 10_000  # columns of what is printed into a pipe or a file
+TABLES = {"method": METHODS}  # options whose choices are the names of a table that loads nothing else
 PIPELINE = "The pipeline, in order"
 BESIDE = "Beside it"
 
@@ -89,12 +91,17 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def command(options_class: type, panel: str = PIPELINE) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def command(
+    options_class: type, panel: str = PIPELINE, old: dict[str, str] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a function into a command of its name: its `options` become flags, its return value is printed.
 
     The function's parameter `options` is replaced by one flag for each field of `options_class`; the flags of
     `SHARED` are added. A function that also has a parameter `given` gets the names that were set on the command line.
+    `old` has the flags' earlier spellings, without dashes, which are accepted and not shown.
     """
+    spellings = old or {}
+    settings = {"token_normalize_func": lambda word: spellings.get(word, word)}
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(function).parameters
@@ -121,7 +128,8 @@ def command(options_class: type, panel: str = PIPELINE) -> Callable[[Callable[..
         parameters += [inspect.Parameter(n, _KEYWORD, default=False, annotation=a) for n, a in SHARED.items()]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(function.__name__.rstrip("_"), rich_help_panel=panel)(run)
+        name = function.__name__.rstrip("_")
+        app.command(name, rich_help_panel=panel, context_settings=settings)(run)
         return function
 
     return register
@@ -139,9 +147,10 @@ def _is_given(context: typer.Context, name: str) -> bool:
 def _flag(field: dataclasses.Field[Any], kind: Any) -> inspect.Parameter:
     """One field of an options class as a typer parameter."""
     about = field.metadata
+    choices = about["choices"] or tuple(TABLES.get(field.name, ()))
     flags = about["flag"].split(",") if about["flag"] else ["--" + field.name.replace("_", "-")]
-    if about["choices"]:
-        kind = Literal[about["choices"]]
+    if choices:
+        kind = Literal[choices]
     elif kind is not Any and getattr(kind, "__origin__", None) is tuple:
         kind = list[kind.__args__[0]]
     default = list(field.default) if isinstance(field.default, tuple) else field.default
@@ -200,10 +209,10 @@ def _global(
         raise typer.Exit
 
 
-@command(stage_options.CropOptions)
+@command(CropFlags)
 def crop(
     manifest: Annotated[str, typer.Argument(help="A CSV or Parquet table, a folder, or a public dataset's name.")],
-    options: stage_options.CropOptions,
+    options: CropFlags,
     output: OptionalOutput = None,
 ) -> Any:
     """Cut the garments out of the photos: manifest + photos → crops.h5.
@@ -289,7 +298,7 @@ def search(
             raise typer.BadParameter("--image takes one embeddings file and no --output")
         from fashret.stages import search_photo
 
-        products = options.k if "k" in given else PRODUCTS
+        products = options.k if "k" in given else stage_options.PRODUCTS
         drawing = search_photo.Drawing(show, tuple(crops or ())) if show else None
         return search_photo.run(queries, image, box, tuple(model or ()), products, options, drawing)
     if box or model or show or crops:
@@ -316,7 +325,7 @@ def rerank(
     return stage.run(ranking, output, options)
 
 
-@command(stage_options.EvaluateOptions)
+@command(stage_options.EvaluateOptions, old={"gallery": "report-queries"})
 def evaluate(
     options: stage_options.EvaluateOptions,
     given: set[str],

@@ -1,26 +1,87 @@
-"""Every option of every stage: its default, written once, and one line of help.
+"""Every option of every stage: its default, written once, one line of help, and its panel in the help.
 
-In: nothing. Out: one frozen dataclass a stage. The command line makes its flags from these fields, recipes and
-configuration files give them other values, and files record them.
+In: nothing. Out: one frozen dataclass per stage. The command line makes its flags from these fields, recipes and
+configuration files give them other values, and files record them. An option that several stages have is defined in
+the first; the others take it over with `like`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from fashret import choices as known
 from fashret.errors import FashretError
 
+PHOTOS = "Photos"
+RECIPE = "Recipe"
+MODEL = "Model"
+NETWORK = "Network"
+UNTRAINED = "Network, where no model is given"
+LOSS = "Loss"
+BATCHES = "Batches"
+AUGMENTATION = "Augmentation"
+SCHEDULE = "Schedule"
+VALIDATION = "Validation"
+SEARCH = "Search"
+ONE_PHOTO = "Search for one photo"
+SCORES = "Scores"
+RERANKING = "Re-ranking"
+RECIPROCAL = "Re-ranking by k-reciprocal"
+EXPANSION = "Re-ranking by aqe or alpha-qe (query expansion)"
+REPORT = "Report"
+FORM = "Form of the tables"
+MOVED = "Files that were moved"
+PICTURE = "Picture"
+OUTPUT = "Output"
+MACHINE = "Machine"
+MESSAGES = "Results and messages"
+PANELS = (  # of the help, from top to bottom
+    PHOTOS, RECIPE, MODEL, NETWORK, UNTRAINED, LOSS, BATCHES, AUGMENTATION, SCHEDULE, VALIDATION, SEARCH, ONE_PHOTO,
+    SCORES, RERANKING, RECIPROCAL, EXPANSION, REPORT, FORM, MOVED, PICTURE, OUTPUT, MACHINE, MESSAGES,
+)  # fmt: skip
 
-def option(default: Any, help: str, *, flag: str = "", choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field that the command line shows: default, help, its flag if not the field's name, its values."""
-    about = {"help": help, "flag": flag, "choices": choices}
+Options = TypeVar("Options")
+
+
+def option(default: Any, help: str, panel: str, *, flag: str = "", choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that the command line shows.
+
+    Parameters
+    ----------
+    help
+        One line without a full stop, as it is printed.
+    panel
+        The panel of the help that it is in.
+    flag
+        Its flag, if that is not the field's name; several are separated by commas.
+    choices
+        The values that it can have; empty = any.
+    """
     if isinstance(default, list | dict):
         raise TypeError("use a tuple")
-    return field(default=default, metadata=about)
+    return field(default=default, metadata={"help": help, "panel": panel, "flag": flag, "choices": choices})
+
+
+def like(stage: type, name: str, help: str = "", panel: str = "") -> Any:
+    """The option of that name of another stage, with a help and in a panel of its own where they are given."""
+    first = stage.__dataclass_fields__[name]  # type: ignore[attr-defined]
+    own = {key: value for key, value in {"help": help, "panel": panel}.items() if value}
+    return field(default=first.default, metadata={**first.metadata, **own})
+
+
+def taken_over(kind: type[Options], options: Any, **values: Any) -> Options:
+    """Options of another kind: `values`, then what `options` has under the same names, then the defaults.
+
+    >>> taken_over(SearchOptions, RerankOptions(k=7, device="cpu"), metric="euclidean")
+    SearchOptions(k=7, metric='euclidean', within='', exclude_same_product=False, memory='2GB', device='cpu')
+    """
+    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    shared = {f.name: getattr(options, f.name) for f in fields(options) if f.name in names}
+    return kind(**{**shared, **values})
 
 
 def check_seed(seed: int) -> None:
@@ -28,8 +89,6 @@ def check_seed(seed: int) -> None:
     if not 0 <= seed < 2**63:
         raise FashretError(f"--seed {seed}: must be 0 or more, and less than 2^63")
 
-
-MOVED = "embeddings.h5 if moved; give it twice for queries and gallery"  # help of --embeddings
 
 UNITS: dict[str, Callable[[float], float]] = {
     "": lambda n: n,
@@ -67,190 +126,217 @@ def parse_memory(text: str) -> int:
     return amount
 
 
+PRODUCTS = 10  # that a search for one photo shows
+
+
 @dataclass(frozen=True)
 class DemoOptions:
     """`fashret demo`: draw garments."""
 
-    products: int = option(624, "number of products to draw, train, validation and test together")
-    seed: int = option(0, "the same seed and options give the same photos")
+    products: int = option(624, "Number of products to draw, train, validation and test together", PICTURE)
+    seed: int = option(0, "Seed of everything random: the same seed and options give the same photos", PICTURE)
     layout: str = option(
-        "", "a public dataset's layout in place of manifest.csv", choices=("", "street2shop", "deepfashion")
+        "", "Write a public dataset's layout in place of manifest.csv", OUTPUT, choices=("", *known.LAYOUTS)
     )
-    workers: int = option(0, "processes that draw; 0 = one per core")
+    workers: int = option(0, "Processes that draw; 0 = one per core", MACHINE)
 
 
 @dataclass(frozen=True)
 class CropOptions:
-    """`fashret crop`: cut the garments out of the photos."""
+    """`fashret crop`: cut the garments out of the photos. `fashret.datasets.flags` adds those of single datasets."""
 
-    root: Path | None = option(None, "folder that the photos' paths start from (default: beside the manifest)")
-    size: int = option(320, "longer side of a crop in pixels; smaller crops are never enlarged")
-    encoding: str = option("jpeg", "how crops are stored", choices=("jpeg", "raw"))
-    quality: int = option(95, "JPEG quality, 1 to 100")
-    max_errors: float = option(0.01, "share of unreadable photos at which to stop, 0 to 1")
-    workers: int = option(0, "threads that decode; 0 = one per core")
-    resume: bool = option(False, "go on where an interrupted run stopped")
-    restart: bool = option(False, "throw away what an interrupted run left")
-    append: bool = option(False, "add the new rows of a grown manifest to the file")
-    check: bool = option(False, "read everything but the pixels and say what is there; needs no --output")
-    drop_train_products: bool = option(False, "Street2Shop: leave shop photos of train products out of the gallery")
-    drop_shared_photos: bool = option(False, "Street2Shop: leave street photos that are also test out of train")
-    gallery: str = option(
-        "val+test", "DeepFashion Consumer-to-Shop: shop photos searched", choices=("val+test", "test")
-    )
-    resolution: str = option(
-        "auto", "DeepFashion Consumer-to-Shop: photos of img or img_highres", choices=("auto", "low", "high")
-    )
-    subset: str = option("", "LookBench: which of its subsets")
+    root: Path | None = option(None, "Folder that the photos' paths start from (default: the manifest's)", PHOTOS)
+    max_errors: float = option(0.01, "Share of unreadable photos at which to stop, 0 to 1", PHOTOS)
+    check: bool = option(False, "Read everything but the pixels and report what is there; needs no --output", PHOTOS)
+    size: int = option(320, "Longer side of a crop in pixels; smaller crops are not enlarged", OUTPUT)
+    encoding: str = option("jpeg", "How crops are stored", OUTPUT, choices=known.ENCODINGS)
+    quality: int = option(95, "JPEG quality, 1 to 100", OUTPUT)
+    append: bool = option(False, "Add the new rows of a grown manifest to the output", OUTPUT)
+    resume: bool = option(False, "Resume an interrupted run", OUTPUT)
+    restart: bool = option(False, "Start over and discard the interrupted run", OUTPUT)
+    workers: int = option(0, "Threads that decode; 0 = one per core", MACHINE)
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """`fashret train`: teach a network to tell products apart."""
 
-    recipe: str = option("rst", "set of values that the other options start from")
-    # the network
-    backbone: str = option("resnet50", "backbone, as `fashret models` lists them, or timm:NAME")
-    weights: str = option("imagenet", "the backbone's first weights: imagenet, none (random), or a file")
-    pooling: str = option("avg", "feature map to vector", choices=("avg", "max", "gem", "rmac", "cls"))
-    neck: str = option("bnneck", "batch normalisation before the classifier, or none", choices=("bnneck", "none"))
-    feature: str = option("after", "embedding: the feature after or before the neck", choices=("after", "before"))
-    dim: int = option(0, "width of a linear projection before the neck; 0 = none")
-    input: str = option("256x128", "input size, height x width in pixels; empty: what the backbone was published with")
-    fit: str = option("stretch", "how a crop becomes the input", choices=("stretch", "pad"))
-    last_stride: int = option(1, "stride of the backbone's last stage, where it has one")
-    # the loss
-    loss: tuple[str, ...] = option(("softmax", "triplet"), "NAME or NAME:key=value,…; give it once a loss")
-    # the batches
-    batch_products: int = option(16, "P, products in a batch; 0 = no sampling by product")
-    batch_images: int = option(4, "K, images of each product; with P = 0 the whole batch")
-    missing: str = option("resample", "a product of fewer than K images", choices=("resample", "mask", "refuse"))
-    same_category: bool = option(False, "all products of a batch from one category")
-    accumulate: int = option(1, "parts that a batch is computed in, one after the other, to save memory")
-    # augmentation
-    flip: float = option(0.5, "chance of a mirrored image")
-    pad: int = option(10, "pixels added on each side before a random crop of the input's size")
-    erase: float = option(0.5, "chance of random erasing")
-    jitter: float = option(0.0, "strength of colour jitter; 0 = none")
-    # the schedule
-    epochs: int = option(120, "times through the training products")
-    optimiser: str = option("adam", "optimiser", choices=("adam", "amsgrad", "adamw", "sgd"))
-    lr: float = option(3.5e-4, "base learning rate")
-    weight_decay: float = option(5e-4, "weight decay, biases too")
-    schedule: str = option("step", "learning rate over the epochs", choices=("step", "cosine", "constant"))
-    steps: tuple[int, ...] = option((40, 70), "step: epochs after which the rate is multiplied by --gamma")
-    gamma: float = option(0.1, "step: factor of the learning rate")
-    warmup: int = option(10, "epochs of warm-up")
-    warmup_from: float = option(0.01, "factor that warm-up starts from; 0 = e/warmup in epoch e")
-    freeze: int = option(0, "epochs at the start in which only neck and classifier learn")
-    freeze_bn: bool = option(False, "keep the backbone's batch-norm statistics as they are")
-    # validation and checkpoints
-    validate_every: int = option(5, "epochs between two validations; 0 = never")
-    best: str = option("mAP", "validation score that chooses the best checkpoint", choices=("mAP", "Acc@1"))
-    checkpoint_every: int = option(500, "steps between two checkpoints; 0 = at the end of each epoch only")
-    resume: bool = option(False, "go on from the last checkpoint in the output folder, if there is one")
-    restart: bool = option(False, "throw away what an interrupted run left")
-    # the machine
-    seed: int = option(0, "seed of everything random")
-    precision: str = option("auto", "arithmetic of the network", choices=("auto", "float32", "bf16", "fp16"))
-    sync_bn: bool = option(False, "batch-norm statistics over all GPUs")
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
-    workers: int = option(-1, "processes that decode; 0 = none, -1 = chosen from the cores")
-    tensorboard: bool = option(False, "write TensorBoard events too (extra fashret[tensorboard])")
+    recipe: str = option("rst", "Set of values that the other options start from; `fashret recipes` lists them", RECIPE)
+    backbone: str = option("resnet50", "Backbone: a name that `fashret models` lists, or timm:NAME", NETWORK)
+    weights: str = option("imagenet", "First weights of the backbone: imagenet, none (random), or a file", NETWORK)
+    pooling: str = option("avg", "How a feature map becomes a vector", NETWORK, choices=known.POOLINGS)
+    neck: str = option("bnneck", "Batch normalisation before the classifier, or none", NETWORK, choices=known.NECKS)
+    feature: str = option(
+        "after", "Which feature is the embedding: the one after or before the neck", NETWORK, choices=known.FEATURES
+    )
+    dim: int = option(0, "Width of a linear projection before the neck; 0 = none", NETWORK)
+    input: str = option(
+        "256x128",
+        "Input size, height x width in pixels; empty = the size that the backbone was published with",
+        NETWORK,
+    )
+    fit: str = option("stretch", "How a crop becomes the input", NETWORK, choices=known.FITS)
+    last_stride: int = option(1, "Stride of the backbone's last stage, where it has one", NETWORK)
+    loss: tuple[str, ...] = option(
+        ("softmax", "triplet"),
+        "NAME or NAME:key=value,… as `fashret losses` lists them; repeat it to add up several",
+        LOSS,
+    )
+    batch_products: int = option(16, "P, products in a batch; 0 = images at random", BATCHES)
+    batch_images: int = option(4, "K, images of each product; with P = 0 the whole batch", BATCHES)
+    missing: str = option(
+        "resample", "What to do about a product of fewer than K images", BATCHES, choices=known.MISSING
+    )
+    same_category: bool = option(False, "Take all products of a batch from one category", BATCHES)
+    accumulate: int = option(1, "Parts that a batch is computed in, one after the other, to save memory", BATCHES)
+    flip: float = option(0.5, "Chance of mirroring an image", AUGMENTATION)
+    pad: int = option(10, "Pixels added on each side before a random crop of the input's size", AUGMENTATION)
+    erase: float = option(0.5, "Chance of erasing a random rectangle", AUGMENTATION)
+    jitter: float = option(0.0, "Strength of colour jitter; 0 = none", AUGMENTATION)
+    epochs: int = option(120, "Passes over the training products", SCHEDULE)
+    optimiser: str = option("adam", "Optimiser", SCHEDULE, choices=known.OPTIMISERS)
+    lr: float = option(3.5e-4, "Base learning rate", SCHEDULE)
+    weight_decay: float = option(5e-4, "Weight decay, of biases too", SCHEDULE)
+    schedule: str = option("step", "Learning rate over the epochs", SCHEDULE, choices=known.SCHEDULES)
+    steps: tuple[int, ...] = option(
+        (40, 70), "With --schedule step: epochs after which the rate is multiplied by --gamma", SCHEDULE
+    )
+    gamma: float = option(0.1, "With --schedule step: factor of the learning rate", SCHEDULE)
+    warmup: int = option(10, "Epochs of warm-up", SCHEDULE)
+    warmup_from: float = option(0.01, "Factor that warm-up starts from; 0 = (e + 1)/warmup in epoch e", SCHEDULE)
+    freeze: int = option(0, "Epochs at the start in which only neck and classifier learn", SCHEDULE)
+    freeze_bn: bool = option(False, "Keep the backbone's batch-norm statistics as they are", SCHEDULE)
+    validate_every: int = option(5, "Epochs between two validations; 0 = never", VALIDATION)
+    best: str = option(
+        "mAP", "Validation score that chooses the best checkpoint", VALIDATION, choices=known.DECIDING_SCORES
+    )
+    checkpoint_every: int = option(500, "Steps between two checkpoints; 0 = only at the end of each epoch", OUTPUT)
+    resume: bool = like(CropOptions, "resume", "Resume from the last checkpoint in the output folder, if there is one")
+    restart: bool = like(CropOptions, "restart")
+    seed: int = like(DemoOptions, "seed", "Seed of everything random", MACHINE)
+    precision: str = option("auto", "Arithmetic of the network", MACHINE, choices=("auto", *known.PRECISIONS))
+    sync_bn: bool = option(False, "Share batch-norm statistics among all GPUs", MACHINE)
+    device: str = option("auto", "Where to compute: auto, cpu, cuda, cuda:N or mps", MACHINE)
+    workers: int = option(-1, "Processes that decode; 0 = none, -1 = chosen from the cores", MACHINE)
+    tensorboard: bool = option(False, "Write TensorBoard events too (extra fashret[tensorboard])", OUTPUT)
 
 
 @dataclass(frozen=True)
 class EmbedOptions:
-    """`fashret embed`: one vector a crop."""
+    """`fashret embed`: one vector per crop."""
 
-    model: tuple[Path, ...] = option((), "folder of a trained model, or its model.json; several are joined")
-    model_weight: tuple[float, ...] = option((), "weight of each --model in the cosine (default: equal)")
-    backbone: str = option("resnet50", "without --model: a backbone as it comes, with --weights")
-    weights: str = option("imagenet", "weights of --backbone: imagenet, none (random), or a file")
-    pooling: str = option("avg", "with --backbone: feature map to vector", choices=("avg", "max", "gem", "rmac", "cls"))
-    input: str = option("", "with --backbone: input size, height x width in pixels (default: as published)")
-    fit: str = option("stretch", "with --backbone: how a crop becomes the input", choices=("stretch", "pad"))
-    size: int = option(320, "from photos: longer side of a crop in pixels, as in `fashret crop`")
-    batch_size: int = option(64, "crops embedded at a time")
-    precision: str = option("auto", "arithmetic of the network", choices=("auto", "float32", "bf16", "fp16"))
-    dtype: str = option("float32", "how vectors are stored", choices=("float32", "float16"))
-    centroids: bool = option(False, "one vector a product, the mean of its gallery images")
-    resume: bool = option(False, "go on where an interrupted run stopped")
-    restart: bool = option(False, "throw away what an interrupted run left")
-    append: bool = option(False, "keep the vectors that the output has already and embed new rows only")
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
-    workers: int = option(-1, "processes that decode; 0 = none, -1 = chosen from the cores")
-    seed: int = option(0, "seed of random weights")
-    root: Path | None = option(None, "folder that a manifest's paths start from (default: beside the manifest)")
-    max_errors: float = option(0.01, "share of unreadable photos at which to stop, 0 to 1")
+    model: tuple[Path, ...] = option(
+        (), "Folder of a trained model, or its model.json; repeat it to join several models", MODEL
+    )
+    model_weight: tuple[float, ...] = option((), "Weight of each --model in the cosine (default: equal)", MODEL)
+    backbone: str = like(TrainOptions, "backbone", panel=UNTRAINED)
+    weights: str = like(TrainOptions, "weights", panel=UNTRAINED)
+    pooling: str = like(TrainOptions, "pooling", panel=UNTRAINED)
+    input: str = option("", "Input size, height x width in pixels (default: as the backbone was published)", UNTRAINED)
+    fit: str = like(TrainOptions, "fit", panel=UNTRAINED)
+    size: int = like(CropOptions, "size", "Of photos: longer side of a crop in pixels, as in `fashret crop`", PHOTOS)
+    batch_size: int = option(64, "Crops embedded at a time", MACHINE)
+    precision: str = like(TrainOptions, "precision")
+    dtype: str = option("float32", "How vectors are stored", OUTPUT, choices=known.VECTOR_TYPES)
+    centroids: bool = option(False, "Write one vector per product, the mean of its gallery images", OUTPUT)
+    resume: bool = like(CropOptions, "resume")
+    restart: bool = like(CropOptions, "restart")
+    append: bool = like(CropOptions, "append", "Keep the vectors that the output already has and embed new rows only")
+    device: str = like(TrainOptions, "device")
+    workers: int = like(TrainOptions, "workers")
+    seed: int = like(TrainOptions, "seed", "Seed of random weights", UNTRAINED)
+    root: Path | None = like(CropOptions, "root")
+    max_errors: float = like(CropOptions, "max_errors")
 
 
 @dataclass(frozen=True)
 class SearchOptions:
     """`fashret search`: the exact nearest gallery rows of every query."""
 
-    k: int = option(50, "results kept for each query", flag="-k,--top")
-    metric: str = option("cosine", "distance", choices=("cosine", "euclidean"))
-    within: str = option("", "hold each search to the query's category", choices=("", "category"))
-    exclude_same_product: bool = option(False, "leave out rows of the query's own product (recommendations)")
-    memory: str = option("2GB", "memory budget")
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
-
-
-@dataclass(frozen=True)
-class RerankOptions:
-    """`fashret rerank`: k-reciprocal re-ranking, or query expansion."""
-
-    k: int = option(50, "results kept for each query", flag="-k,--top")
-    method: str = option("k-reciprocal", "what to re-rank by", choices=("k-reciprocal", "aqe", "alpha-qe"))
-    k1: int = option(20, "k-reciprocal: size of the reciprocal neighbour lists")
-    k2: int = option(6, "k-reciprocal: neighbours averaged in the query expansion")
-    lam: float = option(0.3, "k-reciprocal: weight of the original distance", flag="--lambda")
-    per_query: bool = option(
-        False, "k-reciprocal: each query as if it were alone (else the result depends on the set of queries)"
+    k: int = option(
+        50, f"Results kept per query; with --image, products to show ({PRODUCTS} if not given)", OUTPUT, flag="-k,--top"
     )
-    neighbours: int = option(10, "aqe, alpha-qe: gallery rows that a query is averaged with")
-    alpha: float = option(3.0, "alpha-qe: power of the similarity that a neighbour counts with")
-    embeddings: tuple[Path, ...] = option((), MOVED)
-    resume: bool = option(False, "go on where an interrupted run stopped")
-    restart: bool = option(False, "throw away what an interrupted run left")
-    memory: str = option("2GB", "memory budget")
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
+    metric: str = option("cosine", "Distance", SEARCH, choices=known.METRICS)
+    within: str = option("", "Search only in the query's category", SEARCH, choices=("", "category"))
+    exclude_same_product: bool = option(False, "Leave out rows of the query's own product (recommendations)", SEARCH)
+    memory: str = option("2GB", "Memory budget, such as 2GB or 512MiB", MACHINE)
+    device: str = like(TrainOptions, "device")
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
+class Reranking:
+    """How results are re-ranked; `fashret rerank` and `fashret evaluate --rerank` share these options."""
+
+    method: str = option("k-reciprocal", "What to re-rank by", RERANKING)  # one of `fashret.reranking.methods`
+    settings: str = option(
+        "published", "Where --k1, --k2 and --lambda come from if not given: published = the method's paper", RECIPROCAL
+    )
+    k1: int = option(20, "Size of the reciprocal neighbour lists", RECIPROCAL)
+    k2: int = option(6, "Neighbours averaged in the query expansion", RECIPROCAL)
+    lam: float = option(0.3, "Weight of the original distance, 0 to 1", RECIPROCAL, flag="--lambda")
+    per_query: bool = option(
+        False, "Re-rank each query as if it were alone; otherwise the result depends on the set of queries", RECIPROCAL
+    )
+    neighbours: int = option(10, "Gallery rows that a query is averaged with", EXPANSION)
+    alpha: float = option(3.0, "With alpha-qe: power of the similarity that a neighbour counts with", EXPANSION)
+
+    def __post_init__(self) -> None:
+        if self.settings not in known.SETTINGS:
+            why = "not available yet" if self.settings == "auto" else "not known"
+            raise FashretError(f"--settings {self.settings}: {why}; give {' or '.join(known.SETTINGS)}")
+
+
+@dataclass(frozen=True)
+class RerankOptions(Reranking):
+    """`fashret rerank`: by k-reciprocal neighbours, or by query expansion."""
+
+    k: int = like(SearchOptions, "k", "Results kept per query")
+    embeddings: tuple[Path, ...] = option(
+        (), "embeddings.h5, if it was moved; give it twice for queries and gallery", MOVED
+    )
+    resume: bool = like(CropOptions, "resume")
+    restart: bool = like(CropOptions, "restart")
+    memory: str = like(SearchOptions, "memory")
+    device: str = like(TrainOptions, "device")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(Reranking):
     """`fashret evaluate`: mAP and Acc@k."""
 
-    rerank: bool = option(False, "score the re-ranked results too")
-    cross_domain: bool = option(False, "train × test matrix over several embeddings files")
-    per_category: bool = option(False, "several files: scores of every category for each (one file: always)")
-    k: tuple[int, ...] = option((1, 5, 10, 20, 50), "k of Acc@k", flag="--k")
-    hits: str = option("image", "what a hit is counted on", choices=("image", "product"))
-    report: Path | None = option(None, "write a page with tables, curves and a gallery of queries into this folder")
-    gallery: int = option(60, "report: queries in the gallery: best, worst, moved by re-ranking, random")
-    crops: tuple[Path, ...] = option((), "report: crops.h5, or folder of the photos, where it is not beside")
-    embeddings: tuple[Path, ...] = option((), "of rankings: " + MOVED)
-    size_plot: Path | None = option(None, "draw scores against the models' input sizes into this SVG, PNG or PDF")
-    csv: bool = option(False, "print the tables as CSV")
-    markdown: bool = option(False, "print the tables as Markdown")
-    latex: bool = option(False, "print the tables as LaTeX")
-    metric: str = option("cosine", "distance", choices=("cosine", "euclidean"))
-    k1: int = option(20, "re-ranking: size of the reciprocal neighbour lists")
-    k2: int = option(6, "re-ranking: neighbours averaged in the query expansion")
-    lam: float = option(0.3, "re-ranking: weight of the original distance", flag="--lambda")
-    per_query: bool = option(False, "re-ranking: each query as if it were alone")
-    resume: bool = option(False, "re-ranking: go on where an interrupted run stopped")
-    restart: bool = option(False, "re-ranking: throw away what an interrupted run left")
-    memory: str = option("2GB", "memory budget")
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
+    rerank: bool = option(False, "Score the re-ranked results too", RERANKING)
+    cross_domain: bool = option(False, "Show several embeddings files as a train × test matrix", SCORES)
+    per_category: bool = option(
+        False, "With several files: scores of every category for each (one file: always)", SCORES
+    )
+    k: tuple[int, ...] = option((1, 5, 10, 20, 50), "The k of Acc@k; repeat it for several", SCORES, flag="--k")
+    hits: str = option("image", "What a hit is counted on", SCORES, choices=known.HITS)
+    report: Path | None = option(
+        None, "Write a page with tables, curves and a gallery of queries to this folder", REPORT
+    )
+    report_queries: int = option(60, "Queries in that gallery: best, worst, moved by re-ranking, random", REPORT)
+    crops: tuple[Path, ...] = option((), "crops.h5, or the folder of the photos, if not beside the embeddings", MOVED)
+    embeddings: tuple[Path, ...] = like(
+        RerankOptions, "embeddings", "embeddings.h5 of rankings, if it was moved; give it twice for queries and gallery"
+    )
+    size_plot: Path | None = option(
+        None, "Draw scores against the models' input sizes into this SVG, PNG or PDF", REPORT
+    )
+    csv: bool = option(False, "Print the tables as CSV", FORM)
+    markdown: bool = option(False, "Print the tables as Markdown", FORM)
+    latex: bool = option(False, "Print the tables as LaTeX", FORM)
+    metric: str = like(SearchOptions, "metric", panel=SCORES)
+    resume: bool = like(CropOptions, "resume", "Resume an interrupted re-ranking", RERANKING)
+    restart: bool = like(CropOptions, "restart", "Start over and discard the interrupted re-ranking", RERANKING)
+    memory: str = like(SearchOptions, "memory")
+    device: str = like(TrainOptions, "device")
 
 
 @dataclass(frozen=True)
 class ShowOptions:
     """`fashret show`: one query and what was found for it, as a picture."""
 
-    query: int = option(0, "number of the query in the ranking, from 0")
-    results: int = option(10, "results shown on a line")
-    crops: tuple[Path, ...] = option((), "crops.h5, or folder of the photos, where it is not beside the embeddings")
-    embeddings: tuple[Path, ...] = option((), MOVED)
+    query: int = option(0, "Number of the query in the ranking, from 0", PICTURE)
+    results: int = option(10, "Results per line", PICTURE)
+    crops: tuple[Path, ...] = like(EvaluateOptions, "crops")
+    embeddings: tuple[Path, ...] = like(RerankOptions, "embeddings")

@@ -30,13 +30,13 @@ from fashret.datasets.annotations import (
     text,
     whole_number,
 )
+from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files import jpeg
 from fashret.files.columns import Domain, Role
 from fashret.files.crops import Crops
 from fashret.files.manifests import Listing, drop_repeats
 from fashret.files.photo_sources import PhotoFolder
-from fashret.options import CropOptions
 
 PARTS = {"train": Role.TRAIN, "query": Role.QUERY, "gallery": Role.GALLERY}
 DOMAINS = {"user": Domain.STREET, "shop": Domain.SHOP}
@@ -44,7 +44,7 @@ NONE = "none"  # name of the category of rows that have none
 QUALITY = 95  # of photos that are written from raw crops
 
 
-def read(root: Path, options: CropOptions) -> Listing:
+def read(root: Path, options: CropFlags) -> Listing:
     """List a dataset in this format.
 
     Raises

@@ -19,11 +19,11 @@ from typing import Any
 
 from fashret.console import progress
 from fashret.datasets.annotations import RowList, existing_folder, four_numbers, read_json, shown, text, whole_number
+from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
 from fashret.files.photo_sources import PhotoFolder
-from fashret.options import CropOptions
 
 PARTS = ("train", "validation")
 CATEGORIES = (
@@ -34,7 +34,7 @@ DOMAINS = {"user": Domain.STREET, "shop": Domain.SHOP}
 LEFT_OUT = "items of style 0 outside of the gallery, left out"
 
 
-def read(root: Path, options: CropOptions) -> Listing:
+def read(root: Path, options: CropFlags) -> Listing:
     """List DeepFashion2.
 
     Raises

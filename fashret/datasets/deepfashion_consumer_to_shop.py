@@ -31,12 +31,12 @@ from fashret.datasets.annotations import (
     read_list,
     require_files,
 )
+from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.manifests import Listing, drop_repeats
 from fashret.files.photo_sources import PhotoFolder
 from fashret.files.photos import photo_size
-from fashret.options import CropOptions
 
 BOXES, PARTITION = "list_bbox_consumer2shop.txt", "list_eval_partition.txt"
 BOX_COLUMNS = "image_name clothes_type source_type x_1 y_1 x_2 y_2"
@@ -47,7 +47,7 @@ LOW_SIDE = 300  # longer side of the photos in img/
 RENAMED = {"Summer_Wear": "Summer_Suit"}  # a folder that img_highres spells differently
 
 
-def read(root: Path, options: CropOptions) -> Listing:
+def read(root: Path, options: CropFlags) -> Listing:
     """List DeepFashion Consumer-to-Shop.
 
     Raises

@@ -23,11 +23,11 @@ from fashret.datasets.annotations import (
     read_list,
     require_files,
 )
+from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
 from fashret.files.photo_sources import PhotoFolder
-from fashret.options import CropOptions
 
 BOXES, PARTITION = "list_bbox_inshop.txt", "list_eval_partition.txt"
 BOX_COLUMNS = "image_name clothes_type pose_type x_1 y_1 x_2 y_2"
@@ -36,7 +36,7 @@ CLOTHES_TYPE = {"1": "upper-body", "2": "lower-body", "3": "full-body"}
 ROLES = {"train": Role.TRAIN, "query": Role.QUERY, "gallery": Role.GALLERY}
 
 
-def read(root: Path, options: CropOptions) -> Listing:
+def read(root: Path, options: CropFlags) -> Listing:
     """List DeepFashion In-shop.
 
     Raises

@@ -15,12 +15,12 @@ from typing import Any
 
 from fashret.console import log
 from fashret.datasets.annotations import WHOLE, RowList, listed
+from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, text_array
 from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing
 from fashret.files.parquet import ParquetPhotos, check_photo_column, parquet_names, read_columns, row_count
-from fashret.options import CropOptions
 
 IDENTITY = "item_ID"
 LABELS = ("main_attribute", "task", "difficulty")
@@ -29,7 +29,7 @@ NEEDED = ("image", IDENTITY)
 STREET = "streetlook"  # subsets whose queries are worn in the street
 
 
-def read(root: Path, options: CropOptions) -> Listing:
+def read(root: Path, options: CropFlags) -> Listing:
     """List one subset of LookBench.
 
     Raises

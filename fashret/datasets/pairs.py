@@ -20,17 +20,17 @@ from fashret.datasets.annotations import (
     shown,
     text,
 )
+from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
 from fashret.files.photo_sources import PhotoFolder
-from fashret.options import CropOptions
 
 SPLITS = ("train", "val", "test")
 TRIED = 1000  # photos looked for in each folder, since some may be lost
 
 
-def read_mvc(root: Path, options: CropOptions) -> Listing:
+def read_mvc(root: Path, options: CropFlags) -> Listing:
     """List MVC: three JSON lists of which the n-th entries belong together; matched by productId.
 
     There is no split into queries and gallery: each photo is both, and never finds itself.
@@ -59,7 +59,7 @@ def read_mvc(root: Path, options: CropOptions) -> Listing:
     return _listing("mvc", root, rows, files)
 
 
-def read_mpv(root: Path, options: CropOptions) -> Listing:
+def read_mpv(root: Path, options: CropFlags) -> Listing:
     """List MPV: lines `poseA poseB cloth split` parted by tabs; the cloth is the positive of both poses.
 
     Raises
@@ -80,7 +80,7 @@ def read_mpv(root: Path, options: CropOptions) -> Listing:
     return _listing("mpv", root, rows, [path])
 
 
-def read_worn_flat(root: Path, options: CropOptions) -> Listing:
+def read_worn_flat(root: Path, options: CropFlags) -> Listing:
     """List worn/flat pairs in the VITON format: `{split}_pairs.txt` with lines `person cloth` parted by blanks.
 
     A line whose numbers differ ("000001_0.jpg 000007_1.jpg") asks for a try-on and is no pair: left out and counted.
@@ -111,7 +111,7 @@ def read_worn_flat(root: Path, options: CropOptions) -> Listing:
     return _listing("worn-flat", root, rows, files, notes)
 
 
-def read_darn(root: Path, options: CropOptions) -> Listing:
+def read_darn(root: Path, options: CropFlags) -> Listing:
     """List DARN: lines `id/name url`; photos of one id show one product.
 
     The list does not say which photos are from the street, nor any split: each photo is query and gallery.

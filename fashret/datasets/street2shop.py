@@ -36,11 +36,11 @@ from fashret.datasets.annotations import (
     shown,
     whole_number,
 )
+from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows
 from fashret.files.manifests import Listing, drop_repeats
 from fashret.files.photo_sources import PhotoFolder
-from fashret.options import CropOptions
 
 CATEGORIES = (
     "bags", "belts", "dresses", "eyewear", "footwear", "hats", "leggings", "outerwear", "pants", "skirts", "tops",
@@ -54,7 +54,7 @@ BOTH = Role.TRAIN | Role.GALLERY
 SHARED = "street photos both in train and in test"
 
 
-def read(root: Path, options: CropOptions) -> Listing:
+def read(root: Path, options: CropFlags) -> Listing:
     """List Street2Shop.
 
     Raises

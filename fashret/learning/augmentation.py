@@ -19,6 +19,7 @@ from torchvision.transforms.v2 import functional as change
 from fashret.errors import FashretError
 from fashret.models.preprocessing import normalise
 from fashret.models.settings import ModelSettings
+from fashret.options import TrainOptions
 
 ERASED_AREA = (0.02, 0.4)  # share of the image
 ERASED_RATIO = 0.3  # height / width of the erased rectangle lies in 0.3 .. 1 / 0.3
@@ -28,12 +29,12 @@ CONTRAST_OF_JITTER = 0.75  # OSNet's colour jitter: brightness 0.2, contrast 0.1
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a training image, in this order."""
+    """What may happen to a training image, in this order; the defaults are those of `fashret train`."""
 
-    flip: float = 0.5  # chance of mirroring
-    pad: int = 10  # black pixels added on each side before a random crop of the input's size
-    jitter: float = 0.0  # brightness × (1 ± jitter), contrast × (1 ± ¾ jitter)
-    erase: float = 0.5  # chance of erasing a random rectangle
+    flip: float = TrainOptions.flip  # chance of mirroring
+    pad: int = TrainOptions.pad  # black pixels added on each side before a random crop of the input's size
+    jitter: float = TrainOptions.jitter  # brightness × (1 ± jitter), contrast × (1 ± ¾ jitter)
+    erase: float = TrainOptions.erase  # chance of erasing a random rectangle
 
     def __post_init__(self) -> None:
         if not (0 <= self.flip <= 1 and 0 <= self.erase <= 1):

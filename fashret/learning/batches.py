@@ -14,19 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
+from fashret.options import TrainOptions
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Batching:
-    """How batches are drawn."""
+    """How batches are drawn; the defaults are those of `fashret train`."""
 
-    products: int = 16  # P, products in a batch; 0: rows at random
-    images: int = 4  # K, images of each product; with P = 0 the whole batch
-    missing: str = "resample"  # a product of fewer than K images: draw some again, leave rows empty (mask), or refuse
-    same_category: bool = False  # all products of a batch are of one category
-    seed: int = 0
+    products: int = TrainOptions.batch_products  # P, products in a batch; 0: rows at random
+    images: int = TrainOptions.batch_images  # K, images of each product; with P = 0 the whole batch
+    missing: str = (
+        TrainOptions.missing
+    )  # a product of fewer than K images: draw some again, leave rows empty (mask), or refuse
+    same_category: bool = TrainOptions.same_category  # all products of a batch are of one category
+    seed: int = TrainOptions.seed
 
 
 def check_batching(product: NDArray, batching: Batching, world: int = 1, needs_pairs: bool = False) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from fashret.errors import FashretError
 from fashret.models.ibn import use_ibn_a
 from fashret.models.osnet import AIN_BLOCKS, FEATURE_WIDTH, WIDTHS, OSNet
-from fashret.models.settings import ModelSettings, parse_input_size
+from fashret.models.settings import POOLINGS_OF_MAPS, ModelSettings, parse_input_size
 
 Built = tuple[nn.Module, int]  # the module, and the width of its feature vector
 PLAIN_RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
@@ -118,7 +118,7 @@ def _timm(settings: ModelSettings, name: str) -> Built:
     try:
         model = create_timm(name, settings)
         if settings.pooling == "cls" and not getattr(model, "num_prefix_tokens", 0):
-            raise FashretError(f"timm:{name} has no class token; use --pooling avg, max, gem or rmac")
+            raise FashretError(f"timm:{name} has no class token; use --pooling {POOLINGS_OF_MAPS}")
         backbone = TimmBackbone(model, settings.pooling == "cls")
         return backbone, _tried_width(backbone, settings)
     except FashretError:

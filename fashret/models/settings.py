@@ -11,36 +11,58 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from fashret.choices import FEATURES, FITS, NECKS, POOLINGS
 from fashret.errors import FashretError
+from fashret.options import TrainOptions
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-POOLINGS = ("avg", "max", "gem", "rmac", "cls")
-NECKS = ("bnneck", "none")
-FEATURES = ("after", "before")
-FITS = ("stretch", "pad")
+POOLINGS_OF_MAPS = ", ".join(pooling for pooling in POOLINGS if pooling != "cls")  # for networks without class token
+
+
+def parse_input_size(text: str) -> tuple[int, int]:
+    """Height and width from "256x128".
+
+    >>> parse_input_size("256x128"), parse_input_size("320")
+    ((256, 128), (320, 320))
+
+    Raises
+    ------
+    FashretError
+        If it is not one or two whole numbers above zero.
+    """
+    match = re.fullmatch(r"\s*([1-9][0-9]*)\s*(?:[x×]\s*([1-9][0-9]*))?\s*", text)
+    if match is None:
+        raise FashretError(f"input size {text!r}: write height x width in pixels, like 256x128")
+    return int(match[1]), int(match[2] or match[1])
+
+
+HEIGHT, WIDTH = parse_input_size(TrainOptions.input)
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """Backbone → pooling → projection → neck → classifier, and the input that it expects."""
+    """Backbone → pooling → projection → neck → classifier, and the input that it expects.
 
-    backbone: str = "resnet50"  # a name of `backbones.BACKBONES` or timm:NAME
-    weights: str = "imagenet"  # where the backbone's first weights come from: imagenet, none (random), or a file
-    pooling: str = "avg"  # feature map → vector; cls: the class token of a transformer
-    neck: str = "bnneck"  # bnneck: BatchNorm1d with a frozen bias before the classifier
-    feature: str = "after"  # which vector is the embedding at retrieval: after or before the neck
+    What is an option of `fashret train` has its default.
+    """
+
+    backbone: str = TrainOptions.backbone  # a name of `backbones.BACKBONES` or timm:NAME
+    weights: str = TrainOptions.weights  # first weights of the backbone: imagenet, none (random), or a file
+    pooling: str = TrainOptions.pooling  # feature map → vector; cls: the class token of a transformer
+    neck: str = TrainOptions.neck  # bnneck: BatchNorm1d with a frozen bias before the classifier
+    feature: str = TrainOptions.feature  # which vector is the embedding at retrieval: after or before the neck
     dim: int | None = None  # width of a linear projection between pooling and neck; None: no projection
-    height: int = 256  # of the input, in pixels
-    width: int = 128
-    fit: str = "stretch"  # stretch: to height × width; pad: shrink keeping the aspect, centred on white
+    height: int = HEIGHT  # of the input, in pixels
+    width: int = WIDTH
+    fit: str = TrainOptions.fit  # stretch: to height × width; pad: shrink keeping the aspect, centred on white
     mean: tuple[float, float, float] = IMAGENET_MEAN  # of RGB values in 0..1, taken off
     std: tuple[float, float, float] = IMAGENET_STD  # of RGB values in 0..1, divided by
-    last_stride: int = 1  # stride of the last stage of ResNet-like backbones: 1 as in the strong baseline, or 2
+    last_stride: int = TrainOptions.last_stride  # of ResNet-like backbones: 1 as in the strong baseline, or 2
     stem_relu: bool = True  # ResNets: the ReLU behind the first convolution, which the strong baseline's code lacks
     classes: int = 0  # outputs of the classifier; 0: none
-    seed: int = 0  # of the random weights
+    seed: int = TrainOptions.seed  # of the random weights
 
     def __post_init__(self) -> None:
         for name, known in (("pooling", POOLINGS), ("neck", NECKS), ("feature", FEATURES), ("fit", FITS)):
@@ -48,7 +70,7 @@ class ModelSettings:
             if value not in known:
                 raise FashretError(f"{name} {value!r} is not known; there are {', '.join(known)}")
         if self.pooling == "cls" and not self.backbone.startswith("timm:"):
-            raise FashretError(f"{self.backbone} has no class token; use --pooling avg, max, gem or rmac")
+            raise FashretError(f"{self.backbone} has no class token; use --pooling {POOLINGS_OF_MAPS}")
         if self.height < 1 or self.width < 1:
             raise FashretError(f"input size {self.height}x{self.width}: both sides must be at least 1 pixel")
         if self.dim is not None and self.dim < 1:
@@ -92,20 +114,3 @@ class ModelSettings:
         except (TypeError, ValueError):
             raise FashretError(f"model settings: {name} {values[name]!r} is not a number") from None
         return cls(**values)
-
-
-def parse_input_size(text: str) -> tuple[int, int]:
-    """Height and width from "256x128".
-
-    >>> parse_input_size("256x128"), parse_input_size("320")
-    ((256, 128), (320, 320))
-
-    Raises
-    ------
-    FashretError
-        If it is not one or two whole numbers above zero.
-    """
-    match = re.fullmatch(r"\s*([1-9][0-9]*)\s*(?:[x×]\s*([1-9][0-9]*))?\s*", text)
-    if match is None:
-        raise FashretError(f"input size {text!r}: write height x width in pixels, like 256x128")
-    return int(match[1]), int(match[2] or match[1])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret import datasets
+from fashret.datasets import readers
 from fashret.datasets.census import (
     ROLES,
     Comparison,
@@ -79,7 +79,7 @@ def run(manifest: str, options: CropOptions) -> CheckSummary:
     FashretError
         If the annotations cannot be read.
     """
-    listing = datasets.load(manifest, options)
+    listing = readers.load(manifest, options)
     rows = listing.rows
     there = listing.photos.present(rows.source)
     table = counts(rows)

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret import datasets
 from fashret.console import log, progress
+from fashret.datasets import readers
 from fashret.datasets.census import compare, counts, search_census
 from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
@@ -83,7 +83,7 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
     _check_options(options)
     check_output(output, manifest)
     started = time.monotonic()
-    listing = datasets.load(manifest, options)
+    listing = readers.load(manifest, options)
     _warn_of_counts(listing)
     with contextlib.ExitStack() as stack:
         old = stack.enter_context(open_crops(output)) if options.append else None

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fashret import datasets
 from fashret.console import log, progress
+from fashret.datasets import readers
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output
 from fashret.files.catalogues import is_catalogue
@@ -207,7 +207,7 @@ def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder:
             raise FashretError(f"--{idle[0]}: is for photos, and {path} holds crops that were cut; leave it out")
         source = crops_source(stack.enter_context(open_crops(path)), embedder.settings)
     else:
-        listing = datasets.load(str(path), CropOptions(root=options.root))
+        listing = readers.load(str(path), CropOptions(root=options.root))
         source = listing_source(listing, options.size, embedder.settings)
     if not len(source.rows):
         raise FashretError(f"{path}: has no rows to embed")

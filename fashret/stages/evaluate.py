@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from fashret.errors import FashretError
 from fashret.evaluation.scores import QueryScores, TooFewResultsError, score_ranking
 from fashret.files import embeddings, hdf5, rankings
 from fashret.files.resume import arrays_path
-from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
+from fashret.options import EvaluateOptions, Reranking, RerankOptions, SearchOptions, taken_over
 from fashret.report.cross_domain import Origin, cross_domain_tables
 from fashret.report.score_tables import Run, Searches, score_tables, short_names
 from fashret.report.sections import Shown, check_outputs, check_pictures, plot_sizes, report_on_run, report_on_runs
@@ -57,7 +57,11 @@ class Scored:
     run: Run
 
 
-OF_SEARCHES = ("rerank", "metric", "k1", "k2", "lam", "per_query")  # options that a finished ranking cannot follow
+OF_SEARCHES = (
+    "rerank",
+    "metric",
+    *(f.name for f in fields(Reranking)),
+)  # options that a finished ranking cannot follow
 
 
 def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] = ()) -> Evaluation:
@@ -158,7 +162,7 @@ def _report(folder: Path, scored: Sequence[Scored], tables: list[Table], options
     if len(scored) > 1:
         report_on_runs(folder, [each.rankings for each in scored], [each.run for each in scored], tables)
     else:
-        shown = Shown(options.gallery, options.crops)
+        shown = Shown(options.report_queries, options.crops)
         report_on_run(folder, scored[0].rankings, scored[0].run, tables, shown)
 
 
@@ -175,23 +179,12 @@ def _of_embeddings(name: str, path: Path, scratch: Path, options: EvaluateOption
 
 def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOptions) -> Scored:
     plain, reranked = scratch / "ranking.h5", scratch / "reranked.h5"
-    wanted = SearchOptions(k=k, metric=options.metric, memory=options.memory, device=options.device)
-    search.run(path, None, plain, wanted)
+    search.run(path, None, plain, taken_over(SearchOptions, options, k=k))
     if not options.rerank:
         return _of_rankings(name, rankings.open_ranking(plain), options=options)
     from fashret.stages import rerank
 
-    again = RerankOptions(
-        k=k,
-        k1=options.k1,
-        k2=options.k2,
-        lam=options.lam,
-        per_query=options.per_query,
-        resume=options.resume,
-        restart=options.restart,
-        memory=options.memory,
-        device=options.device,
-    )
+    again = taken_over(RerankOptions, options, k=k, embeddings=())
     rerank.run(plain, reranked, again, unfinished=arrays_path(path.with_name(path.name + ".reranking")))
     return _of_rankings(name, rankings.open_ranking(plain), rankings.open_ranking(reranked), options=options)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fashret.datasets import READERS
+from fashret.datasets.readers import READERS
 from fashret.files.manifests import Expected, Manifest, find_manifest, manifest_names
 
 FIGURES = ("pairs", "images", "categories", "boxes", "landmarks", "masks")

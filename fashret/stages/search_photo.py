@@ -20,12 +20,10 @@ from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.photos import read_crop
 from fashret.knn import Neighbours, SearchSpec, VectorSet, search
 from fashret.models.embedder import embedder_of
-from fashret.options import SearchOptions, parse_memory
+from fashret.options import CropOptions, SearchOptions, parse_memory
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import pictures_of
 from fashret.report.row_picture import ArrayPictures, check_name, save_row
-
-CROP_SIZE = 320  # longer side of the photo's crop where the catalogue does not say how large its own were
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def run(
         if not len(rows):
             raise FashretError(f"{catalogue}: none of its {len(file):,} rows has the role gallery")
         try:
-            crop = read_crop(photo, corners, int(file.model.get("crop_size") or CROP_SIZE))
+            crop = read_crop(photo, corners, int(file.model.get("crop_size") or CropOptions.size))
         except FashretError as error:
             raise FashretError(f"{photo}: {error}") from error
         embedder = embedder_of(file.model, catalogue, model, options.device)

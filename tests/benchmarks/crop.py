@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fashret.datasets import load
+from fashret.datasets.readers import load
 from fashret.files import jpeg
 from fashret.files.columns import Rows
 from fashret.files.crops import open_crops

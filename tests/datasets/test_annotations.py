@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fashret.datasets import load
 from fashret.datasets.annotations import (
     WHOLE,
     RowList,
@@ -28,10 +27,11 @@ from fashret.datasets.annotations import (
     text,
     whole_number,
 )
+from fashret.datasets.flags import CropFlags
+from fashret.datasets.readers import load
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows
 from fashret.files.hdf5 import storable
-from fashret.options import CropOptions
 from tests.dataset_case import photo, write
 from tests.datasets.test_coco import root as coco  # noqa: F401
 from tests.datasets.test_deepfashion2 import root as deepfashion2  # noqa: F401
@@ -77,7 +77,7 @@ def test_damaged_files_give_sound_rows_or_one_line(name: str, request: pytest.Fi
     root: Path = request.getfixturevalue(name)
     (root / "img").mkdir(exist_ok=True)
     chosen = str(root / "c.csv") if name == "table" else READERS[name]
-    options = CropOptions(root=root, subset="real_streetlook" if name == "lookbench" else "")
+    options = CropFlags(root=root, subset="real_streetlook" if name == "lookbench" else "")
     kinds = {".json", ".txt", ".csv", ".parquet"}
     files = sorted(path for path in root.rglob("*") if path.suffix in kinds and path.stat().st_size > 2)
     whole = {path: path.read_bytes() for path in files}
@@ -133,19 +133,19 @@ def test_a_photo_that_cannot_be_is_named_with_its_place(
     wrong = wrong.replace("\0", "\\u0000") if path.suffix == ".json" else wrong
     path.write_text(path.read_text().replace(old, wrong))
     with pytest.raises(FashretError, match=f"{path.name}, {place}: (photo|product|file_name) "):
-        load(str(path) if name == "table" else READERS[name], CropOptions(root=root))
+        load(str(path) if name == "table" else READERS[name], CropFlags(root=root))
 
 
 def test_a_product_that_no_file_can_hold_is_named_with_its_line(tmp_path: Path) -> None:
     path = write(tmp_path / "c.csv", "image,product\na.jpg,p\nb.jpg,p\0q\n")
     with pytest.raises(FashretError, match=r"c\.csv, line 3: product 'p\\x00q'; expected UTF-8"):
-        load(str(path), CropOptions())
+        load(str(path), CropFlags())
 
 
 def test_half_a_surrogate_pair_in_json_is_named_with_its_entry(mvc: Path) -> None:  # noqa: F811
     write(mvc / "mvc_info.json", (mvc / "mvc_info.json").read_text().replace('"77"', '"\\ud800"'))
     with pytest.raises(FashretError, match=r"mvc_info\.json, entry 2: productId is .*; expected a text") as caught:
-        load("mvc", CropOptions(root=mvc))
+        load("mvc", CropFlags(root=mvc))
     str(caught.value).encode()
 
 
@@ -156,7 +156,7 @@ def test_a_photo_whose_name_is_no_utf8_is_named_before_anything_is_cropped(tmp_p
     except OSError:
         pytest.skip("this file system takes names in UTF-8 only")
     with pytest.raises(FashretError, match=r"photo 'p/shop/\\udcff.jpg': not a path in UTF-8; give it another name"):
-        load(str(tmp_path), CropOptions())
+        load(str(tmp_path), CropFlags())
 
 
 # --- the parts that readers are made of ---

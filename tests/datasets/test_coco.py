@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fashret.datasets import coco, load
+from fashret.datasets import coco
+from fashret.datasets.readers import load
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
 from fashret.options import CropOptions

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashret.datasets import load
 from fashret.datasets.deepfashion2 import LEFT_OUT
+from fashret.datasets.readers import load
 from fashret.errors import FashretError
 from fashret.options import CropOptions
 from tests.dataset_case import plain, write

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashret.datasets import deepfashion_consumer_to_shop, load
+from fashret.datasets import deepfashion_consumer_to_shop
+from fashret.datasets.flags import CropFlags
+from fashret.datasets.readers import load
 from fashret.errors import FashretError
-from fashret.options import CropOptions
 from tests.dataset_case import photo, plain, write
 
 DRESS = "img/DRESSES/Dress/id_00000001"
@@ -43,7 +44,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def rows(root: Path, name: str = "deepfashion", **options: Any) -> list[tuple[Any, ...]]:
-    return plain(load(name, CropOptions(root=root, **options)).rows)
+    return plain(load(name, CropFlags(root=root, **options)).rows)
 
 
 def test_rows_of_the_whole_layout(root: Path) -> None:
@@ -74,7 +75,7 @@ def test_consumer_photos_are_spelled_comsumer(root: Path) -> None:
 
 def test_the_gallery_is_of_validation_and_test_unless_said_otherwise(root: Path) -> None:
     assert {row[2] for row in rows(root) if "gallery" in row[3].split("+")} == {"id_00000001", "id_00000002"}
-    assert load("deepfashion", CropOptions(root=root)).options["gallery"] == "val+test"
+    assert load("deepfashion", CropFlags(root=root)).options["gallery"] == "val+test"
 
 
 def test_corners_counted_from_one_and_inclusive_become_half_open(root: Path) -> None:
@@ -96,11 +97,11 @@ def test_a_photo_in_several_pairs_is_one_row(root: Path) -> None:
 def test_the_gallery_of_test_alone_leaves_validation_out(root: Path) -> None:
     found = {row[0]: row[3] for row in rows(root, gallery="test")}
     assert found[f"{SUIT}/shop_01.jpg"] == "val_gallery"
-    assert load("deepfashion", CropOptions(root=root, gallery="test")).options["gallery"] == "test"
+    assert load("deepfashion", CropFlags(root=root, gallery="test")).options["gallery"] == "test"
 
 
 def test_a_photo_without_a_box_is_whole_and_counted(root: Path) -> None:
-    assert load("deepfashion", CropOptions(root=root)).notes == {"photos without a box, taken whole": 2}
+    assert load("deepfashion", CropFlags(root=root)).notes == {"photos without a box, taken whole": 2}
 
 
 def test_boxes_are_scaled_to_high_resolution(root: Path) -> None:
@@ -190,7 +191,7 @@ def test_a_missing_list_says_what_is_there(root: Path) -> None:
 
 
 def test_the_reader_lists_what_the_name_loads(root: Path) -> None:
-    listing = deepfashion_consumer_to_shop.read(root, CropOptions(root=root))
+    listing = deepfashion_consumer_to_shop.read(root, CropFlags(root=root))
     assert listing.name == "deepfashion" and plain(listing.rows) == rows(root)
 
 

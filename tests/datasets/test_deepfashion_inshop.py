@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from fashret.datasets import deepfashion_inshop, load
+from fashret.datasets import deepfashion_inshop
+from fashret.datasets.readers import load
 from fashret.errors import FashretError
 from fashret.options import CropOptions
 from tests.dataset_case import plain, write

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashret.datasets import load, lookbench
+from fashret.datasets import lookbench
+from fashret.datasets.flags import CropFlags
+from fashret.datasets.readers import load
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
 from fashret.files.parquet import ParquetPhotos
 from fashret.files.photo_sources import MissingPhotoError, PhotoError
-from fashret.options import CropOptions
 from fashret.stages import check, crop
 from tests.dataset_case import photo, plain
 
@@ -59,8 +60,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def options(root: Path, subset: str = "real_streetlook") -> CropOptions:
-    return CropOptions(root=root, subset=subset)
+def options(root: Path, subset: str = "real_streetlook") -> CropFlags:
+    return CropFlags(root=root, subset=subset)
 
 
 def test_rows_of_a_subset(root: Path) -> None:
@@ -225,11 +226,11 @@ def test_a_table_without_its_identity_is_named(tmp_path: Path) -> None:
     table(tmp_path / "one/query.parquet", image=[{"bytes": png("red"), "path": None}], item_ID=["1"])
     table(tmp_path / "one/gallery.parquet", image=[{"bytes": png("red"), "path": None}], category=["coat"])
     with pytest.raises(FashretError, match=r"one/gallery\.parquet.*item_ID"):
-        lookbench.read(tmp_path, CropOptions(root=tmp_path))
+        lookbench.read(tmp_path, CropFlags(root=tmp_path))
 
 
 def test_the_only_subset_needs_no_name(tmp_path: Path) -> None:
     for part in ("query", "gallery"):
         table(tmp_path / f"one/{part}.parquet", image=[{"bytes": png("red"), "path": None}], item_ID=["1"])
-    listing = lookbench.read(tmp_path, CropOptions(root=tmp_path))
+    listing = lookbench.read(tmp_path, CropFlags(root=tmp_path))
     assert listing.name == "lookbench/one" and [row[3] for row in plain(listing.rows)] == ["query", "gallery"]

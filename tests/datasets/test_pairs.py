@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashret.datasets import READERS, load, pairs
+from fashret.datasets import pairs
+from fashret.datasets.readers import READERS, load
 from fashret.errors import FashretError
 from fashret.options import CropOptions
 from tests.dataset_case import photo, plain, write

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashret.datasets import load
+from fashret.datasets.flags import CropFlags
+from fashret.datasets.readers import load
 from fashret.datasets.street2shop import CATEGORIES, SHARED
 from fashret.errors import FashretError
-from fashret.options import CropOptions
 from tests.dataset_case import photo, plain, write
 
 # as the files are: one line, keys in changing order, whole and broken numbers
@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def rows(root: Path, **options: Any) -> list[tuple[Any, ...]]:
-    return plain(load("street2shop", CropOptions(root=root, **options)).rows)
+    return plain(load("street2shop", CropFlags(root=root, **options)).rows)
 
 
 STREET = [
@@ -95,10 +95,10 @@ def test_shop_photos_have_no_box_and_are_whole(root: Path) -> None:
 def test_addresses_are_cut_at_the_first_comma(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     note = "missing photos with an address in photos.txt"
     write(root / "photos/photos.txt", "000000008,http://example.com/a,9,b.jpg\n000000003,http://example.com\n")
-    assert load("street2shop", CropOptions(root=root)).notes[note] == 1  # 8 is missing, and 9 and 11; 3 is there
+    assert load("street2shop", CropFlags(root=root)).notes[note] == 1  # 8 is missing, and 9 and 11; 3 is there
     assert not caplog.text
     write(root / "photos/photos.txt", "000000008,http://example.com\nnothing\n9,\n" + "9" * 5000 + ",x\n")
-    assert load("street2shop", CropOptions(root=root)).notes[note] == 1
+    assert load("street2shop", CropFlags(root=root)).notes[note] == 1
     assert 'photos.txt: expected a photo\'s number, a comma, its address; found in line 2: "nothing"' in caplog.text
 
 
@@ -124,7 +124,7 @@ def test_one_photo_may_hold_several_queries(root: Path) -> None:
 
 
 def test_a_street_photo_in_train_of_one_category_and_test_of_another_is_counted(root: Path) -> None:
-    listing = load("street2shop", CropOptions(root=root))
+    listing = load("street2shop", CropFlags(root=root))
     assert listing.notes[SHARED] == 1
     assert len(listing.rows) == 11
 
@@ -161,13 +161,13 @@ def test_a_box_of_size_zero_is_listed(root: Path) -> None:
 
 
 def test_a_shop_photo_under_two_products_is_two_rows_and_counted(root: Path) -> None:
-    listing = load("street2shop", CropOptions(root=root))
+    listing = load("street2shop", CropFlags(root=root))
     assert listing.notes["shop photos under two products"] == 1
     assert [row[2] for row in plain(listing.rows) if row[0] == "images/000000011.jpg"] == ["tops/1", "tops/2"]
 
 
 def test_dead_links_are_listed_and_known_to_be_lost(root: Path) -> None:
-    listing = load("street2shop", CropOptions(root=root))
+    listing = load("street2shop", CropFlags(root=root))
     assert listing.public
     there = listing.photos.present(listing.rows.source)
     lost = set(listing.rows.source[~there])
@@ -176,7 +176,7 @@ def test_dead_links_are_listed_and_known_to_be_lost(root: Path) -> None:
 
 def test_repeats_of_photo_box_and_product_are_dropped_and_counted(root: Path) -> None:
     write(root / "meta/json/retrieval_hats.json", [{"photo": 10, "product": 4}, {"product": 4, "photo": 10.0}])
-    listing = load("street2shop", CropOptions(root=root))
+    listing = load("street2shop", CropFlags(root=root))
     assert listing.repeats == 1
     assert sum(row[2] == "hats/4" for row in plain(listing.rows)) == 1
 

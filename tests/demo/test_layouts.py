@@ -8,9 +8,10 @@ from PIL import Image
 
 from fashret.datasets import deepfashion_consumer_to_shop as deepfashion
 from fashret.datasets import street2shop
+from fashret.datasets.flags import CropFlags
 from fashret.demo.layouts import LAYOUTS, write_layout
 from fashret.files.columns import Domain, Role
-from fashret.options import CropOptions, DemoOptions
+from fashret.options import DemoOptions
 from fashret.stages import demo
 
 BOX = (10, 20, 110, 220)
@@ -51,7 +52,7 @@ def rows_by_photo(root, rows):
 
 def test_street2shop(drawn):
     write_layout(drawn, ROWS, "street2shop")
-    rows = street2shop.read(drawn, CropOptions()).rows
+    rows = street2shop.read(drawn, CropFlags()).rows
     found = rows_by_photo(drawn, rows)
     assert sorted(found) == list(range(len(ROWS)))
     for n, (i, size) in found.items():
@@ -72,7 +73,7 @@ def test_street2shop(drawn):
 
 def test_deepfashion(drawn):
     write_layout(drawn, ROWS, "deepfashion")
-    rows = deepfashion.read(drawn, CropOptions()).rows
+    rows = deepfashion.read(drawn, CropFlags()).rows
     found = rows_by_photo(drawn, rows)
     assert sorted(found) == list(range(2, len(ROWS)))  # it knows no bags
     roles = {("street", "train"): Role.TRAIN, ("shop", "train"): Role.TRAIN, ("street", "test"): Role.QUERY,
@@ -91,7 +92,7 @@ def test_a_small_photo_is_not_enlarged(drawn):
     for row in ROWS:
         Image.new("RGB", (120, 240)).save(drawn / row[0])
     write_layout(drawn, ROWS, "deepfashion")
-    rows = deepfashion.read(drawn, CropOptions()).rows
+    rows = deepfashion.read(drawn, CropFlags()).rows
     assert rows.box[rows.domain == Domain.STREET][0].tolist() == list(BOX)
 
 
@@ -100,7 +101,7 @@ def test_the_stage_draws_one_layout_over_another(tmp_path, monkeypatch):
     readers = {"street2shop": street2shop.read, "deepfashion": deepfashion.read}
     for layout in (*LAYOUTS, *LAYOUTS):
         summary = demo.run(tmp_path / "d", DemoOptions(products=24, layout=layout))
-        rows = readers[layout](tmp_path / "d", CropOptions()).rows
+        rows = readers[layout](tmp_path / "d", CropFlags()).rows
         assert summary.output == tmp_path / "d" and not (tmp_path / "d" / "manifest.csv").exists()
         assert len(rows.with_role(Role.QUERY)) == len(ROWS) // 4 - (layout == "deepfashion")
         assert all((tmp_path / "d" / source).is_file() for source in rows.source)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fashret import datasets
+from fashret.datasets import readers
 from fashret.datasets.census import counts
 from fashret.errors import FashretError
 from fashret.files import manifests
@@ -32,13 +32,13 @@ def test_every_manifest_is_whole(name: str) -> None:
     assert set(about.published) == {"pairs", "images", "categories", "boxes", "landmarks", "masks"}
     assert set(about.protocol) == {"query", "gallery", "positive"} and all(about.protocol.values())
     assert about.layout.strip()
-    assert bool(about.no_pairs) == (name not in datasets.READERS)
+    assert bool(about.no_pairs) == (name not in readers.READERS)
     known = counts(empty_rows())[""]
     assert all(entry.what in known and entry.count > 0 for entry in about.expected)
 
 
 def test_every_reader_has_a_manifest() -> None:
-    assert set(datasets.READERS) < set(NAMES)
+    assert set(readers.READERS) < set(NAMES)
 
 
 def test_street2shop_expects_the_published_counts() -> None:
@@ -51,19 +51,19 @@ def test_street2shop_expects_the_published_counts() -> None:
 @pytest.mark.parametrize("name", ["modanet", "fashionai", "zalando"])
 def test_a_dataset_without_pairs_says_so_in_one_line(name: str) -> None:
     with pytest.raises(FashretError, match=rf"^{name}: .*(nothing to retrieve|never published)"):
-        datasets.load(name, CropOptions(root=Path(".")))
+        readers.load(name, CropOptions(root=Path(".")))
 
 
 def test_an_unknown_name_lists_those_that_are_known() -> None:
     with pytest.raises(FashretError, match="no such file or folder.*known: coco, darn, deepfashion"):
-        datasets.load("street2shopp", CropOptions())
+        readers.load("street2shopp", CropOptions())
 
 
 def test_a_public_dataset_needs_a_root() -> None:
     with pytest.raises(FashretError, match="--root FOLDER"):
-        datasets.load("street2shop", CropOptions())
+        readers.load("street2shop", CropOptions())
     with pytest.raises(FashretError, match="no such folder"):
-        datasets.load("street2shop", CropOptions(root=Path("nowhere")))
+        readers.load("street2shop", CropOptions(root=Path("nowhere")))
 
 
 def test_a_folder_named_like_a_dataset_is_taken_where_no_root_is_given(
@@ -71,9 +71,9 @@ def test_a_folder_named_like_a_dataset_is_taken_where_no_root_is_given(
 ) -> None:
     photo(tmp_path / "coco/a.jpg")
     monkeypatch.chdir(tmp_path)
-    assert plain(datasets.load("coco", CropOptions()).rows) == [("a.jpg", None, "", "gallery", "shop", "")]
+    assert plain(readers.load("coco", CropOptions()).rows) == [("a.jpg", None, "", "gallery", "shop", "")]
     with pytest.raises(FashretError, match=r"coco: .*train.*\.json"):
-        datasets.load("coco", CropOptions(root=Path("coco")))
+        readers.load("coco", CropOptions(root=Path("coco")))
 
 
 def test_a_damaged_manifest_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

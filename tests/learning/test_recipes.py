@@ -83,7 +83,7 @@ def test_toml_and_back(name, tmp_path):
 
 def test_toml_says_what_an_option_can_be():
     lines = dict(line.split(" = ", 1) for line in to_toml(TrainOptions()).splitlines())
-    assert lines["optimiser"].endswith("# optimiser: adam, amsgrad, adamw, sgd")
+    assert lines["optimiser"].endswith("# Optimiser: adam, amsgrad, adamw, sgd")
     assert all(choice in lines[name].split("#")[1] for name, f in FIELDS.items() for choice in f.metadata["choices"])
 
 

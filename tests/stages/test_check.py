@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fashret.options import CropOptions
+from fashret.datasets.flags import CropFlags
 from fashret.stages import check
 from tests.dataset_case import photo, write
 from tests.datasets.test_street2shop import root as street2shop  # noqa: F401
@@ -18,7 +18,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_check_of_street2shop(street2shop: Path) -> None:  # noqa: F811
-    summary = check.run("street2shop", CropOptions(root=street2shop))
+    summary = check.run("street2shop", CropFlags(root=street2shop))
     assert summary.counts[""]["rows"] == 11
     assert summary.counts["bags"]["query rows"] == 2 and summary.counts["tops"]["gallery photos"] == 2
     assert (summary.search.queries, summary.search.queries_with_positive) == (3, 2)
@@ -30,7 +30,7 @@ def test_check_of_street2shop(street2shop: Path) -> None:  # noqa: F811
 
 
 def test_expected_counts_hold_only_with_their_options(street2shop: Path) -> None:  # noqa: F811
-    summary = check.run("street2shop", CropOptions(root=street2shop, drop_train_products=True))
+    summary = check.run("street2shop", CropFlags(root=street2shop, drop_train_products=True))
     assert "gallery photos" not in {c.what for c in summary.comparisons}
 
 
@@ -53,7 +53,7 @@ def test_check_prints_roles_domains_and_categories(street2shop: Path, fashret: R
 def test_check_reads_no_pixels(tmp_path: Path) -> None:
     for name in ("p/street/a.jpg", "p/shop/b.jpg"):
         write(tmp_path / name, "no photo")
-    assert check.run(str(tmp_path), CropOptions()).exit_code == 0
+    assert check.run(str(tmp_path), CropFlags()).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_what_cannot_be_used_is_exit_code_1_with_the_reason(
     photo(tmp_path / "a.png")
     photo(tmp_path / "b.png")
     path = write(tmp_path / "c.csv", table)
-    summary = check.run(str(path), CropOptions())
+    summary = check.run(str(path), CropFlags())
     assert summary.exit_code == 1 and problem in " ".join(summary.problems)
 
 

@@ -28,7 +28,7 @@ def page(folder) -> str:
 
 def test_a_plain_and_a_reranked_ranking_are_one_run_in_any_order(case, tmp_path):
     for files in ([case.ranking, case.reranked], [case.reranked, case.ranking]):
-        done = evaluate.run(files, EvaluateOptions(report=tmp_path / "r", gallery=7))
+        done = evaluate.run(files, EvaluateOptions(report=tmp_path / "r", report_queries=7))
         assert [table.name for table in done.tables] == ["reranking", "categories"]
         assert done.report == tmp_path / "r" / "index.html"
     text = page(tmp_path / "r")
@@ -56,7 +56,7 @@ def test_two_forms_at_once_are_refused(case):
 
 
 def test_ap_in_the_gallery_is_that_of_the_tables(case, tmp_path):
-    done = evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", gallery=24))
+    done = evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", report_queries=24))
     precision = [float(text) for text in re.findall(r"<span>AP ([\d.]+)</span>", page(tmp_path / "r"))]
     unconstrained = done.tables[0].rows[-1][2]
     assert len(precision) == 24
@@ -109,7 +109,7 @@ def test_the_report_says_what_was_searched(tmp_path, within, searched):
 
 
 def test_product_hits_have_no_ap(case, tmp_path):
-    evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", hits="product", k=(1, 5), gallery=4))
+    evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", hits="product", k=(1, 5), report_queries=4))
     text = page(tmp_path / "r")
     assert "<span>AP" not in text and text.count("<article") == 4
 

@@ -1,0 +1,32 @@
+"""The names that an option can be given, each list written once.
+
+In: nothing. Out: tuples of names, in the order in which help shows them; those of re-rankings are in
+`fashret.reranking.methods`, which loads nothing else either. Options take their choices from here, and so
+do the modules that give the names a meaning; where that is a table of builders, a test compares its keys. Importing
+this module loads nothing else: `fashret --help` shows the names without torch.
+"""
+
+from __future__ import annotations
+
+# photos and crops
+ENCODINGS = ("jpeg", "raw")
+LAYOUTS = ("street2shop", "deepfashion")  # public datasets' layouts that the demo can be drawn in
+
+# networks
+POOLINGS = ("avg", "max", "gem", "rmac", "cls")
+NECKS = ("bnneck", "none")
+FEATURES = ("after", "before")  # the neck
+FITS = ("stretch", "pad")
+PRECISIONS = ("float32", "bf16", "fp16")
+VECTOR_TYPES = ("float32", "float16")
+
+# training
+MISSING = ("resample", "mask", "refuse")  # what becomes of a product of fewer than K images
+OPTIMISERS = ("adam", "amsgrad", "adamw", "sgd")
+SCHEDULES = ("step", "cosine", "constant")
+DECIDING_SCORES = ("mAP", "Acc@1")  # that can choose the best checkpoint
+
+# searches and scores
+METRICS = ("cosine", "euclidean")
+SETTINGS = ("published",)
+HITS = ("image", "product")

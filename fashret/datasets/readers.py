@@ -1,0 +1,79 @@
+"""The reader of each public dataset, and `load`, which finds the reader of any manifest.
+
+In: what `fashret crop` is given: a public dataset's name, a table, or a folder. Out: its `Listing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from fashret.console import log
+from fashret.datasets import (
+    coco,
+    deepfashion2,
+    deepfashion_consumer_to_shop,
+    deepfashion_inshop,
+    lookbench,
+    pairs,
+    street2shop,
+)
+from fashret.datasets.flags import CropFlags
+from fashret.errors import FashretError
+from fashret.files.catalogue_tables import SUFFIXES
+from fashret.files.catalogues import is_catalogue, read_catalogue
+from fashret.files.manifests import Listing, find_manifest, manifest_names
+from fashret.options import CropOptions, taken_over
+
+Reader = Callable[[Path, CropFlags], Listing]
+
+READERS: dict[str, Reader] = {  # name of the manifest → what reads the dataset
+    "street2shop": street2shop.read,
+    "deepfashion": deepfashion_consumer_to_shop.read,
+    "deepfashion-inshop": deepfashion_inshop.read,
+    "deepfashion2": deepfashion2.read,
+    "coco": coco.read,
+    "lookbench": lookbench.read,
+    "mvc": pairs.read_mvc,
+    "mpv": pairs.read_mpv,
+    "worn-flat": pairs.read_worn_flat,
+    "darn": pairs.read_darn,
+}
+
+
+def load(manifest: str, options: CropOptions) -> Listing:
+    """List the rows of a public dataset (by name, with `options.root`), of a CSV or Parquet table, or of a folder.
+
+    A folder named like a public dataset is taken where there is no `options.root`.
+
+    Raises
+    ------
+    FashretError
+        If there is nothing of that name, it has no pairs, or it cannot be read.
+    """
+    if options.root is not None and not options.root.is_dir():
+        raise FashretError(f"--root {options.root}: no such folder")
+    path = Path(manifest)
+    if manifest in manifest_names():
+        if options.root is not None or not path.is_dir():
+            return _load_public(manifest, options)
+        log.info("%s: taken as the folder of that name; the public dataset needs --root", manifest)
+    if is_catalogue(path):
+        return read_catalogue(path, options.root)
+    if path.exists():
+        raise FashretError(f"{path}: expected a table ({', '.join(SUFFIXES)}), a folder, or a public dataset's name")
+    known = ", ".join(manifest_names())
+    raise FashretError(f"{manifest}: no such file or folder, and no public dataset of that name; known: {known}")
+
+
+def _load_public(name: str, options: CropOptions) -> Listing:
+    manifest = find_manifest(name)
+    if manifest.no_pairs:
+        raise FashretError(f"{name}: {manifest.no_pairs}")
+    if options.root is None:
+        raise FashretError(f"{name}: pass its folder with --root FOLDER")
+    listing = READERS[name](options.root, taken_over(CropFlags, options))
+    if not len(listing.rows):
+        raise FashretError(f"{options.root}: lists no rows of {name}")
+    return replace(listing, expected=manifest.expected)

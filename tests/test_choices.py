@@ -1,0 +1,61 @@
+"""The names of `fashret.choices` are those that the modules that give them a meaning know."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import get_args
+
+import pytest
+
+from fashret import choices
+from fashret.demo.layouts import LAYOUTS
+from fashret.errors import FashretError
+from fashret.files.crops import ENCODINGS
+from fashret.files.embeddings import DTYPES
+from fashret.knn.distance import METRICS, Metric
+from fashret.learning.optimisers import OPTIMISERS
+from fashret.learning.schedules import SCHEDULES
+from fashret.models.devices import PRECISIONS
+from fashret.models.poolings import POOLINGS
+from fashret.options import Reranking, RerankOptions
+from fashret.stages.train import SCORES
+
+
+@pytest.mark.parametrize(
+    ("names", "known"),
+    [
+        (choices.ENCODINGS, ENCODINGS),
+        (choices.LAYOUTS, LAYOUTS),
+        (choices.POOLINGS, POOLINGS),
+        (choices.PRECISIONS, PRECISIONS),
+        (choices.VECTOR_TYPES, DTYPES),
+        (choices.OPTIMISERS, OPTIMISERS),
+        (choices.SCHEDULES, SCHEDULES),
+        (choices.METRICS, METRICS),
+        (choices.METRICS, get_args(Metric)),
+    ],
+)
+def test_the_names_are_those_of_the_table(names: tuple[str, ...], known: Iterable[str]) -> None:
+    assert names == tuple(known)
+
+
+def test_a_checkpoint_can_be_chosen_by_every_deciding_score() -> None:
+    assert set(choices.DECIDING_SCORES) <= set(SCORES)
+
+
+def test_settings_that_are_to_come_are_refused_in_one_line() -> None:
+    for name in choices.SETTINGS:
+        assert Reranking(settings=name).settings == name
+    with pytest.raises(FashretError, match="^--settings auto: not available yet; give published$"):
+        RerankOptions(settings="auto")
+    with pytest.raises(FashretError, match="^--settings mine: not known; give published$"):
+        RerankOptions(settings="mine")
+
+
+def test_importing_options_loads_nothing_heavy() -> None:
+    code = "import sys, fashret.datasets.flags as f; print(sorted(m for m in sys.modules if m.startswith('fashret')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = ["fashret", *(f"fashret.{m}" for m in ("choices", "datasets", "datasets.flags", "errors", "options"))]
+    assert done.stdout.strip() == str(loaded)
