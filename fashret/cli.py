@@ -172,7 +172,7 @@ def _needed(output: Path | None, example: str) -> Path:
 
 
 def show(result: Any, as_json: bool) -> None:
-    """Print what a stage returned: JSON for scripts, otherwise its own rendering or its fields."""
+    """Print what a stage returned: as JSON for scripts, otherwise for people."""
     if result is None:
         return
     if as_json:
@@ -181,23 +181,12 @@ def show(result: Any, as_json: bool) -> None:
         return
     from rich.console import Console
 
+    from fashret.terminal import render
+
     # rich takes 80 columns where nobody says how wide a pipe or a file is, and tables leave out measures to fit
     wide = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else NO_TERMINAL
     console = Console(soft_wrap=True, highlight=False, width=wide)
-    if hasattr(result, "__rich_console__") or hasattr(result, "__rich__"):
-        console.print(result)
-    else:
-        for field in dataclasses.fields(result):
-            value = getattr(result, field.name)
-            if value not in (0, "", None, (), {}):
-                console.print(f"{field.name.replace('_', ' '):<16} {_text(value)}", markup=False)
-
-
-def _text(value: Any) -> str:
-    """One value of a summary, as people read it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
+    console.print(render(result, console))
 
 
 @app.callback(invoke_without_command=True)

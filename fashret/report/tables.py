@@ -1,7 +1,8 @@
 """A table of scores, and the forms it is printed in.
 
-In: `Table`, whose cells are names, counts and `Score`s. Out: the same table for the terminal (rich), as JSON, CSV,
-Markdown and LaTeX. Names come from data and are escaped for each form; numbers in JSON and CSV are not rounded.
+In: `Table`, whose cells are names, counts and `Score`s. Out: the same table as JSON, CSV, Markdown and LaTeX;
+`fashret.terminal` prints it on a terminal. Names come from data and are escaped for each form; numbers in JSON and CSV
+are not rounded.
 """
 
 from __future__ import annotations
@@ -11,24 +12,13 @@ import io
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions
-    from rich.table import Table as RichTable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 LONGEST_NAME = 48  # characters of a name that the terminal, Markdown and LaTeX show
 JOINERS = "\u200c\u200d"  # invisible characters that scripts need: zero-width non-joiner and joiner
 NOTHING = "–"  # a score that is not defined, for want of queries
-MOST_ROWS = 40  # categories that the terminal shows
-DROPPED_FIRST = (
-    "Acc@5",
-    "Acc@10",
-    "Acc@50",
-    "Acc@20",
-)  # measures left out, in this order, where the terminal is narrow
 FORMS = ("json", "csv", "markdown", "latex")
 
 
@@ -104,9 +94,6 @@ class Table:
     sections: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RichTable]:
-        yield fitted(self, console, options.max_width)
-
 
 def printable(name: str, longest: int = LONGEST_NAME) -> str:
     """A name as one line that cannot steer the terminal: control and direction marks out, the middle of a long one too.
@@ -134,86 +121,6 @@ def is_number(table: Table, column: int) -> bool:
     return column > 0 and any(not isinstance(row[column], str) for row in table.rows)
 
 
-# --- terminal ---
-
-
-def to_rich(table: Table, intervals: bool = True) -> RichTable:
-    """The table for a terminal; intervals stand in a second, dim line."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    shown = RichTable(title=Text(table.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, column in enumerate(table.columns):
-        number = is_number(table, i)
-        heading = "\n".join(column.rsplit(" ", 1)) if number else column
-        shown.add_column(Text(heading), justify="right" if number else "left", no_wrap=number or i > 0)
-    for i, row in enumerate(table.rows):
-        shown.add_row(*(_rich_cell(cell, intervals) for cell in row), end_section=i + 1 in table.sections)
-    if table.notes:
-        shown.caption, shown.caption_justify = Text("\n".join(table.notes), "dim"), "left"
-    return shown
-
-
-def _rich_cell(cell: Cell, intervals: bool) -> Any:
-    from rich.text import Text
-
-    if not isinstance(cell, Score):
-        return Text(cell_text(cell))
-    style = "bold green" if cell.best else "" if not cell.change else "green" if cell.value > 0 else "red"
-    text = Text(str(cell), "dim" if math.isnan(cell.value) else style)
-    return text.append(f"\n{cell.interval}", "dim not bold") if intervals and cell.interval else text
-
-
-def fitted(table: Table, console: Console, width: int) -> RichTable:
-    """`to_rich`, made to fit: with fewer k, then without intervals, and never more than `MOST_ROWS` rows.
-
-    What is left out is named under the table; the other forms leave out nothing.
-    """
-    table = _shortened(table)
-    wide = console.options.update(max_width=10_000)
-    for intervals, drop in _narrower(table):
-        shown = to_rich(_without(table, drop, intervals), intervals)
-        if console.measure(shown, options=wide).minimum <= width:
-            break
-    return shown
-
-
-def _narrower(table: Table) -> Iterator[tuple[bool, tuple[str, ...]]]:
-    """Ways to show a table, each narrower: with its intervals or not, and the measures that are left out."""
-    yield True, ()
-    if {"Acc@1", "Acc@20"} <= set(table.columns):  # the paper's measures and how sure they are come before more k
-        yield from ((True, DROPPED_FIRST[:n]) for n in range(1, len(DROPPED_FIRST)))
-    yield from ((False, DROPPED_FIRST[:n]) for n in range(len(DROPPED_FIRST) + 1))
-
-
-def _without(table: Table, measures: Sequence[str], intervals: bool) -> Table:
-    """The same without the columns of some measures, and the note that says so."""
-    kept = [i for i, column in enumerate(table.columns) if column.split(" ")[0] not in measures]
-    there = {column.split(" ")[0] for column in table.columns}
-    gone = [measure for measure in measures if measure in there]
-    gone += ["the intervals"] if not intervals and any(_has_intervals(table, i) for i in kept) else []
-    note = (f"Left out for want of width: {', '.join(gone)}; --json and --csv have all.",) if gone else ()
-    return replace(
-        table,
-        columns=tuple(table.columns[i] for i in kept),
-        rows=tuple(tuple(row[i] for i in kept) for row in table.rows),
-        notes=table.notes + note,
-    )
-
-
-def _shortened(table: Table) -> Table:
-    """The same with at most `MOST_ROWS` rows of the first section; what follows it stays."""
-    body = table.sections[0] if table.sections else len(table.rows)
-    if body <= MOST_ROWS:
-        return table
-    note = f"{body - MOST_ROWS:,} more rows are not shown; --json and --csv have all."
-    sections = tuple(s - body + MOST_ROWS for s in table.sections)
-    return replace(
-        table, rows=table.rows[:MOST_ROWS] + table.rows[body:], sections=sections, notes=(*table.notes, note)
-    )
-
-
 # --- for scripts ---
 
 
@@ -237,7 +144,7 @@ def script_columns(table: Table) -> list[str]:
     """Headings of JSON and CSV: a column with intervals has two more for their ends."""
     names = []
     for i, column in enumerate(table.columns):
-        names += [column, f"{column} low", f"{column} high"] if _has_intervals(table, i) else [column]
+        names += [column, f"{column} low", f"{column} high"] if has_intervals(table, i) else [column]
     return names
 
 
@@ -247,11 +154,12 @@ def script_cells(table: Table, row: Sequence[Cell]) -> list[Any]:
     for i, cell in enumerate(row):
         ends = (cell.low, cell.high) if isinstance(cell, Score) else (math.nan, math.nan)
         values.append(_defined(cell.value) if isinstance(cell, Score) else cell)
-        values += [_defined(end) for end in ends] if _has_intervals(table, i) else []
+        values += [_defined(end) for end in ends] if has_intervals(table, i) else []
     return values
 
 
-def _has_intervals(table: Table, column: int) -> bool:
+def has_intervals(table: Table, column: int) -> bool:
+    """Whether any score of a column has an interval."""
     return any(isinstance(row[column], Score) and row[column].interval for row in table.rows)  # type: ignore[union-attr]
 
 

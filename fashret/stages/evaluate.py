@@ -7,7 +7,7 @@ plain ranking and its re-ranked one are one run. Out: the tables of the runs; a 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from fashret.options import EvaluateOptions, Reranking, RerankOptions, SearchOpt
 from fashret.report.cross_domain import Origin, cross_domain_tables
 from fashret.report.score_tables import Run, Searches, score_tables, short_names
 from fashret.report.sections import Shown, check_outputs, check_pictures, plot_sizes, report_on_run, report_on_runs
-from fashret.report.tables import Table, fitted, to_json, write_tables
+from fashret.report.tables import Table, to_json
 from fashret.stages import search
 
 
@@ -36,17 +36,6 @@ class Evaluation:
         """The same as plain values, not rounded."""
         report = {"report": str(self.report)} if self.report else {}
         return {"tables": [to_json(table) for table in self.tables], **report}
-
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        if self.form:
-            from rich.text import Text
-
-            yield Text(write_tables(self.tables, self.form).rstrip("\n"))
-            return
-        for table in self.tables:
-            yield fitted(table, console, options.max_width)
-        if self.report:
-            yield f"Report: {self.report}"
 
 
 @dataclass(frozen=True)

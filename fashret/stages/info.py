@@ -5,7 +5,6 @@ Reads no images and no vectors: a file of a million rows is described in the tim
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,17 +37,6 @@ class Info:
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
         return {"path": str(self.path), "kind": self.kind, **self.sections}
-
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        from rich.text import Text
-
-        yield Text.assemble((str(self.path), "bold"), f": {self.kind}")
-        for title, facts in self.sections.items():
-            if facts:
-                yield Text(title, "bold cyan")
-            for name, value in facts.items():
-                shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-                yield Text(f"  {name:<18} {shown}")
 
 
 def run(path: Path) -> Info:

@@ -1,130 +1,41 @@
 """`fashret datasets`: the public datasets that fashret knows.
 
-In: nothing, or a dataset's name. Out: a table of all, or what is known about the one.
+In: nothing, or a dataset's name. Out: all of them, or what is known about the one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from fashret.datasets.readers import READERS
-from fashret.files.manifests import Expected, Manifest, find_manifest, manifest_names
+from fashret.files.manifests import Manifest, find_manifest, manifest_names
 
-FIGURES = ("pairs", "images", "categories", "boxes", "landmarks", "masks")
-WIDEST = 50  # characters of a name that is never broken
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known about one public dataset."""
+
+    manifest: Manifest
+    readable: bool  # by `fashret crop`
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self.manifest), "readable": self.readable}
 
 
 @dataclass(frozen=True)
 class DatasetTable:
     """All public datasets, the oldest first."""
 
-    manifests: tuple[Manifest, ...]
+    datasets: tuple[Dataset, ...]
 
     def as_json(self) -> list[dict[str, Any]]:
         """Plain values."""
-        return [_plain(manifest) for manifest in self.manifests]
-
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        caption = "figures as the literature writes them; × = none, empty = not known"
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), caption=caption)
-        for column in ("name", "year", "pairs", "images", "categ.", "boxes", "landm.", "masks", "crop"):
-            table.add_column(column, justify="left" if column in ("name", "crop") else "right", no_wrap=True)
-        for manifest in self.manifests:
-            readable = "yes" if manifest.name in READERS else "no"
-            figures = (manifest.published.get(figure, "") for figure in FIGURES)
-            table.add_row(*map(Text, (manifest.name, str(manifest.year), *figures, readable)))
-        yield table
+        return [dataset.as_json() for dataset in self.datasets]
 
 
-@dataclass(frozen=True)
-class DatasetPage:
-    """What is known about one public dataset."""
-
-    manifest: Manifest
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return _plain(self.manifest)
-
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        from rich.text import Text
-
-        about = self.manifest
-        yield Text(f"{about.title} ({about.year})", "bold")
-        yield _facts({"name": about.name, "paper": about.paper, "data": about.data, "licence": about.licence})
-        if about.protocol:
-            yield Text("protocol", "bold")
-            yield _facts(about.protocol)
-        if about.layout:
-            yield Text("layout", "bold")
-            yield _facts(dict(map(_path_and_content, about.layout.strip().splitlines())))
-        published = {name: figure for name, figure in about.published.items() if figure}
-        if published:
-            yield Text("figures of the literature", "bold")
-            yield _facts(published)
-        if about.expected:
-            yield Text("expected counts", "bold")
-            yield from _expected(about.expected)
-        yield Text("no retrieval" if about.no_pairs else "to crop it", "bold")
-        usage = f"fashret crop {about.name} --root FOLDER -o {about.name}.crops.h5"
-        yield _facts({"": about.no_pairs}) if about.no_pairs else Text(f"  {usage}")
-
-
-def _facts(facts: dict[str, str]) -> Any:
-    """Names and values side by side; a value that is too wide goes on below itself."""
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=all(len(name) < WIDEST for name in facts), overflow="fold")
-    grid.add_column(overflow="fold")
-    for name, value in facts.items():
-        grid.add_row(Text(f"  {name}"), Text(value))
-    return grid
-
-
-def _path_and_content(line: str) -> tuple[str, str]:
-    """One line of a layout: what stands behind two or more blanks is about the path before them.
-
-    >>> _path_and_content("images/1.jpg     or .png")
-    ('images/1.jpg', 'or .png')
-    """
-    path, _, content = line.strip().partition("  ")
-    return path, content.strip()
-
-
-def _expected(expected: Sequence[Expected]) -> Iterator[Any]:
-    """Counts that hold without any option as a table of categories, the others as lines."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    always = {(e.category, e.what): e.count for e in expected if not any(e.options.values())}
-    columns = list(dict.fromkeys(what for category, what in always if category)) or [what for _, what in always]
-    names = sorted({category for category, _ in always}, key=lambda name: (name == "", name))
-    if always:
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        table.add_column("  category", no_wrap=True)
-        for what in columns:
-            table.add_column(what, justify="right")
-        for name in names:
-            counts = (always.get((name, what)) for what in columns)
-            table.add_row(f"  {name or 'all'}", *("" if n is None else f"{n:,}" for n in counts))
-        yield table
-    for entry in expected:
-        if any(entry.options.values()) or entry.what not in columns:
-            chosen = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in entry.options.items() if value)
-            of = f"{entry.category}: " if entry.category else ""
-            yield Text(f"  {of}{entry.what} {entry.count:,}{f' ({chosen})' if chosen else ''}")
-
-
-def run(name: str = "") -> DatasetTable | DatasetPage:
+def run(name: str = "") -> DatasetTable | Dataset:
     """Describe one public dataset, or list them all.
 
     Raises
@@ -133,10 +44,6 @@ def run(name: str = "") -> DatasetTable | DatasetPage:
         If there is no dataset of that name.
     """
     if name:
-        return DatasetPage(find_manifest(name))
-    manifests = [find_manifest(known) for known in manifest_names()]
-    return DatasetTable(tuple(sorted(manifests, key=lambda m: (m.year, m.name))))
-
-
-def _plain(manifest: Manifest) -> dict[str, Any]:
-    return {**asdict(manifest), "readable": manifest.name in READERS}
+        return Dataset(find_manifest(name), name in READERS)
+    datasets = [Dataset(find_manifest(known), known in READERS) for known in manifest_names()]
+    return DatasetTable(tuple(sorted(datasets, key=lambda d: (d.manifest.year, d.manifest.name))))

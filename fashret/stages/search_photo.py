@@ -6,7 +6,6 @@ In: an embeddings.h5, a photo, perhaps a box in it. Out: the nearest products, e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,18 +49,6 @@ class PhotoSearch:
         """The same as plain values."""
         return asdict(self)
 
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name, side in (("rank", "right"), ("product", "left"), ("distance", "right"), ("photo", "left")):
-            table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
-        for hit in self.hits:
-            table.add_row(str(hit.rank), Text(hit.product or "–"), f"{hit.distance:.4f}", Text(hit.photo))
-        yield table
-
 
 def parse_box(text: str) -> NDArray[np.float32]:
     """Read x1,y1,x2,y2 in pixels.
@@ -99,7 +86,7 @@ def run(
     products: int,
     options: SearchOptions,
     drawing: Drawing | None = None,
-) -> Any:
+) -> PhotoSearch:
     """Embed one photo with the model that made the catalogue and find its nearest products.
 
     Parameters

@@ -6,10 +6,9 @@ one line a ranking, true matches framed in green.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,6 @@ from fashret.options import ShowOptions
 from fashret.report.gallery import Found, gallery_row
 from fashret.report.pictures import pictures_of
 from fashret.report.row_picture import check_name, save_row
-from fashret.report.tables import printable
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,6 @@ class Shown:
     product: str
     photo: str
     first_hits: dict[str, int]  # by ranking, from 1; 0 = no positive in the gallery
-
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        from rich.text import Text
-
-        hits = ", ".join(f"{name} {hit or 'none'}" for name, hit in self.first_hits.items())
-        facts = {"picture": self.picture, "query": self.query, "product": self.product, "photo": self.photo}
-        for name, value in {**facts, "rank of the first hit": hits}.items():
-            yield Text(f"{name:<22} {printable(str(value), 200)}")
 
 
 def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> Shown:

@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from fashret.report.tables import (
-    MOST_ROWS,
     Score,
     Table,
     printable,
@@ -20,6 +19,7 @@ from fashret.report.tables import (
     to_markdown,
     write_tables,
 )
+from fashret.terminal.scores import MOST_ROWS, fitted
 
 NAN = float("nan")
 TABLE = Table(
@@ -38,7 +38,7 @@ TABLE = Table(
 
 def printed(table: Table, width: int) -> str:
     console = Console(width=width, file=io.StringIO(), color_system=None)
-    console.print(table)
+    console.print(fitted(table, console))
     return console.file.getvalue()
 
 

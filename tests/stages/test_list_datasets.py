@@ -32,7 +32,7 @@ def test_datasets_are_listed_and_shown() -> None:
 def test_the_oldest_dataset_comes_first() -> None:
     listed = list_datasets.run()
     assert isinstance(listed, list_datasets.DatasetTable)
-    years = [(manifest.year, manifest.name) for manifest in listed.manifests]
+    years = [(d.manifest.year, d.manifest.name) for d in listed.datasets]
     assert years == sorted(years) and len(years) == len(manifest_names())
 
 

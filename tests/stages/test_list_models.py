@@ -8,6 +8,7 @@ from rich.console import Console
 
 from fashret.models.backbones import BACKBONES
 from fashret.stages import list_models
+from fashret.terminal import render
 
 
 def test_every_backbone_has_a_line() -> None:
@@ -19,6 +20,7 @@ def test_every_backbone_has_a_line() -> None:
     assert (plain["osnet_x1_0"]["parameters"], plain["resnet50"]["parameters"]) == (2_169_508, 23_508_032)
     assert all(row["weights"] for row in plain.values())
     stream = io.StringIO()
-    Console(file=stream, width=120).print(table)
+    console = Console(file=stream, width=120)
+    console.print(render(table, console))
     text = stream.getvalue()
     assert "23,508,032" in text and "timm:NAME" in text and all(name in text for name in BACKBONES)

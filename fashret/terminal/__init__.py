@@ -1,0 +1,60 @@
+"""What a command's result looks like on a terminal. The only package that knows rich, beside the progress bars.
+
+In: the result of a stage, a dataclass of named fields, and the console that it will be printed on. Out: what rich
+prints. A result without an entry in `RENDERERS` is shown as its fields, one per line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from fashret.terminal.checks import check_summary
+from fashret.terminal.facts import file_facts, photo_hits, picture_facts
+from fashret.terminal.lists import backbone_table, dataset_page, dataset_table
+from fashret.terminal.scores import evaluation
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Renderer = Callable[[Any, "Console"], Iterator[Any]]
+
+RENDERERS: dict[str, Renderer] = {  # name of a result's class → what prints it
+    "Info": file_facts,
+    "DatasetTable": dataset_table,
+    "Dataset": dataset_page,
+    "ModelTable": backbone_table,
+    "CheckSummary": check_summary,
+    "PhotoSearch": photo_hits,
+    "Shown": picture_facts,
+    "Evaluation": evaluation,
+}
+
+
+def render(result: Any, console: Console) -> Any:
+    """A stage's result as something that `console` prints."""
+    from rich.console import Group
+
+    return Group(*RENDERERS.get(type(result).__name__, summary)(result, console))
+
+
+def summary(result: Any, console: Console) -> Iterator[Any]:
+    """A dataclass as its fields, one per line; fields without a value are left out."""
+    from rich.text import Text
+
+    for field in dataclasses.fields(result):
+        value = getattr(result, field.name)
+        if value not in (0, "", None, (), {}):
+            yield Text(f"{field.name.replace('_', ' '):<16} {text_of(value)}")
+
+
+def text_of(value: Any) -> str:
+    """One value of a summary, as people read it.
+
+    >>> text_of(12345), text_of(0.123456), text_of({"mAP": 0.5, "epoch": 3})
+    ('12,345', '0.1235', 'mAP 0.5, epoch 3')
+    """
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {text_of(one)}" for name, one in value.items())
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)

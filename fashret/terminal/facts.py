@@ -1,0 +1,52 @@
+"""Results about one file on a terminal: the facts of `info`, the picture of `show`, the products found for a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from fashret.report.tables import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fashret.stages.info import Info
+    from fashret.stages.search_photo import PhotoSearch
+    from fashret.stages.show import Shown
+
+
+def file_facts(info: Info, console: Console) -> Iterator[Any]:
+    """What a file is: its sections, each name beside its value."""
+    from rich.text import Text
+
+    yield Text.assemble((str(info.path), "bold"), f": {info.kind}")
+    for title, facts in info.sections.items():
+        if facts:
+            yield Text(title, "bold cyan")
+        for name, value in facts.items():
+            shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+            yield Text(f"  {name:<18} {shown}")
+
+
+def picture_facts(shown: Shown, console: Console) -> Iterator[Any]:
+    """What a picture of one query shows."""
+    from rich.text import Text
+
+    hits = ", ".join(f"{name} {hit or 'none'}" for name, hit in shown.first_hits.items())
+    facts = {"picture": shown.picture, "query": shown.query, "product": shown.product, "photo": shown.photo}
+    for name, value in {**facts, "rank of the first hit": hits}.items():
+        yield Text(f"{name:<22} {printable(str(value), 200)}")
+
+
+def photo_hits(search: PhotoSearch, console: Console) -> Iterator[Any]:
+    """The products found for one photo, best first."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, side in (("rank", "right"), ("product", "left"), ("distance", "right"), ("photo", "left")):
+        table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
+    for hit in search.hits:
+        table.add_row(str(hit.rank), Text(hit.product or "–"), f"{hit.distance:.4f}", Text(hit.photo))
+    yield table

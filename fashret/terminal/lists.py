@@ -1,0 +1,121 @@
+"""The lists of `fashret datasets`, `models`, `losses` and `recipes` on a terminal, and the page of one entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fashret.files.manifests import Expected
+    from fashret.stages.list_datasets import Dataset, DatasetTable
+    from fashret.stages.list_models import ModelTable
+
+FIGURES = ("pairs", "images", "categories", "boxes", "landmarks", "masks")
+WIDEST = 50  # characters of a name that is never broken
+
+
+def dataset_table(table: DatasetTable, console: Console) -> Iterator[Any]:
+    """All public datasets with the figures of the literature."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    caption = "figures as the literature writes them; × = none, empty = not known"
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), caption=caption)
+    for column in ("name", "year", "pairs", "images", "categ.", "boxes", "landm.", "masks", "crop"):
+        shown.add_column(column, justify="left" if column in ("name", "crop") else "right", no_wrap=True)
+    for dataset in table.datasets:
+        about = dataset.manifest
+        figures = (about.published.get(figure, "") for figure in FIGURES)
+        shown.add_row(*map(Text, (about.name, str(about.year), *figures, "yes" if dataset.readable else "no")))
+    yield shown
+
+
+def dataset_page(dataset: Dataset, console: Console) -> Iterator[Any]:
+    """What is known about one public dataset, and the command that crops it."""
+    from rich.text import Text
+
+    about = dataset.manifest
+    yield Text(f"{about.title} ({about.year})", "bold")
+    yield _facts({"name": about.name, "paper": about.paper, "data": about.data, "licence": about.licence})
+    if about.protocol:
+        yield Text("protocol", "bold")
+        yield _facts(about.protocol)
+    if about.layout:
+        yield Text("layout", "bold")
+        yield _facts(dict(map(_path_and_content, about.layout.strip().splitlines())))
+    published = {name: figure for name, figure in about.published.items() if figure}
+    if published:
+        yield Text("figures of the literature", "bold")
+        yield _facts(published)
+    if about.expected:
+        yield Text("expected counts", "bold")
+        yield from _expected(about.expected)
+    yield Text("no retrieval" if about.no_pairs else "to crop it", "bold")
+    usage = f"fashret crop {about.name} --root FOLDER -o {about.name}.crops.h5"
+    yield _facts({"": about.no_pairs}) if about.no_pairs else Text(f"  {usage}")
+
+
+def _facts(facts: dict[str, str]) -> Any:
+    """Names and values side by side; a value that is too wide continues below itself."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=all(len(name) < WIDEST for name in facts), overflow="fold")
+    grid.add_column(overflow="fold")
+    for name, value in facts.items():
+        grid.add_row(Text(f"  {name}"), Text(value))
+    return grid
+
+
+def _path_and_content(line: str) -> tuple[str, str]:
+    """One line of a layout: what is behind two or more blanks is about the path before them.
+
+    >>> _path_and_content("images/1.jpg     or .png")
+    ('images/1.jpg', 'or .png')
+    """
+    path, _, content = line.strip().partition("  ")
+    return path, content.strip()
+
+
+def _expected(expected: Sequence[Expected]) -> Iterator[Any]:
+    """Counts that hold without any option as a table of categories, the others as lines."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    always = {(e.category, e.what): e.count for e in expected if not any(e.options.values())}
+    columns = list(dict.fromkeys(what for category, what in always if category)) or [what for _, what in always]
+    names = sorted({category for category, _ in always}, key=lambda name: (name == "", name))
+    if always:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table.add_column("  category", no_wrap=True)
+        for what in columns:
+            table.add_column(what, justify="right")
+        for name in names:
+            counts = (always.get((name, what)) for what in columns)
+            table.add_row(f"  {name or 'all'}", *("" if n is None else f"{n:,}" for n in counts))
+        yield table
+    for entry in expected:
+        if any(entry.options.values()) or entry.what not in columns:
+            chosen = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in entry.options.items() if value)
+            of = f"{entry.category}: " if entry.category else ""
+            yield Text(f"  {of}{entry.what} {entry.count:,}{f' ({chosen})' if chosen else ''}")
+
+
+def backbone_table(table: ModelTable, console: Console) -> Iterator[Any]:
+    """The named backbones."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    caption = "and timm:NAME for every model of timm, transformers included"
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=caption)
+    for column in ("name", "parameters", "width", "ImageNet weights"):
+        shown.add_column(column, justify="right" if column in ("parameters", "width") else "left")
+    for row in table.backbones:
+        shown.add_row(*map(Text, (row.name, f"{row.parameters:,}", f"{row.width:,}", row.weights)))
+    yield shown
