@@ -21,36 +21,71 @@ from types import FrameType
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.models import OptionInfo
 
 import fashret
 from fashret import options as stage_options
 from fashret.console import set_verbosity
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
+from fashret.options import MESSAGES, ONE_PHOTO, OUTPUT, PANELS, RECIPE
 from fashret.reranking.methods import METHODS
 from fashret.stages import wait_passively
 
+
+class _PlainHelp:
+    """Help in which a switch has no type, and --help is in the last panel of a command."""
+
+    def get_params(self, context: Any) -> list[Any]:
+        """The parameters, as they are shown."""
+        shown: list[Any] = super().get_params(context)  # type: ignore[misc]
+        for parameter in shown:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+            if parameter.name == "help" and isinstance(self, TyperCommand):
+                parameter.rich_help_panel = MESSAGES
+        return shown
+
+
+class Command(_PlainHelp, TyperCommand):
+    """One command."""
+
+
+class Group(_PlainHelp, TyperGroup):
+    """All commands."""
+
+
 app = typer.Typer(
     name="fashret",
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Find the exact product of a garment's photo in a shop's catalogue: "
-    "photo → crop → vector → ranking → score, one command for each arrow, one HDF5 file for each noun.",
+    "photo → crop → vector → ranking → score, one command per arrow, one HDF5 file per noun.",
 )
 
-NO_TERMINAL = 10_000  # columns of what is printed into a pipe or a file
+NO_TERMINAL = 10_000  # columns of what is printed to a pipe or a file
 TABLES = {"method": METHODS}  # options whose choices are the names of a table that loads nothing else
 PIPELINE = "The pipeline, in order"
-BESIDE = "Beside it"
+OTHERS = "Other commands"
+PATHS = "<path>..."  # the type of a flag that can be repeated
 
-Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)]
-OptionalOutput = Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default=False)]
+
+def _own(help: str, panel: str, *flags: str, shown_type: str | None = None) -> Any:
+    """A flag of one command that is no option of its stage."""
+    return typer.Option(*flags, help=help, rich_help_panel=panel, show_default=False, metavar=shown_type)
+
+
+Output = Annotated[Path, _own("File to write.", OUTPUT, "-o", "--output")]
+OptionalOutput = Annotated[Path | None, _own("File to write.", OUTPUT, "-o", "--output")]
+OutputFolder = Annotated[Path | None, _own("Folder to write.", OUTPUT, "-o", "--output")]
 SHARED = {  # flags of every command
-    "json_output": Annotated[bool, typer.Option("--json", help="Print the result as JSON.")],
-    "quiet": Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")],
-    "verbose": Annotated[bool, typer.Option("--verbose", help="More messages on stderr.")],
+    "json_output": Annotated[bool, _own("Print the result as JSON.", MESSAGES, "--json")],
+    "quiet": Annotated[bool, _own("Print only warnings and errors on stderr.", MESSAGES, "--quiet", "-q")],
+    "verbose": Annotated[bool, _own("Print more messages on stderr.", MESSAGES, "--verbose")],
 }
 
 
@@ -120,16 +155,17 @@ def command(
             if getattr(result, "exit_code", 0):
                 raise typer.Exit(result.exit_code)
 
-        parameters = [inspect.Parameter("context", _KEYWORD, annotation=typer.Context)]
-        parameters += [
+        parameters = [
             p.replace(kind=_KEYWORD, annotation=hints[n]) for n, p in own.items() if n not in ("options", "given")
         ]
         parameters += [_flag(f, get_type_hints(options_class)[f.name]) for f in fields]
         parameters += [inspect.Parameter(n, _KEYWORD, default=False, annotation=a) for n, a in SHARED.items()]
+        parameters.sort(key=_place)
+        parameters.insert(0, inspect.Parameter("context", _KEYWORD, annotation=typer.Context))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         name = function.__name__.rstrip("_")
-        app.command(name, rich_help_panel=panel, context_settings=settings)(run)
+        app.command(name, cls=Command, rich_help_panel=panel, context_settings=settings)(run)
         return function
 
     return register
@@ -144,19 +180,30 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
+def _place(parameter: inspect.Parameter) -> int:
+    """Where a parameter is in the help: arguments, then panel by panel; flags of one dataset after those of photos."""
+    panels = [note.rich_help_panel for note in parameter.annotation.__metadata__ if isinstance(note, OptionInfo)]
+    return PANELS.index(panels[0]) if panels and panels[0] in PANELS else 0 if panels else -1
+
+
 def _flag(field: dataclasses.Field[Any], kind: Any) -> inspect.Parameter:
     """One field of an options class as a typer parameter."""
     about = field.metadata
     choices = about["choices"] or tuple(TABLES.get(field.name, ()))
     flags = about["flag"].split(",") if about["flag"] else ["--" + field.name.replace("_", "-")]
+    shown_type = None
     if choices:
-        kind = Literal[choices]
-    elif kind is not Any and getattr(kind, "__origin__", None) is tuple:
-        kind = list[kind.__args__[0]]
+        kind, shown_type = Literal[choices], f"<{'|'.join(filter(None, choices))}>"
+    elif getattr(kind, "__origin__", None) is tuple:
+        kind, shown_type = list[kind.__args__[0]], f"<{kind.__args__[0].__name__.lower()}>..."
     default = list(field.default) if isinstance(field.default, tuple) else field.default
-    shown = default not in (None, "", [], False)
-    note = typer.Option(*(f.strip() for f in flags), help=about["help"][0].upper() + about["help"][1:] + ".",
-                        show_default=shown)  # fmt: skip
+    note = typer.Option(
+        *flags,
+        help=about["help"] + ".",
+        metavar=shown_type,
+        rich_help_panel=about["panel"],
+        show_default=default is not False and default not in (None, "", []),
+    )
     return inspect.Parameter(field.name, _KEYWORD, default=default, annotation=Annotated[kind, note])
 
 
@@ -167,7 +214,7 @@ def _frozen(value: Any) -> Any:
 def _needed(output: Path | None, example: str) -> Path:
     """The output, or wrong usage if there is none."""
     if output is None:
-        raise typer.BadParameter(f"say where to write: -o {example}")
+        raise typer.BadParameter(f"give an output: -o {example}")
     return output
 
 
@@ -206,7 +253,8 @@ def crop(
 ) -> Any:
     """Cut the garments out of the photos: manifest + photos → crops.h5.
 
-    Example: fashret crop demo/photos/manifest.csv -o demo/crops.h5
+    Example:
+    fashret crop demo/photos/manifest.csv -o demo/crops.h5
     """
     if options.check:
         from fashret.stages import check
@@ -222,13 +270,14 @@ def train(
     options: stage_options.TrainOptions,
     given: set[str],
     crops: Annotated[Path | None, typer.Argument(help="crops.h5 with training rows.")] = None,
-    output: OptionalOutput = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file of options, as --show prints it.")] = None,
-    show: Annotated[bool, typer.Option("--show", help="Print the resolved options as TOML and stop.")] = False,
+    output: OutputFolder = None,
+    config: Annotated[Path | None, _own("TOML file of options, as --show prints it.", RECIPE)] = None,
+    show: Annotated[bool, _own("Print the resulting options as TOML and stop.", RECIPE, "--show")] = False,
 ) -> Any:
     """Teach a network to tell products apart: crops.h5 → model/.
 
-    Example: fashret train demo/crops.h5 --recipe demo -o demo/model
+    Example:
+    fashret train demo/crops.h5 --recipe demo -o demo/model
     """
     from fashret.learning import recipes
 
@@ -252,7 +301,8 @@ def embed(
 ) -> Any:
     """Turn every crop into a vector: crops.h5 + model → embeddings.h5.
 
-    Example: fashret embed demo/crops.h5 --model demo/model -o demo/catalogue.emb.h5
+    Example:
+    fashret embed demo/crops.h5 --model demo/model -o demo/catalogue.emb.h5
     """
     from fashret.stages import embed as stage
 
@@ -266,21 +316,24 @@ def search(
     given: set[str],
     gallery: Annotated[Path | None, typer.Argument(help="embeddings.h5 with the gallery, if another file.")] = None,
     output: OptionalOutput = None,
-    image: Annotated[Path | None, typer.Option(help="Search for this photo, and print the best products.")] = None,
-    box: Annotated[
-        str, typer.Option(help="With --image: the garment, x1,y1,x2,y2 in pixels.", show_default=False)
-    ] = "",
-    model: Annotated[list[Path] | None, typer.Option(help="With --image: the model, if it was moved.")] = None,
-    show: Annotated[Path | None, typer.Option(help="With --image: draw what was found into this picture.")] = None,
+    image: Annotated[Path | None, _own("Search for this photo and print the best products.", ONE_PHOTO)] = None,
+    box: Annotated[str, _own("Its garment: x1,y1,x2,y2 in pixels, such as 40,60,380,900.", ONE_PHOTO)] = "",
+    model: Annotated[
+        list[Path] | None, _own("The catalogue's model, if it was moved.", ONE_PHOTO, shown_type=PATHS)
+    ] = None,
+    show: Annotated[Path | None, _own("Draw what was found to this PNG or JPEG.", ONE_PHOTO)] = None,
     crops: Annotated[
-        list[Path] | None, typer.Option(help="With --show: crops.h5 or folder of the photos, if not beside.")
+        list[Path] | None,
+        _own("With --show: crops.h5 or the folder of the photos, if not beside.", ONE_PHOTO, shown_type=PATHS),
     ] = None,
 ) -> Any:
     """Find the nearest gallery rows of every query, exactly: embeddings.h5 → ranking.h5.
 
-    Example: fashret search demo/catalogue.emb.h5 -o demo/ranking.h5
+    Example:
+    fashret search demo/catalogue.emb.h5 -o demo/ranking.h5
 
-    Example: fashret search demo/catalogue.emb.h5 --image photo.jpg --box 40,60,380,900
+    Example:
+    fashret search demo/catalogue.emb.h5 --image photo.jpg --box 40,60,380,900
     """
     if image is not None:
         if gallery or output:
@@ -304,9 +357,10 @@ def rerank(
     output: Output,
     options: stage_options.RerankOptions,
 ) -> Any:
-    """Re-rank by k-reciprocal neighbours: ranking.h5 → ranking.h5.
+    """Re-rank by k-reciprocal neighbours or by query expansion: ranking.h5 → ranking.h5.
 
-    Example: fashret rerank demo/ranking.h5 -o demo/reranked.h5
+    Example:
+    fashret rerank demo/ranking.h5 -o demo/reranked.h5
     """
     wait_passively()
     from fashret.stages import rerank as stage
@@ -324,9 +378,11 @@ def evaluate(
 ) -> Any:
     """Score rankings: mAP and Acc@k, average over categories and unconstrained.
 
-    Example: fashret evaluate --rerank demo/catalogue.emb.h5 --report demo/report
+    Example:
+    fashret evaluate --rerank demo/catalogue.emb.h5 --report demo/report
 
-    Example: fashret evaluate --cross-domain --rerank demo/catalogue.emb.h5
+    Example:
+    fashret evaluate --cross-domain --rerank demo/catalogue.emb.h5
     """
     if not files:
         example = "a-on-a.emb.h5 a-on-b.emb.h5 b-on-a.emb.h5" if options.cross_domain else "demo/catalogue.emb.h5"
@@ -338,7 +394,7 @@ def evaluate(
     return stage.run(files, options, given)
 
 
-@command(stage_options.ShowOptions, panel=BESIDE)
+@command(stage_options.ShowOptions, panel=OTHERS)
 def show_(
     rankings: Annotated[list[Path], typer.Argument(help="ranking.h5; plain and re-ranked give two lines.")],
     output: Output,
@@ -346,21 +402,23 @@ def show_(
 ) -> Any:
     """Draw one query and what was found for it: ranking.h5 → picture.
 
-    Example: fashret show demo/ranking.h5 demo/reranked.h5 --query 3 -o row.png
+    Example:
+    fashret show demo/ranking.h5 demo/reranked.h5 --query 3 -o row.png
     """
     from fashret.stages import show as stage
 
     return stage.run(rankings, output, options)
 
 
-@command(stage_options.DemoOptions, panel=BESIDE)
+@command(stage_options.DemoOptions, panel=OTHERS)
 def demo(
     directory: Annotated[Path, typer.Argument(help="Folder to make.")],
     options: stage_options.DemoOptions,
 ) -> Any:
     """Draw a catalogue of garments, with street photos of them, to try everything on.
 
-    Example: fashret demo demo/photos --products 480
+    Example:
+    fashret demo demo/photos --products 480
     """
     from fashret.stages import demo as stage
 
@@ -372,49 +430,53 @@ class InfoOptions:
     """No options: `fashret info`, `datasets` and `export`."""
 
 
-@command(InfoOptions, panel=BESIDE)
+@command(InfoOptions, panel=OTHERS)
 def info(
     path: Annotated[Path, typer.Argument(help="Any file or folder that fashret makes.")], options: InfoOptions
 ) -> Any:
     """Say what a file is: rows, columns, roles, attributes, origins.
 
-    Example: fashret info demo/catalogue.emb.h5
+    Example:
+    fashret info demo/catalogue.emb.h5
     """
     from fashret.stages import info as stage
 
     return stage.run(path)
 
 
-@command(InfoOptions, panel=BESIDE)
+@command(InfoOptions, panel=OTHERS)
 def models(options: InfoOptions) -> Any:
     """List the backbones that `--backbone` takes: parameters, feature width, where their weights come from.
 
-    Example: fashret models
+    Example:
+    fashret models
     """
     from fashret.stages import list_models as stage
 
     return stage.run()
 
 
-@command(InfoOptions, panel=BESIDE)
+@command(InfoOptions, panel=OTHERS)
 def datasets(
     options: InfoOptions,
     name: Annotated[str, typer.Argument(help="A dataset's name; without one, all are listed.")] = "",
 ) -> Any:
     """List the public datasets that can be cropped, or show what is known about one.
 
-    Example: fashret datasets street2shop
+    Example:
+    fashret datasets street2shop
     """
     from fashret.stages import list_datasets as stage
 
     return stage.run(name)
 
 
-@command(InfoOptions, panel=BESIDE)
+@command(InfoOptions, panel=OTHERS)
 def export(crops: Annotated[Path, typer.Argument(help="crops.h5.")], output: Output, options: InfoOptions) -> Any:
     """Write crops as photos with COCO annotations (pair_id, source): crops.h5 → folder.
 
-    Example: fashret export demo/crops.h5 -o demo/coco
+    Example:
+    fashret export demo/crops.h5 -o demo/coco
     """
     from fashret.stages import export as stage
 

@@ -31,17 +31,17 @@ ONE_PHOTO = "Search for one photo"
 SCORES = "Scores"
 RERANKING = "Re-ranking"
 RECIPROCAL = "Re-ranking by k-reciprocal"
-EXPANSION = "Re-ranking by aqe or alpha-qe (query expansion)"
+EXPANSION = "Re-ranking by aqe or alpha-qe"
 REPORT = "Report"
 FORM = "Form of the tables"
 MOVED = "Files that were moved"
-PICTURE = "Picture"
+DRAWING = "Drawing"
 OUTPUT = "Output"
 MACHINE = "Machine"
 MESSAGES = "Results and messages"
 PANELS = (  # of the help, from top to bottom
     PHOTOS, RECIPE, MODEL, NETWORK, UNTRAINED, LOSS, BATCHES, AUGMENTATION, SCHEDULE, VALIDATION, SEARCH, ONE_PHOTO,
-    SCORES, RERANKING, RECIPROCAL, EXPANSION, REPORT, FORM, MOVED, PICTURE, OUTPUT, MACHINE, MESSAGES,
+    SCORES, RERANKING, RECIPROCAL, EXPANSION, REPORT, FORM, DRAWING, MOVED, OUTPUT, MACHINE, MESSAGES,
 )  # fmt: skip
 
 Options = TypeVar("Options")
@@ -133,8 +133,8 @@ PRODUCTS = 10  # that a search for one photo shows
 class DemoOptions:
     """`fashret demo`: draw garments."""
 
-    products: int = option(624, "Number of products to draw, train, validation and test together", PICTURE)
-    seed: int = option(0, "Seed of everything random: the same seed and options give the same photos", PICTURE)
+    products: int = option(624, "Number of products to draw, train, validation and test together", DRAWING)
+    seed: int = option(0, "Seed of everything random: the same seed and options give the same photos", DRAWING)
     layout: str = option(
         "", "Write a public dataset's layout in place of manifest.csv", OUTPUT, choices=("", *known.LAYOUTS)
     )
@@ -218,7 +218,7 @@ class TrainOptions:
     sync_bn: bool = option(False, "Share batch-norm statistics among all GPUs", MACHINE)
     device: str = option("auto", "Where to compute: auto, cpu, cuda, cuda:N or mps", MACHINE)
     workers: int = option(-1, "Processes that decode; 0 = none, -1 = chosen from the cores", MACHINE)
-    tensorboard: bool = option(False, "Write TensorBoard events too (extra fashret[tensorboard])", OUTPUT)
+    tensorboard: bool = option(False, "Write TensorBoard events too; needs the extra `tensorboard`", OUTPUT)
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,7 @@ class RerankOptions(Reranking):
 
     k: int = like(SearchOptions, "k", "Results kept per query")
     embeddings: tuple[Path, ...] = option(
-        (), "embeddings.h5, if it was moved; give it twice for queries and gallery", MOVED
+        (), "embeddings.h5, if it was moved; repeat it for queries and gallery", MOVED
     )
     resume: bool = like(CropOptions, "resume")
     restart: bool = like(CropOptions, "restart")
@@ -304,7 +304,7 @@ class RerankOptions(Reranking):
 class EvaluateOptions(Reranking):
     """`fashret evaluate`: mAP and Acc@k."""
 
-    rerank: bool = option(False, "Score the re-ranked results too", RERANKING)
+    rerank: bool = option(False, "Re-rank, and score the re-ranked results too", SCORES)
     cross_domain: bool = option(False, "Show several embeddings files as a train × test matrix", SCORES)
     per_category: bool = option(
         False, "With several files: scores of every category for each (one file: always)", SCORES
@@ -317,11 +317,9 @@ class EvaluateOptions(Reranking):
     report_queries: int = option(60, "Queries in that gallery: best, worst, moved by re-ranking, random", REPORT)
     crops: tuple[Path, ...] = option((), "crops.h5, or the folder of the photos, if not beside the embeddings", MOVED)
     embeddings: tuple[Path, ...] = like(
-        RerankOptions, "embeddings", "embeddings.h5 of rankings, if it was moved; give it twice for queries and gallery"
+        RerankOptions, "embeddings", "embeddings.h5 of rankings, if it was moved; repeat it for queries and gallery"
     )
-    size_plot: Path | None = option(
-        None, "Draw scores against the models' input sizes into this SVG, PNG or PDF", REPORT
-    )
+    size_plot: Path | None = option(None, "Draw scores against the models' input sizes to this SVG, PNG or PDF", REPORT)
     csv: bool = option(False, "Print the tables as CSV", FORM)
     markdown: bool = option(False, "Print the tables as Markdown", FORM)
     latex: bool = option(False, "Print the tables as LaTeX", FORM)
@@ -336,7 +334,7 @@ class EvaluateOptions(Reranking):
 class ShowOptions:
     """`fashret show`: one query and what was found for it, as a picture."""
 
-    query: int = option(0, "Number of the query in the ranking, from 0", PICTURE)
-    results: int = option(10, "Results per line", PICTURE)
+    query: int = option(0, "Number of the query in the ranking, from 0", DRAWING)
+    results: int = option(10, "Results per line", DRAWING)
     crops: tuple[Path, ...] = like(EvaluateOptions, "crops")
     embeddings: tuple[Path, ...] = like(RerankOptions, "embeddings")

@@ -80,7 +80,7 @@ def run_fashret(*arguments: Any, **settings: Any) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=240, **settings)
 
 
-def invoke(*arguments: Any) -> subprocess.CompletedProcess[str]:
+def invoke(*arguments: Any, columns: int = 120) -> subprocess.CompletedProcess[str]:
     """Run the command line in this process, which saves the seconds that importing torch takes."""
     words = ["fashret", *map(str, arguments)]
     stdout, stderr, code = io.StringIO(), io.StringIO(), 0
@@ -89,7 +89,7 @@ def invoke(*arguments: Any) -> subprocess.CompletedProcess[str]:
         patch.setattr(sys, "argv", words)
         patch.setattr(sys, "stdout", stdout)
         patch.setattr(sys, "stderr", stderr)
-        patch.setenv("COLUMNS", "120")
+        patch.setenv("COLUMNS", str(columns))
         patch.setenv("NO_COLOR", "1")
         try:
             main()

@@ -34,7 +34,7 @@ def test_help_lists_the_commands_in_pipeline_order(fashret: Run) -> None:
 @pytest.mark.parametrize("name", sorted(c.name or c.callback.__name__ for c in app.registered_commands))  # type: ignore[union-attr]
 def test_every_command_has_an_example(name: str) -> None:
     [registered] = [c for c in app.registered_commands if name in (c.name, getattr(c.callback, "__name__", ""))]
-    assert f"Example: fashret {name}" in (registered.callback.__doc__ or "")
+    assert re.search(rf"Example:\n +fashret {name}\b", registered.callback.__doc__ or "")
 
 
 def test_the_examples_run(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_the_examples_run(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> No
     photo = next((pipeline / "demo" / "photos").rglob("*street*.jpg"))
     (pipeline / "photo.jpg").write_bytes(photo.read_bytes())
     for registered in app.registered_commands:
-        for example in re.findall(r"Example: fashret (.+)", registered.callback.__doc__ or ""):
+        for example in re.findall(r"Example:\n +fashret (.+)", registered.callback.__doc__ or ""):
             if example.split()[0] in ("demo", "train"):  # run by the fixture, with fewer products and epochs
                 continue
             words = example.replace("40,60,380,900", "10,10,200,200").split()
