@@ -472,12 +472,19 @@ def datasets(
 
 
 @command(InfoOptions, panel=OTHERS)
-def export(crops: Annotated[Path, typer.Argument(help="crops.h5.")], output: Output, options: InfoOptions) -> Any:
-    """Write crops as photos with COCO annotations (pair_id, source): crops.h5 → folder.
+def export(
+    source: Annotated[Path, typer.Argument(help="crops.h5 or embeddings.h5.")],
+    output: Annotated[Path, _own("A folder for crops, a .parquet file for embeddings.", OUTPUT, "-o", "--output")],
+    options: InfoOptions,
+) -> Any:
+    """Write a file for other software: crops.h5 → COCO folder, embeddings.h5 → Parquet table.
 
     Example:
     fashret export demo/crops.h5 -o demo/coco
+
+    Example:
+    fashret export demo/catalogue.emb.h5 -o demo/catalogue.parquet
     """
     from fashret.stages import export as stage
 
-    return stage.run(crops, output)
+    return stage.run(source, output)
