@@ -279,11 +279,11 @@ def train(
     Example:
     fashret train demo/crops.h5 --recipe demo -o demo/model
     """
-    from fashret.learning import recipes
+    from fashret.learning.recipes import resolve, to_toml
 
-    resolved = recipes.resolve(options, given, config)
+    resolved = resolve(options, given, config)
     if show:
-        sys.stdout.write(recipes.to_toml(resolved))
+        sys.stdout.write(to_toml(resolved))
         return None
     if crops is None:
         raise typer.BadParameter("give the crops.h5 to train on")
@@ -316,7 +316,10 @@ def search(
     given: set[str],
     gallery: Annotated[Path | None, typer.Argument(help="embeddings.h5 with the gallery, if another file.")] = None,
     output: OptionalOutput = None,
-    image: Annotated[Path | None, _own("Search for this photo and print the best products.", ONE_PHOTO)] = None,
+    image: Annotated[
+        list[Path] | None,
+        _own("Search for this photo and print the best products.", ONE_PHOTO, shown_type="<path>"),
+    ] = None,
     box: Annotated[str, _own("Its garment: x1,y1,x2,y2 in pixels, such as 40,60,380,900.", ONE_PHOTO)] = "",
     model: Annotated[
         list[Path] | None, _own("The catalogue's model, if it was moved.", ONE_PHOTO, shown_type=PATHS)
@@ -335,14 +338,18 @@ def search(
     Example:
     fashret search demo/catalogue.emb.h5 --image photo.jpg --box 40,60,380,900
     """
-    if image is not None:
+    if image:
+        if len(image) > 1:
+            raise typer.BadParameter(
+                "give --image once; several photos will be --images FOLDER|LIST, not available yet"
+            )
         if gallery or output:
             raise typer.BadParameter("--image takes one embeddings file and no --output")
         from fashret.stages import search_photo
 
         products = options.k if "k" in given else stage_options.PRODUCTS
         drawing = search_photo.Drawing(show, tuple(crops or ())) if show else None
-        return search_photo.run(queries, image, box, tuple(model or ()), products, options, drawing)
+        return search_photo.run(queries, image[0], box, tuple(model or ()), products, options, drawing)
     if box or model or show or crops:
         raise typer.BadParameter("--box, --model, --show and --crops belong to --image photo.jpg")
     wait_passively()
@@ -427,7 +434,7 @@ def demo(
 
 @dataclasses.dataclass(frozen=True)
 class InfoOptions:
-    """No options: `fashret info`, `datasets` and `export`."""
+    """No options: `fashret info`, `export` and the lists."""
 
 
 @command(InfoOptions, panel=OTHERS)
@@ -445,18 +452,6 @@ def info(
 
 
 @command(InfoOptions, panel=OTHERS)
-def models(options: InfoOptions) -> Any:
-    """List the backbones that `--backbone` takes: parameters, feature width, where their weights come from.
-
-    Example:
-    fashret models
-    """
-    from fashret.stages import list_models as stage
-
-    return stage.run()
-
-
-@command(InfoOptions, panel=OTHERS)
 def datasets(
     options: InfoOptions,
     name: Annotated[str, typer.Argument(help="A dataset's name; without one, all are listed.")] = "",
@@ -467,6 +462,51 @@ def datasets(
     fashret datasets street2shop
     """
     from fashret.stages import list_datasets as stage
+
+    return stage.run(name)
+
+
+@command(InfoOptions, panel=OTHERS)
+def models(
+    options: InfoOptions,
+    name: Annotated[str, typer.Argument(help="A backbone's name, or timm:NAME; without one, all are listed.")] = "",
+) -> Any:
+    """List the backbones of `train` and `embed`: parameters, feature width, origin of their weights.
+
+    Example:
+    fashret models resnet50
+    """
+    from fashret.stages import list_models as stage
+
+    return stage.run(name)
+
+
+@command(InfoOptions, panel=OTHERS)
+def losses(
+    options: InfoOptions,
+    name: Annotated[str, typer.Argument(help="A loss's name; without one, all are listed.")] = "",
+) -> Any:
+    """List the losses of `train`: what they do, their keys and defaults.
+
+    Example:
+    fashret losses triplet
+    """
+    from fashret.stages import list_losses as stage
+
+    return stage.run(name)
+
+
+@command(InfoOptions, panel=OTHERS)
+def recipes(
+    options: InfoOptions,
+    name: Annotated[str, typer.Argument(help="A recipe's name; without one, all are listed.")] = "",
+) -> Any:
+    """List the recipes of `train`, or print one as the TOML file that `train --config` takes.
+
+    Example:
+    fashret recipes rst
+    """
+    from fashret.stages import list_recipes as stage
 
     return stage.run(name)
 

@@ -17,7 +17,7 @@ from fashret.report.tables import Score, Table
 from fashret.stages.evaluate import Evaluation
 from fashret.stages.info import Info
 from fashret.stages.search_photo import Hit, PhotoSearch
-from fashret.stages.show import Shown
+from fashret.stages.show import ShowSummary
 
 STAGES = sorted(path.stem for path in (Path(fashret.__file__).parent / "stages").glob("[a-z]*.py"))
 
@@ -29,14 +29,12 @@ def printed(result: Any, width: int = 80) -> str:
 
 
 def test_every_renderer_is_of_one_stages_result() -> None:
-    owners = {name: [] for name in terminal.RENDERERS}
+    found = {name: set() for name in terminal.RENDERERS}
     for stage in STAGES:
-        module = importlib.import_module(f"fashret.stages.{stage}")
-        for name, kind in vars(module).items():
-            if name in owners and getattr(kind, "__module__", "") == module.__name__:
-                assert dataclasses.is_dataclass(kind)
-                owners[name].append(stage)
-    assert {name: found for name, found in owners.items() if len(found) != 1} == {}
+        for name, kind in vars(importlib.import_module(f"fashret.stages.{stage}")).items():
+            if name in found and dataclasses.is_dataclass(kind):
+                found[name].add(kind)
+    assert {name: kinds for name, kinds in found.items() if len(kinds) != 1} == {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +59,7 @@ def test_a_summary_is_a_field_per_line_without_those_that_are_empty() -> None:
     "result",
     [
         Info(Path("a[red].h5"), "fashret.crops", {"rows": {"[b]": 12345, "usable": True}, "none": {}}),
-        Shown(Path("row[b].png"), 3, "p[i]1", "photos/[b].jpg", {"plain": 2, "re-ranked": 0}),
+        ShowSummary(Path("row[b].png"), 3, "p[i]1", "photos/[b].jpg", {"plain": 2, "re-ranked": 0}),
         PhotoSearch(Path("q.jpg"), Path("a.h5"), 9, (Hit(1, "", 0.25, "photos/[b]1.jpg", 4),)),
         Evaluation([Table("scores", "Scores of [b]", ("Run", "mAP"), (("[i]x", Score(0.5)),))], report=Path("[b]/i")),
     ],

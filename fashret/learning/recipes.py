@@ -40,13 +40,9 @@ _RST: dict[str, Any] = {
 }
 
 RECIPES: dict[str, dict[str, Any]] = {
-    # arXiv 2003.04094: quadruplet and center loss on the feature, classification behind a BNNeck
     "rst": _RST,
-    # the same with the strong baseline's batch-hard triplet loss
     "rst-triplet": _RST | {"loss": ("softmax:smoothing=0.1", "triplet:margin=0.3", "center:weight=0.0005,lr=0.5")},
-    # classification alone, images at random
     "softmax": _RST | {"loss": ("softmax:smoothing=0.1",), "batch_products": 0, "batch_images": 128},
-    # Wieczorek et al., arXiv 2104.13643: centroids; empty places instead of drawing images again
     "ctl": _RST
     | {
         "loss": (
@@ -59,7 +55,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "missing": "mask",
         "warmup_from": 0.0,
     },
-    # Zhou et al., arXiv 1910.06827: classification alone with a schedule of its own
     "osnet-ain": {
         "backbone": "osnet_ain_x1_0",
         "neck": "none",
@@ -79,7 +74,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "warmup": 0,
         "freeze": 10,
     },
-    # a small network from random weights, for two CPU cores and a few minutes
     "demo": {
         "backbone": "small",
         "weights": "none",
@@ -99,6 +93,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "warmup": 2,
         "validate_every": 0,
     },
+}
+
+ABOUT = {  # what each recipe is, in one line
+    "rst": "RST (arXiv 2003.04094): softmax behind a BNNeck, quadruplet and center loss on the feature",
+    "rst-triplet": "RST with the strong baseline's batch-hard triplet loss in place of the quadruplet loss",
+    "softmax": "RST with classification alone, on images at random",
+    "ctl": "CTL (arXiv 2104.13643): RST-triplet with centroids; missing images leave their places empty",
+    "osnet-ain": "OSNet-AIN (arXiv 1910.06827): classification alone, with a schedule of its own",
+    "demo": "a small network from random weights, for two CPU cores and a few minutes",
 }
 
 

@@ -1,16 +1,16 @@
 """What `fashret models` lists.
 
-In: nothing. Out: one `BackboneRow` a backbone, counted from the network itself.
+In: nothing, or a backbone's name. Out: one `BackboneRow` per backbone, counted from the network itself.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 
-from fashret.models.backbones import BACKBONES
-from fashret.models.settings import ModelSettings
+from fashret.models.backbones import BACKBONES, find_backbone, settings_for
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,25 @@ class BackboneRow:
     parameters: int  # of the backbone, without classifier
     width: int  # of its feature vector
     weights: str  # where its ImageNet weights come from
+    input: str  # height x width that they were trained on, or the default where the backbone takes any
+
+
+def describe_backbone(name: str) -> BackboneRow:
+    """One backbone by its name, or any timm model as timm:NAME.
+
+    Raises
+    ------
+    FashretError
+        If there is no such backbone.
+    """
+    backbone, settings = find_backbone(name), settings_for(name)
+    own = name in BACKBONES  # some models of timm cannot be built from shapes alone
+    with torch.device("meta") if own else nullcontext():  # shapes without numbers: nothing is drawn or stored
+        module, width = backbone.build(settings)
+    parameters = sum(p.numel() for p in module.parameters())
+    return BackboneRow(name, parameters, width, backbone.origin, f"{settings.height}x{settings.width}")
 
 
 def list_backbones() -> list[BackboneRow]:
     """Every named backbone, in the table's order; any timm model may be named as timm:NAME beside them."""
-    rows = []
-    for name, backbone in BACKBONES.items():
-        with torch.device("meta"):  # shapes without numbers: nothing is drawn or stored
-            module, width = backbone.build(ModelSettings(backbone=name))
-        rows.append(BackboneRow(name, sum(p.numel() for p in module.parameters()), width, backbone.origin))
-    return rows
+    return [describe_backbone(name) for name in BACKBONES]

@@ -22,7 +22,7 @@ from fashret.report.row_picture import check_name, save_row
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShowSummary:
     """What the picture shows."""
 
     picture: Path
@@ -32,7 +32,7 @@ class Shown:
     first_hits: dict[str, int]  # by ranking, from 1; 0 = no positive in the gallery
 
 
-def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> Shown:
+def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> ShowSummary:
     """Draw one query with its best results.
 
     Raises
@@ -55,7 +55,9 @@ def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> Shown:
         row = gallery_row(found, options.query, results=options.results)
         pictures = {"query": pictures_of(query, options.crops), "gallery": pictures_of(gallery, options.crops)}
         save_row(output, row, pictures)
-    return Shown(output, row.number, row.query.product, row.query.source, {li.name: li.first_hit for li in row.lines})
+    return ShowSummary(
+        output, row.number, row.query.product, row.query.source, {li.name: li.first_hit for li in row.lines}
+    )
 
 
 def _check_same_crops(first: Ranking, other: Ranking) -> None:

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from fashret.terminal.checks import check_summary
 from fashret.terminal.facts import file_facts, photo_hits, picture_facts
-from fashret.terminal.lists import backbone_table, dataset_page, dataset_table
+from fashret.terminal.lists import (
+    backbone_page,
+    backbone_table,
+    dataset_page,
+    dataset_table,
+    loss_page,
+    loss_table,
+    recipe_page,
+    recipe_table,
+)
 from fashret.terminal.scores import evaluation
 
 if TYPE_CHECKING:
@@ -25,9 +34,14 @@ RENDERERS: dict[str, Renderer] = {  # name of a result's class → what prints i
     "DatasetTable": dataset_table,
     "Dataset": dataset_page,
     "ModelTable": backbone_table,
+    "BackboneRow": backbone_page,
+    "LossTable": loss_table,
+    "LossKind": loss_page,
+    "RecipeTable": recipe_table,
+    "Recipe": recipe_page,
     "CheckSummary": check_summary,
     "PhotoSearch": photo_hits,
-    "Shown": picture_facts,
+    "ShowSummary": picture_facts,
     "Evaluation": evaluation,
 }
 

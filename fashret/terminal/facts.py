@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fashret.stages.info import Info
     from fashret.stages.search_photo import PhotoSearch
-    from fashret.stages.show import Shown
+    from fashret.stages.show import ShowSummary
 
 
 def file_facts(info: Info, console: Console) -> Iterator[Any]:
@@ -28,7 +28,7 @@ def file_facts(info: Info, console: Console) -> Iterator[Any]:
             yield Text(f"  {name:<18} {shown}")
 
 
-def picture_facts(shown: Shown, console: Console) -> Iterator[Any]:
+def picture_facts(shown: ShowSummary, console: Console) -> Iterator[Any]:
     """What a picture of one query shows."""
     from rich.text import Text
 

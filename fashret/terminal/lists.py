@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from fashret.learning.recipes import to_toml
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fashret.files.manifests import Expected
+    from fashret.models.listing import BackboneRow
     from fashret.stages.list_datasets import Dataset, DatasetTable
+    from fashret.stages.list_losses import LossKind, LossTable
     from fashret.stages.list_models import ModelTable
+    from fashret.stages.list_recipes import Recipe, RecipeTable
 
 FIGURES = ("pairs", "images", "categories", "boxes", "landmarks", "masks")
 WIDEST = 50  # characters of a name that is never broken
@@ -119,3 +124,70 @@ def backbone_table(table: ModelTable, console: Console) -> Iterator[Any]:
     for row in table.backbones:
         shown.add_row(*map(Text, (row.name, f"{row.parameters:,}", f"{row.width:,}", row.weights)))
     yield shown
+
+
+def backbone_page(row: BackboneRow, console: Console) -> Iterator[Any]:
+    """One backbone."""
+    yield from _titled(row.name)
+    yield _facts(
+        {
+            "parameters": f"{row.parameters:,}",
+            "width": f"{row.width:,}",
+            "input": row.input,
+            "ImageNet weights": row.weights,
+        }
+    )
+
+
+def loss_table(table: LossTable, console: Console) -> Iterator[Any]:
+    """The losses, with their keys and defaults below what they do."""
+    yield _facts({loss.name: f"{loss.about}\n{_keys(loss)}" for loss in table.losses})
+
+
+def loss_page(loss: LossKind, console: Console) -> Iterator[Any]:
+    """One loss, its keys one per line, and how it is chosen."""
+    from rich.text import Text
+
+    yield from _titled(loss.name, loss.about)
+    if loss.needs_pairs:
+        yield Text("needs two images of a product in a batch")
+    yield Text("keys and their defaults", "bold")
+    yield _facts({key: _value(value) for key, value in loss.keys.items()})
+    yield Text("to train with it", "bold")
+    yield Text(f"  --loss {loss.name}:{_keys(loss).replace(' ', ',')}")
+
+
+def recipe_table(table: RecipeTable, console: Console) -> Iterator[Any]:
+    """The recipes: what each is, and the values that tell them apart."""
+    yield _facts({recipe.name: f"{recipe.about}\n{_values(recipe)}" for recipe in table.recipes})
+
+
+def recipe_page(recipe: Recipe, console: Console) -> Iterator[Any]:
+    """A recipe as `fashret train --config` takes it."""
+    from rich.text import Text
+
+    yield Text(to_toml(recipe.options).rstrip("\n"))
+
+
+def _values(recipe: Recipe) -> str:
+    options = recipe.options
+    images = options.batch_images * (options.batch_products or 1)
+    drawn = f"{options.batch_products} × {options.batch_images}" if options.batch_products else f"{images}"
+    losses = " + ".join(loss.partition(":")[0] for loss in options.loss)
+    return f"{options.backbone}, {options.input}, {drawn} images, {options.epochs} epochs, {losses}"
+
+
+def _keys(loss: LossKind) -> str:
+    return " ".join(f"{key}={_value(value)}" for key, value in loss.keys.items())
+
+
+def _value(value: float | bool) -> str:
+    """A key's value as `--loss` takes it."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+
+
+def _titled(name: str, about: str = "") -> Iterator[Any]:
+    """A heading."""
+    from rich.text import Text
+
+    yield Text.assemble((name, "bold"), f": {about}" if about else "")
