@@ -90,7 +90,7 @@ SHARED = {  # flags of every command
 
 
 class Terminated(BaseException):
-    """SIGTERM, raised where the program stands so that partial files are put in order on the way out."""
+    """SIGTERM, raised wherever the program is, so that partial files are put in order on the way out."""
 
 
 def main() -> None:
@@ -286,7 +286,7 @@ def train(
         sys.stdout.write(to_toml(resolved))
         return None
     if crops is None:
-        raise typer.BadParameter("give the crops.h5 to train on")
+        raise typer.BadParameter("give a crops.h5 to train on")
     from fashret.stages import train as stage
 
     return stage.run(crops, _needed(output, "model"), resolved)
@@ -351,7 +351,7 @@ def search(
         drawing = search_photo.Drawing(show, tuple(crops or ())) if show else None
         return search_photo.run(queries, image[0], box, tuple(model or ()), products, options, drawing)
     if box or model or show or crops:
-        raise typer.BadParameter("--box, --model, --show and --crops belong to --image photo.jpg")
+        raise typer.BadParameter("--box, --model, --show and --crops need --image photo.jpg")
     wait_passively()
     from fashret.stages import search as stage
 

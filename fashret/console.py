@@ -1,6 +1,6 @@
 """Messages and progress, both on stderr; results go to stdout and only through the command line.
 
-In: what a stage wants to say. Out: a progress bar on a terminal, now and then a log line elsewhere.
+In: what a stage wants to say. Out: a progress bar on a terminal, a log line from time to time elsewhere.
 """
 
 from __future__ import annotations

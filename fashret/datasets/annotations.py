@@ -49,7 +49,7 @@ class RowList:
     def add(
         self, source: str, box: Corners, product: str, role: Role, domain: Domain, category: str = "", *, where: str
     ) -> None:
-        """Add one row, said to stand at `where`, once its photo stays inside the root and its names can be stored."""
+        """Add one row, found at `where`, if its photo is inside the root and its names can be stored."""
         try:
             self.source.append(relative_source(source))
         except FashretError as error:
@@ -214,7 +214,7 @@ def four_numbers(value: Any, where: str) -> Corners:
 
 
 def read_list(path: Path, columns: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of a counted list: the count, the names of the columns, then rows parted by blanks.
+    """Line number and cells of a counted list: the count, the names of the columns, then rows separated by blanks.
 
     A count that differs from the number of rows is a warning with both.
 

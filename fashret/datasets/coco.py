@@ -7,7 +7,8 @@ open crops.h5. Out: a `Listing`; or such a folder.
     annotations   [{"id": 1, "image_id": 1, "category_id": 1, "bbox": "", "pair_id": 100, "source": "user", …}, …]
 
 A bbox "" (or none) is a photo that was cropped before: taken whole. A bbox [x, y, width, height] is cut. Its tools
-number the pairs of query and gallery anew, so products of train ("train/100") and test ("test/100") are kept apart.
+restart the numbers of pairs for query and gallery, so products of train ("train/100") and test ("test/100") are kept
+apart.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def _add_part(rows: RowList, root: Path, part: str, content: dict[str, Any], nam
 
 
 def _photo_folder(root: Path, part: str) -> str:
-    """Where a part's photos lie, relative to the root, with a slash at the end."""
+    """The folder of a part's photos, relative to the root, with a slash at the end."""
     found = [root / part] if (root / part).is_dir() else sorted(p for p in root.glob(f"*/{part}") if p.is_dir())
     if len(found) != 1:
         there = listed(str(path.relative_to(root)) for path in found) or "none"
@@ -153,7 +154,7 @@ def write(crops: Crops, folder: Path) -> dict[str, int]:
         If the folder holds something.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FashretError(f"{folder}: is there already; give a new folder")
+        raise FashretError(f"{folder}: already exists; give a new folder")
     pairs = {product: i for i, product in enumerate(dict.fromkeys(crops.product))}
     pairs.pop("", None)
     counts = {}

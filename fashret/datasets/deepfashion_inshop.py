@@ -5,8 +5,8 @@ In: `Anno/list_bbox_inshop.txt`, `Eval/list_eval_partition.txt` and the photos `
     box list        image_name clothes_type pose_type x_1 y_1 x_2 y_2 (numbers may be zero-padded)
     partition       image_name item_id evaluation_status (train, query or gallery)
 
-Boxes are taken as in Consumer-to-Shop: corners counted from 1, both inside. They belong to the photos of `img/`; how
-they lie in `img_highres/` is not known, so those are not used.
+Boxes are taken as in Consumer-to-Shop: corners counted from 1, both inside. They belong to the photos of `img/`; where
+they are in `img_highres/` is not known, so those are not used.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def read_mvc(root: Path, options: CropFlags) -> Listing:
     links, labels, infos = (read_entries(path) for path in files)
     if not len(links) == len(labels) == len(infos):
         lengths = ", ".join(f"{name} {len(x)}" for name, x in zip(names, (links, labels, infos), strict=True))
-        raise FashretError(f"{root}: the lists must be of one length, and are not: {lengths}")
+        raise FashretError(f"{root}: the lists must have the same length, and have {lengths}")
     photos = _photo_index(root, ("image_data", "images", "image", ""))
     categories = [text(info, "category", f"{files[2]}, entry {i}").strip('"') for i, info in enumerate(infos)]
     rows = RowList(sorted(set(categories)))
@@ -60,7 +60,7 @@ def read_mvc(root: Path, options: CropFlags) -> Listing:
 
 
 def read_mpv(root: Path, options: CropFlags) -> Listing:
-    """List MPV: lines `poseA poseB cloth split` parted by tabs; the cloth is the positive of both poses.
+    """List MPV: lines `poseA poseB cloth split` separated by tabs; the cloth is the positive of both poses.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def read_mpv(root: Path, options: CropFlags) -> Listing:
         If the list is missing, there are several, or a line makes no sense.
     """
     path = _only(root, "all_poseA_poseB_clothes*.txt")
-    lines = list(_lines(path, "\t", 4, "poseA poseB cloth split, parted by tabs"))
+    lines = list(_lines(path, "\t", 4, "poseA poseB cloth split, separated by tabs"))
     folder = _folder_of(root, [cells[2] for _, cells in lines], ("all", "MPV_192_256", "images", "image"))
     rows = RowList()
     for line, (*poses, cloth, split) in lines:
@@ -81,9 +81,9 @@ def read_mpv(root: Path, options: CropFlags) -> Listing:
 
 
 def read_worn_flat(root: Path, options: CropFlags) -> Listing:
-    """List worn/flat pairs in the VITON format: `{split}_pairs.txt` with lines `person cloth` parted by blanks.
+    """List worn/flat pairs in the VITON format: `{split}_pairs.txt` with lines `person cloth` separated by blanks.
 
-    A line whose numbers differ ("000001_0.jpg 000007_1.jpg") asks for a try-on and is no pair: left out and counted.
+    A line whose numbers differ ("000001_0.jpg 000007_1.jpg") asks for a try-on and is not a pair: left out and counted.
 
     Raises
     ------
@@ -94,15 +94,15 @@ def read_worn_flat(root: Path, options: CropFlags) -> Listing:
     if not files:
         raise FashretError(f"{root}: lacks train_pairs.txt or test_pairs.txt; found {_texts(root)}")
     rows = RowList()
-    notes = {"lines whose person and cloth are no pair, left out": 0}
+    notes = {"lines whose person and cloth are not a pair, left out": 0}
     for path in files:
         split = path.name.removesuffix("_pairs.txt")
-        lines = list(_lines(path, None, 2, "person cloth, parted by blanks"))
+        lines = list(_lines(path, None, 2, "person cloth, separated by blanks"))
         people = _folder_of(root, [cells[0] for _, cells in lines], (f"{split}/image", split, "image", "images"))
         cloths = _folder_of(root, [cells[1] for _, cells in lines], (f"{split}/cloth", split, "cloth", "images"))
         for line, (person, cloth) in lines:
             if not _same_number(person, cloth):
-                notes["lines whose person and cloth are no pair, left out"] += 1
+                notes["lines whose person and cloth are not a pair, left out"] += 1
                 continue
             where = f"{path}, line {line}"
             query, gallery = _roles(split, where)

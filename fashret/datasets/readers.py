@@ -58,7 +58,7 @@ def load(manifest: str, options: CropOptions) -> Listing:
     if manifest in manifest_names():
         if options.root is not None or not path.is_dir():
             return _load_public(manifest, options)
-        log.info("%s: taken as the folder of that name; the public dataset needs --root", manifest)
+        log.info("%s: reading the folder of that name; for the public dataset, pass --root", manifest)
     if is_catalogue(path):
         return read_catalogue(path, options.root)
     if path.exists():

@@ -7,7 +7,7 @@ In: `meta/json/{train_pairs,test_pairs,retrieval}_{category}.json`, the photos `
     retrieval   {"photo": 75161, "product": 1}
     photos.txt  000000001,http://… (the address; only to say which missing photos have one)
 
-A product is its category and number ("bags/286"), since numbers begin anew in each category. Street photos of train
+A product is its category and number ("bags/286"), since each category numbers its own. Street photos of train
 pairs are train, those of test pairs queries; every shop photo of a retrieval file is in the gallery, and in train too
 if its product has a train pair.
 """
@@ -90,7 +90,7 @@ def read(root: Path, options: CropFlags) -> Listing:
 
 
 class _Photos:
-    """Where photo number n lies: its extension varies, and some collections do not pad the number."""
+    """The path of photo number n: its extension varies, and some collections do not pad the number."""
 
     def __init__(self, root: Path) -> None:
         self.paths: dict[int, str] = {}

@@ -136,7 +136,7 @@ def resolve(options: TrainOptions, given: Iterable[str], config: Path | None = N
 
 
 def to_toml(options: TrainOptions) -> str:
-    """Every option as TOML, one a line, with its help and the values it can have as a comment.
+    """Every option as TOML, one per line, with its help and the values it can have as a comment.
 
     >>> to_toml(TrainOptions()).splitlines()[0]
     'recipe = "rst"  # Set of values that the other options start from; `fashret recipes` lists them'

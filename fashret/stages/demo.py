@@ -2,7 +2,7 @@
 
 In: a number of products and a seed. Out: a folder with `photos/` and `manifest.csv` (columns image, product, domain,
 category, split, x1, y1, x2, y2), or a public dataset's layout in place of the manifest; the same bytes for the same
-options whatever the number of processes. `demo.json` says that the folder is a demo and may be drawn anew; the
+options whatever the number of processes. `demo.json` says that the folder is a demo and may be overwritten; the
 manifest comes last, by rename.
 """
 
@@ -63,12 +63,12 @@ def run(directory: Path, options: DemoOptions) -> DemoSummary:
     """
     if options.products < FEWEST:
         raise FashretError(
-            f"--products {options.products}: a demo has at least {FEWEST}, some to train on, some to find"
+            f"--products {options.products}: a demo needs at least {FEWEST}, some to train on and some to find"
         )
     if options.workers < 0:
-        raise FashretError(f"--workers {options.workers}: must not be below zero")
+        raise FashretError(f"--workers {options.workers}: must be 0 or more")
     if options.seed < 0:
-        raise FashretError(f"--seed {options.seed}: must not be below zero")
+        raise FashretError(f"--seed {options.seed}: must be 0 or more")
     catalogue = products(options.products, options.seed)
     try:
         _claim(directory, options)
@@ -88,7 +88,7 @@ def _claim(directory: Path, options: DemoOptions) -> None:
     if directory.exists() and not directory.is_dir():
         raise FashretError(f"{directory}: is a file; name a folder to draw the demo into")
     if directory.is_dir() and any(directory.iterdir()) and not _is_demo(mark):
-        raise FashretError(f"{directory}: exists and is no earlier demo; choose another folder or remove it")
+        raise FashretError(f"{directory}: exists and is not an earlier demo; choose another folder or remove it")
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "manifest.csv").unlink(missing_ok=True)
     about = {"format": FORMAT, "fashret_version": __version__, "products": options.products, "seed": options.seed}

@@ -73,7 +73,7 @@ def _to_parquet(source: Path, output: Path) -> TableSummary:
 def _to_coco(source: Path, output: Path) -> ExportSummary:
     """Crops → a folder, which is there when all of it is."""
     if output.is_dir() and any(output.iterdir()):
-        raise FashretError(f"{output}: is there already; give a new folder")
+        raise FashretError(f"{output}: already exists; give a new folder")
     if not output.is_dir():
         check_output(output)
     with open_crops(source) as opened:

@@ -86,7 +86,7 @@ def _ranking(file: rankings.Ranking) -> dict[str, dict[str, Any]]:
     return {
         "rows": {
             "queries": len(file),
-            "results a query": file.file["gallery_row"].shape[1],
+            "results per query": file.file["gallery_row"].shape[1],
             "positives": len(file.file["positives/rank"]),
         }
     }

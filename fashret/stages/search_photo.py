@@ -105,7 +105,7 @@ def run(
     Raises
     ------
     FashretError
-        If the photo cannot be read, the catalogue has no gallery rows, or its model is not to be had.
+        If the photo cannot be read, the catalogue has no gallery rows, or its model cannot be found.
     """
     if products < 1:
         raise FashretError(f"--top {products}: find at least 1 product")
@@ -157,7 +157,7 @@ def _nearest(
 
 
 def _products(file: Embeddings, found: Neighbours, products: int) -> tuple[Hit, ...]:
-    """The first row of each product; an unlabelled row stands for itself."""
+    """The first row of each product; an unlabelled row counts as a product of its own."""
     hits: list[Hit] = []
     seen: set[str] = set()
     for row, distance in zip(found.rows[0], found.distances[0], strict=True):

@@ -47,7 +47,7 @@ def _sections(summary: CheckSummary) -> dict[str, list[str]]:
         ],
         "boxes": [*doubtful, f"repeats of one photo, box and product, left out: {summary.repeats:,}"],
         "notes": [f"{what}: {n:,}" for what, n in summary.notes.items()],
-        "beside the manifest": expected,
+        "compared with the manifest": expected,
     }
     return {title: lines for title, lines in sections.items() if lines}
 

@@ -92,7 +92,7 @@ def _without(table: Table, measures: Sequence[str], intervals: bool) -> Table:
     there = {column.split(" ")[0] for column in table.columns}
     gone = [measure for measure in measures if measure in there]
     gone += ["the intervals"] if not intervals and any(has_intervals(table, i) for i in kept) else []
-    note = (f"Left out for want of width: {', '.join(gone)}; --json and --csv have all.",) if gone else ()
+    note = (f"Left out to fit the width: {', '.join(gone)}; --json and --csv have all.",) if gone else ()
     return replace(
         table,
         columns=tuple(table.columns[i] for i in kept),

@@ -188,7 +188,7 @@ def test_rows_that_the_format_has_no_place_for_are_counted(tmp_path: Path) -> No
 def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> None:
     crops = open_crops(write_crops(tmp_path / "crops.h5", make_rows(2)))
     photo(tmp_path / "coco/old.jpg")
-    with pytest.raises(FashretError, match="is there already"):
+    with pytest.raises(FashretError, match="already exists"):
         coco.write(crops, tmp_path / "coco")
 
 

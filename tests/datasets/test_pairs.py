@@ -111,7 +111,7 @@ def test_mpv_the_cloth_is_the_positive_of_both_poses(mpv: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("a.jpg b.jpg c.jpg test\n", "line 1: expected poseA poseB cloth split, parted by tabs"),
+        ("a.jpg b.jpg c.jpg test\n", "line 1: expected poseA poseB cloth split, separated by tabs"),
         ("a.jpg\tb.jpg\tc.jpg\tholdout\n", "line 1: split 'holdout'; expected train, val, test"),
         ("a.jpg\t\tc.jpg\ttest\n", "line 1: expected poseA"),
         ("../a.jpg\tb.jpg\tc.jpg\ttest\n", "must be relative to the root"),
@@ -152,7 +152,7 @@ def test_worn_flat_cells_are_parted_by_any_white_space(worn_flat: Path) -> None:
 
 def test_worn_flat_lines_that_ask_for_a_try_on_are_no_pairs(worn_flat: Path) -> None:
     listing = load("worn-flat", CropOptions(root=worn_flat))
-    assert listing.notes == {"lines whose person and cloth are no pair, left out": 1}
+    assert listing.notes == {"lines whose person and cloth are not a pair, left out": 1}
 
 
 def test_worn_flat_without_lists_says_what_is_there(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_the_terminal_shows_nothing_cut_off(width):
 def test_a_narrow_terminal_leaves_out_whole_measures_and_says_which():
     text = printed(TABLE, 40)
     assert "33.3" not in text and "54.8" in text
-    assert "Left out for want of width: Acc@5" in " ".join(text.split())
+    assert "Left out to fit the width: Acc@5" in " ".join(text.split())
 
 
 def test_further_k_go_before_the_intervals_do():
@@ -105,10 +105,10 @@ def test_further_k_go_before_the_intervals_do():
     table = Table("runs", "Runs", columns, (("a run", 40, *cells),))
     text = " ".join(printed(table, 70).split())
     assert "5.0–15.0" in text and "45.0–55.0" in text and "25.0–35.0" not in text  # mAP and Acc@20, not Acc@5
-    assert "Left out for want of width: Acc@5, Acc@10; --json" in text
+    assert "Left out to fit the width: Acc@5, Acc@10; --json" in text
     chosen = replace(table, columns=(*columns[:3], "Acc@5", "Acc@10", "Acc@50"), rows=(table.rows[0][:6],))
     text = " ".join(printed(chosen, 50).split())
-    assert "Acc@5" in text and "20.0" in text and "Left out for want of width: the intervals;" in text
+    assert "Acc@5" in text and "20.0" in text and "Left out to fit the width: the intervals;" in text
 
 
 def test_the_terminal_shows_the_first_categories_of_thousands_and_the_overall_rows():

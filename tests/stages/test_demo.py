@@ -93,7 +93,7 @@ def test_summary_counts_what_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["photo.jpg", "demo.json", "manifest.csv"])
 def test_a_folder_with_anything_else_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text('{"format": "mine"}')
-    with pytest.raises(FashretError, match="no earlier demo"):
+    with pytest.raises(FashretError, match="not an earlier demo"):
         demo.run(tmp_path, DemoOptions(products=24, workers=1))
     assert (tmp_path / name).read_text() == '{"format": "mine"}'
     assert len(list(tmp_path.iterdir())) == 1

@@ -180,7 +180,7 @@ def test_a_pipe_is_wide_enough_for_every_column_unless_the_user_says_how_wide_it
     assert max(map(len, text.splitlines())) < 160
     monkeypatch.setenv("COLUMNS", "60")
     show(done, as_json=False)
-    assert "Left out for want of width" in capsys.readouterr().out
+    assert "Left out to fit the width" in capsys.readouterr().out
 
 
 def test_a_terminal_is_as_wide_as_it_is(case, capsys, monkeypatch):
@@ -189,7 +189,7 @@ def test_a_terminal_is_as_wide_as_it_is(case, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((70, 30)))
     show(done, as_json=False)
-    assert "Left out for want of width" in capsys.readouterr().out
+    assert "Left out to fit the width" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("flag", ["", "--cross-domain"])

@@ -33,7 +33,7 @@ def test_export_on_the_command_line(tmp_path: Path, fashret: Run) -> None:
 def test_a_folder_that_holds_something_is_left_as_it_was(tmp_path: Path) -> None:
     crops = write_crops(tmp_path / "c.h5", make_rows(2))
     photo(tmp_path / "coco/old.jpg")
-    with pytest.raises(FashretError, match="coco: is there already; give a new folder"):
+    with pytest.raises(FashretError, match="coco: already exists; give a new folder"):
         export.run(crops, tmp_path / "coco")
     assert [path.name for path in (tmp_path / "coco").iterdir()] == ["old.jpg"]
 

@@ -37,7 +37,7 @@ def test_embeddings_and_a_ranking_say_what_they_were_made_from(tmp_path: Path) -
     search.run(path, None, tmp_path / "r.h5", SearchOptions(k=3))
     found = info.run(tmp_path / "r.h5")
     assert found.kind == "fashret.ranking"
-    assert found.sections["rows"] == {"queries": 8, "results a query": 3, "positives": 8}
+    assert found.sections["rows"] == {"queries": 8, "results per query": 3, "positives": 8}
     assert list(found.sections["made from"]) == ["a.emb.h5"]
 
 
