@@ -13,6 +13,7 @@ validation (the dataset's own note), or test alone.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -154,6 +155,6 @@ def _renamed(root: Path, rows: Rows) -> Rows:
     for name, other in RENAMED.items():
         for i in np.flatnonzero([f"/{name}/" in s for s in source]):
             elsewhere = source[i].replace(f"/{name}/", f"/{other}/")
-            if not (root / source[i]).exists() and (root / elsewhere).exists():
+            if not os.path.exists(root / source[i]) and os.path.exists(root / elsewhere):
                 source[i] = elsewhere
     return replace(rows, source=source)

@@ -5,6 +5,7 @@ In: their list files, and the photos beside them. Out: a `Listing`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -184,7 +185,7 @@ def _texts(root: Path) -> str:
 def _folder_of(root: Path, names: Sequence[str], candidates: Sequence[str]) -> str:
     """The first folder that holds one of the named photos, relative to the root, with a slash; else the root itself."""
     for folder in candidates:
-        if (root / folder).is_dir() and any((root / folder / name).is_file() for name in names[:TRIED]):
+        if (root / folder).is_dir() and any(os.path.isfile(root / folder / name) for name in names[:TRIED]):
             return f"{folder}/"
     return ""
 

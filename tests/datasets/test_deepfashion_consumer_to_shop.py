@@ -132,6 +132,12 @@ def test_the_folder_that_high_resolution_spells_differently_is_followed(root: Pa
     assert (moved, (1, 2, 4, 5)) in [row[:2] for row in rows(root)]
 
 
+def test_a_name_that_no_file_can_have_is_a_photo_that_is_not_there(root: Path) -> None:
+    long = f"{SUIT}/{'9' * 5000}.jpg"
+    write(root / "Eval/list_eval_partition.txt", PARTITION.replace(f"{SUIT}/shop_01.jpg", long))
+    assert long in [row[0] for row in rows(root)]
+
+
 def test_photos_may_lie_in_img_img(root: Path) -> None:
     (root / "Img").mkdir()
     (root / "img").rename(root / "Img/img")

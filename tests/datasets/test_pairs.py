@@ -134,6 +134,12 @@ def worn_flat(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_name_that_no_file_can_have_is_a_photo_that_is_not_there(worn_flat: Path) -> None:
+    name = "9" * 5000 + "_0.jpg"
+    write(worn_flat / "train_pairs.txt", f"{name} coat.jpg\n")
+    assert rows("worn-flat", worn_flat)[0][0] == name
+
+
 def test_worn_flat_rows(worn_flat: Path) -> None:
     assert rows("worn-flat", worn_flat) == [
         ("train/image/000001_0.jpg", None, "train/000001_1.jpg", "train", "street", ""),
