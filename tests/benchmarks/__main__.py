@@ -15,6 +15,7 @@ BENCHMARKS = (  # module and arguments, from quick to slow
     ("embed",),
     ("train",),
     ("search", "build/benchmarks"),
+    ("command", "build/benchmarks"),
     ("reranking", "compare"),
     ("reranking", "growth"),
 )

@@ -1,4 +1,4 @@
-"""Exact search beside faiss.knn: time, memory, and what the ranks of all positives add.
+"""Exact search beside faiss.knn, torch and numpy: time, memory, and what the ranks of all positives add.
 
     python -m tests.benchmarks.search FOLDER                        # the table of all four cases
     python -m tests.benchmarks.search FOLDER --width 512 --relu     # one case
@@ -6,8 +6,10 @@
 
 In: nothing (vectors are drawn into FOLDER, `tests.benchmarks.vectors`), or an embeddings file. Out: a Markdown table of
 medians. Every run is a process of its own, and the contenders take turns: fashret reads its vectors from HDF5, faiss
-has them in RAM. CPU seconds are of the process after its imports; memory is its peak anonymous memory (RssAnon) above
-what it was then, which for faiss holds the vectors too.
+has them in RAM. The OpenBLAS that faiss brings may not know a new processor and then takes kernels of an old one: the
+names of kernels are tried (OPENBLAS_CORETYPE), the fastest is used and named. CPU seconds are of the process after
+its imports; memory is its peak anonymous memory (RssAnon) above what it was then, which for faiss holds the vectors
+too.
 """
 
 from __future__ import annotations
@@ -32,20 +34,75 @@ from tests.benchmarks.vectors import Recipe, calibrated, write
 K = 50
 
 
-def run_faiss(path: Path, memory: int, device: str) -> dict[str, Any]:
-    """The k nearest by inner product, vectors in RAM before the clock starts."""
-    import faiss
+ROWS_AT_ONCE = 8_192  # of the gallery, in torch's and numpy's form
+CORES = ("", "Sandybridge", "Haswell", "Zen", "SkylakeX", "Cooperlake", "SapphireRapids")  # kernels of OpenBLAS to try
+TRIAL = (
+    "import faiss, numpy as np, time; x = np.ones((2000, 512), np.float32); faiss.knn(x[:9], x, 5);"
+    "t = time.process_time(); faiss.knn(x, x, 5); print(time.process_time() - t)"
+)
 
+
+def fastest_kernels() -> str:
+    """The OPENBLAS_CORETYPE with which faiss is fastest here; empty: what it chooses by itself."""
+    seconds = {}
+    for core in CORES:
+        done = subprocess.run([sys.executable, "-c", TRIAL], env=environment(core), capture_output=True, text=True)
+        seconds[core] = float(done.stdout.split()[-1]) if done.returncode == 0 else float("inf")
+    return min(seconds, key=lambda core: seconds[core])
+
+
+def environment(core: str) -> dict[str, str]:
+    """The environment of a process whose OpenBLAS uses some kernels."""
+    others = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
+    return others | ({"OPENBLAS_CORETYPE": core} if core else {})
+
+
+def run_peer(path: Path, nearest: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> dict[str, Any]:
+    """The k nearest by inner product, vectors in RAM before the clock starts."""
     from fashret.files.embeddings import open_embeddings
     from fashret.vector_sets import search_sets
 
     with open_embeddings(path) as file:
         sets = search_sets(file)
-        queries, gallery = (np.array(side.vectors[side.rows]) for side in (sets.queries, sets.gallery))
-    faiss.knn(queries[:10], gallery[:100], K, metric=faiss.METRIC_INNER_PRODUCT)
+        queries, gallery = (np.array(each.vectors[each.rows]) for each in (sets.queries, sets.gallery))
+    nearest(queries[:10], gallery[:100])
     with measured() as spent:
-        _, found = faiss.knn(queries, gallery, K, metric=faiss.METRIC_INNER_PRODUCT)
+        found = nearest(queries, gallery)
     return {**vars(spent), "found": (sets.gallery.rows[found[::100]]).tolist()}
+
+
+def by_faiss(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """`faiss.knn`."""
+    import faiss
+
+    return faiss.knn(queries, gallery, K, metric=faiss.METRIC_INNER_PRODUCT)[1]
+
+
+def by_torch(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """Products and topk, a part of the gallery at a time."""
+    import torch
+
+    asked, scores, rows = torch.from_numpy(queries), torch.empty(len(queries), 0), torch.empty(len(queries), 0).long()
+    for start in range(0, len(gallery), ROWS_AT_ONCE):
+        products = torch.mm(asked, torch.from_numpy(gallery[start : start + ROWS_AT_ONCE]).T)
+        found = torch.topk(products, min(K, products.shape[1]), dim=1)
+        scores, rows = torch.cat([scores, found.values], 1), torch.cat([rows, found.indices + start], 1)
+        best = torch.topk(scores, min(K, scores.shape[1]), dim=1)
+        scores, rows = best.values, rows.gather(1, best.indices)
+    return rows.numpy()
+
+
+def by_numpy(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """Products and argpartition, a part of the gallery at a time."""
+    scores, rows = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+    for start in range(0, len(gallery), ROWS_AT_ONCE):
+        products = queries @ gallery[start : start + ROWS_AT_ONCE].T
+        found = np.argpartition(-products, min(K, products.shape[1]) - 1, axis=1)[:, :K]
+        scores = np.hstack([scores, np.take_along_axis(products, found, axis=1)])
+        rows = np.hstack([rows, found + start])
+        best = np.argsort(-scores, axis=1)[:, :K]
+        scores, rows = np.take_along_axis(scores, best, axis=1), np.take_along_axis(rows, best, axis=1)
+    return rows
 
 
 def run_search(
@@ -79,17 +136,19 @@ def run_search(
 
 
 RUNS: dict[str, Callable[[Path, int, str], dict[str, Any]]] = {
-    "faiss.knn": run_faiss,
+    "faiss.knn": lambda path, memory, device: run_peer(path, by_faiss),
+    "torch, mm and topk": lambda path, memory, device: run_peer(path, by_torch),
+    "numpy, product and argpartition": lambda path, memory, device: run_peer(path, by_numpy),
     "search": run_search,
     "search, float32 only": lambda *given: run_search(*given, arithmetic="float32"),
     "search with all positives": lambda *given: run_search(*given, positives=True),
 }
 
 
-def in_own_process(name: str, path: Path, memory: int, device: str) -> dict[str, Any]:
-    """One run."""
+def in_own_process(name: str, path: Path, memory: int, device: str, core: str = "") -> dict[str, Any]:
+    """One run; ``core``: kernels of faiss."""
     command = [sys.executable, "-m", "tests.benchmarks.search", "run", name, str(path), str(memory), device]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment(core))
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -98,7 +157,8 @@ def compare(title: str, path: Path, given: argparse.Namespace) -> None:
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in RUNS}
     for turn in range(given.runs):
         for name in RUNS if turn % 2 == 0 else reversed(RUNS):
-            results[name].append(in_own_process(name, path, given.memory, given.device))
+            core = given.core if name == "faiss.knn" else ""
+            results[name].append(in_own_process(name, path, given.memory, given.device, core))
             print(f"{title}: {name}: {results[name][-1]['wall']:.1f} s", file=sys.stderr)
 
     def median(name: str, what: str) -> float:
@@ -142,7 +202,8 @@ def main() -> None:
     cases = [(512, False), (512, True), (2_048, False), (2_048, True)]
     if given.width:
         cases = [(given.width, given.relu)]
-    print(f"{os.cpu_count()} cores\n")
+    given.core = fastest_kernels()
+    print(f"{os.cpu_count()} cores; faiss with the kernels {given.core or 'that it chooses'} of OpenBLAS\n")
     head = [
         "vectors",
         "what",
