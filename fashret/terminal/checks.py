@@ -71,7 +71,7 @@ def _table(summary: CheckSummary) -> Any:
 
     expected = {(c.category, c.what): c.expected for c in summary.comparisons}
     caption = "in brackets what the manifest expects" if expected else None
-    table = _plain_table("category", COLUMNS, title=summary.dataset, caption=caption)
+    table = _plain_table("category", COLUMNS, title=Text(summary.dataset, "italic"), caption=caption)
     for category in _shown_categories(summary):
         cells = []
         for what in COLUMNS:

@@ -1,11 +1,13 @@
-"""The table of backbones: counted from their shapes, without drawing a number."""
+"""The table of backbones and a row of it: counted from the networks themselves, without drawing a number."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from fashret.errors import FashretError
 from fashret.models.backbones import BACKBONES, find_backbone
-from fashret.models.listing import list_backbones
+from fashret.models.listing import BackboneRow, describe_backbone, list_backbones
 from fashret.models.settings import ModelSettings
 
 
@@ -18,3 +20,18 @@ def test_rows_are_the_backbones_in_order_with_their_sizes() -> None:
     module, width = find_backbone("small").build(ModelSettings(backbone="small"))
     assert small.width == width and small.parameters == sum(p.numel() for p in module.parameters())
     assert all(row.weights for row in rows)
+
+
+def test_one_backbone() -> None:
+    row = BackboneRow("resnet18", 11_176_512, 512, "torchvision, IMAGENET1K_V1", "256x128")
+    assert describe_backbone("resnet18") == row and row in list_backbones()
+
+
+def test_any_model_of_timm_can_be_looked_up() -> None:
+    row = describe_backbone("timm:vit_tiny_patch16_224")
+    assert (row.width, row.input, row.weights) == (192, "224x224", "timm")
+
+
+def test_a_name_that_is_not_known_lists_those_that_are() -> None:
+    with pytest.raises(FashretError, match="no backbone 'resnet19'; there are resnet18, "):
+        describe_backbone("resnet19")

@@ -6,9 +6,6 @@ import json
 import math
 from dataclasses import replace
 
-import pytest
-from rich.console import Console
-
 from fashret.report.tables import (
     Score,
     Table,
@@ -19,7 +16,6 @@ from fashret.report.tables import (
     to_markdown,
     write_tables,
 )
-from fashret.terminal.scores import MOST_ROWS, fitted
 
 NAN = float("nan")
 TABLE = Table(
@@ -34,12 +30,6 @@ TABLE = Table(
     (2,),
     ("A note.",),
 )
-
-
-def printed(table: Table, width: int) -> str:
-    console = Console(width=width, file=io.StringIO(), color_system=None)
-    console.print(fitted(table, console))
-    return console.file.getvalue()
 
 
 def test_json_keeps_every_digit_and_says_what_is_undefined():
@@ -82,42 +72,6 @@ def test_latex_escapes_names_and_draws_the_section():
     assert r"\textbf{33.3}" in text and r"$-$2.1" in text
     assert text.count(r"\midrule") == 2
     assert r"Scores of a\_run. A note." in text
-
-
-@pytest.mark.parametrize("width", [60, 80, 120])
-def test_the_terminal_shows_nothing_cut_off(width):
-    text = printed(TABLE, width)
-    assert max(len(line) for line in text.splitlines()) <= width
-    for shown in ("bags", "54.8", "+2.1", "−2.1", "A note."):
-        assert shown in text
-    assert "\x1b" not in text and "\u202e" not in text and "…" not in text.replace("…+", "")
-
-
-def test_a_narrow_terminal_leaves_out_whole_measures_and_says_which():
-    text = printed(TABLE, 40)
-    assert "33.3" not in text and "54.8" in text
-    assert "Left out to fit the width: Acc@5" in " ".join(text.split())
-
-
-def test_further_k_go_before_the_intervals_do():
-    columns = ("Run", "Queries", "mAP", *(f"Acc@{k}" for k in (1, 5, 10, 20, 50)))
-    cells = [Score(0.1 * i, 0.1 * i - 0.05, 0.1 * i + 0.05) for i in range(1, 7)]
-    table = Table("runs", "Runs", columns, (("a run", 40, *cells),))
-    text = " ".join(printed(table, 70).split())
-    assert "5.0–15.0" in text and "45.0–55.0" in text and "25.0–35.0" not in text  # mAP and Acc@20, not Acc@5
-    assert "Left out to fit the width: Acc@5, Acc@10; --json" in text
-    chosen = replace(table, columns=(*columns[:3], "Acc@5", "Acc@10", "Acc@50"), rows=(table.rows[0][:6],))
-    text = " ".join(printed(chosen, 50).split())
-    assert "Acc@5" in text and "20.0" in text and "Left out to fit the width: the intervals;" in text
-
-
-def test_the_terminal_shows_the_first_categories_of_thousands_and_the_overall_rows():
-    rows = tuple((f"category {i}", 1, Score(0.5)) for i in range(3000)) + (("Average", 3000, Score(0.25)),)
-    table = Table("scores", "Many", ("Category", "Queries", "mAP"), rows, (3000,))
-    text = printed(table, 100)
-    assert f"category {MOST_ROWS - 1}" in text and f"category {MOST_ROWS}" not in text
-    assert "25.0" in text and "2,960 more rows are not shown" in text
-    assert len(to_json(table)["rows"]) == 3001
 
 
 def test_printable_keeps_what_scripts_need_and_drops_what_steers():

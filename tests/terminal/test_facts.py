@@ -1,0 +1,54 @@
+"""Results about one file: names are printed as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fashret.stages.info import Info
+from fashret.stages.search_photo import Hit, PhotoSearch
+from fashret.stages.show import ShowSummary
+from fashret.terminal import RENDERERS
+from fashret.terminal.facts import file_facts, photo_hits, picture_facts
+from tests.terminal import printed
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Info(Path("a[red].h5"), "fashret.crops", {"rows": {"[b]": 12345, "usable": True}, "none": {}}),
+        ShowSummary(Path("row[b].png"), 3, "p[i]1", "photos/[b].jpg", {"plain": 2, "re-ranked": 0}),
+        PhotoSearch(Path("q.jpg"), Path("a.h5"), 9, (Hit(1, "", 0.25, "photos/[b]1.jpg", 4),)),
+    ],
+)
+def test_names_are_printed_as_they_are(result: Any) -> None:
+    text = printed(result)
+    assert "[b]" in text and "None" not in text
+
+
+def test_each_is_printed_by_its_own_function() -> None:
+    assert [RENDERERS[name] for name in ("Info", "ShowSummary", "PhotoSearch")] == [
+        file_facts,
+        picture_facts,
+        photo_hits,
+    ]
+
+
+def test_facts_of_a_file() -> None:
+    text = printed(Info(Path("a.h5"), "fashret.crops", {"rows": {"rows": 12345, "usable": True}, "empty": {}}))
+    assert text.splitlines() == ["a.h5: fashret.crops", "rows", f"  {'rows':<18} 12,345", f"  {'usable':<18} True"]
+
+
+def test_facts_of_a_picture() -> None:
+    lines = printed(ShowSummary(Path("a.png"), 3, "p1", "b.jpg", {"plain": 2, "re-ranked": 0})).splitlines()
+    assert (
+        lines[0] == f"{'picture':<22} a.png" and lines[-1] == f"{'rank of the first hit':<22} plain 2, re-ranked none"
+    )
+
+
+def test_products_found_for_a_photo() -> None:
+    hits = (Hit(1, "p1", 0.25, "a.jpg", 4), Hit(2, "", 0.5, "b.jpg", 0))
+    lines = [line.split() for line in printed(PhotoSearch(Path("q.jpg"), Path("a.h5"), 9, hits)).splitlines()]
+    assert ["1", "p1", "0.2500", "a.jpg"] in lines and ["2", "–", "0.5000", "b.jpg"] in lines
