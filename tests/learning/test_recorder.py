@@ -135,7 +135,7 @@ def test_a_caught_signal_acts_once_the_checkpoint_is_written(begun: Any, caplog:
     run.step, run.sums = 1, torch.ones(6)
     with pytest.raises(KeyboardInterrupt):
         recorder.after_step(run, batch(0, 0, False), RESULT)
-    assert models.read_checkpoint(task.last)["run"]["step"] == 1 and "stopped after step 1" in caplog.text
+    assert models.read_training_state(task.last)["run"]["step"] == 1 and "stopped after step 1" in caplog.text
 
 
 def test_another_process_writes_nothing(begun: Any) -> None:

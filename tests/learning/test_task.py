@@ -71,9 +71,9 @@ def test_the_identity_is_of_what_decides_the_weights(crops: Path, tmp_path: Path
 def test_what_differs_is_listed(crops: Path, tmp_path: Path) -> None:
     task = task_of(crops, tmp_path / "m")
     check_same(task, task.identity)
-    with pytest.raises(FashretError, match=r"\(lr 0.5 → 0.01\)"):
+    with pytest.raises(FashretError, match="lr 0.5 → 0.01"):
         check_same(task, task.identity | {"lr": 0.5})
-    with pytest.raises(FashretError, match=r"old 7 → None; seed 1 → 0"):
+    with pytest.raises(FashretError, match="old 7 → .*seed 1 → 0"):
         check_same(task, task.identity | {"old": 7, "seed": 1})
 
 
@@ -82,7 +82,7 @@ def test_an_interrupted_run_is_kept_unless_it_is_resumed_or_restarted(crops: Pat
     make_folder(task)
     assert task.last.parent.is_dir()
     task.last.write_bytes(b"a checkpoint")
-    with pytest.raises(FashretError, match="holds an interrupted run"):
+    with pytest.raises(FashretError, match="interrupted run.*--resume.*--restart"):
         make_folder(task)
     make_folder(task_of(crops, tmp_path / "m", resume=True))
     assert task.last.exists()
