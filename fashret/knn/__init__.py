@@ -15,16 +15,19 @@
            filtered again in float32
 
 The scan (:mod:`fashret.knn.scan`) shows every pair of blocks to the reductions; :mod:`fashret.knn.exact` is the door.
+Behind :class:`NearestNeighbours` other stores of vectors can stand in its place.
 Approximate products only discard pairs, under a rigorous bound; what is left is settled by the definition of the
 distance. CPU and GPU differ in the filter alone.
 """
 
-from fashret.knn.exact import AllNeighbours, Thresholds, all_neighbours, count_before, search
-from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, WorkStats
+from fashret.knn.exact import AllNeighbours, ExactNeighbours, Thresholds, all_neighbours, count_before, search
+from fashret.knn.results import NearestNeighbours, Neighbours, Positives, SearchResult, SearchSpec, WorkStats
 from fashret.knn.vectors import VectorSet
 
 __all__ = [
     "AllNeighbours",
+    "ExactNeighbours",
+    "NearestNeighbours",
     "Neighbours",
     "Positives",
     "SearchResult",

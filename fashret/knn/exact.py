@@ -52,6 +52,34 @@ class AllNeighbours:
     farthest: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class ExactNeighbours:
+    """The exact search of one gallery, as :class:`fashret.knn.NearestNeighbours`.
+
+    ``spec``: its metric, memory, device and arithmetic count.
+    """
+
+    gallery: VectorSet
+    spec: SearchSpec = SearchSpec()
+
+    def __len__(self) -> int:
+        return len(self.gallery)
+
+    def nearest(self, vectors: NDArray, k: int, rows: NDArray[np.int64] | None = None) -> Neighbours:
+        """The k nearest gallery rows of each of Q×D vectors; of ``rows`` alone where given.
+
+        Errors are those of :func:`search`.
+
+        >>> gallery = ExactNeighbours(VectorSet.of(np.array([[1, 0], [0, 1], [3, 1]])))
+        >>> gallery.nearest(np.array([[2, 0]]), 2).rows, gallery.nearest(np.array([[2, 0]]), 2, np.array([1, 2])).rows
+        (array([[0, 2]]), array([[2, 1]]))
+        """
+        gallery = self.gallery if rows is None else self.gallery.take(np.flatnonzero(np.isin(self.gallery.rows, rows)))
+        how = self.spec
+        plain = SearchSpec(k, how.metric, memory=how.memory, device=how.device, arithmetic=how.arithmetic)
+        return search(VectorSet.of(vectors, name="queries"), gallery, plain).neighbours
+
+
 def search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchResult:
     """The k nearest gallery rows of each query, and, if asked for, the exact rank of each of its positives.
 

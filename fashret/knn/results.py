@@ -1,14 +1,14 @@
 """What a search asks for and what it gives.
 
 In: nothing. Out: :class:`SearchSpec`, and the results of a search as named arrays; results of disjoint sets of queries
-merge into one.
+merge into one. :class:`NearestNeighbours` is what other stores of vectors implement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,22 @@ class Neighbours:
 
     rows: NDArray[np.int64]
     distances: NDArray[np.float64]
+
+
+class NearestNeighbours(Protocol):
+    """Whatever can tell the nearest of its rows: the exact search here, a database, a cluster."""
+
+    def __len__(self) -> int:
+        """G, the number of rows that are searched."""
+
+    def nearest(self, vectors: NDArray, k: int, rows: NDArray[np.int64] | None = None) -> Neighbours:
+        """The k nearest rows of each of Q×D ``vectors``.
+
+        Parameters
+        ----------
+        rows
+            Only these are searched; None: all. Numbers of no row, or of none that is searched, count for nothing.
+        """
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,37 @@ class VectorSet:
     name: str = "vectors"
     numbers: NDArray[np.int64] | None = None
 
+    @classmethod
+    def of(cls, vectors: Any, product: Any = None, category: Any = None, name: str = "vectors") -> VectorSet:
+        """All rows of a matrix; without ``product`` unlabelled, without ``category`` in no category.
+
+        Raises
+        ------
+        FashretError
+            If the vectors are not a matrix of numbers, or the codes are not one whole number per row.
+
+        >>> rows = VectorSet.of([[1, 0], [0, 1]], product=[7, -1])
+        >>> rows.vectors.dtype, rows.rows, rows.product, rows.category
+        (dtype('float32'), array([0, 1]), array([ 7, -1]), array([-1, -1]))
+        """
+        try:
+            matrix = np.asarray(vectors)
+        except ValueError:
+            raise FashretError(f"{name}: should be a matrix of numbers, and its rows differ in length") from None
+        if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
+            raise FashretError(f"{name}: should be a matrix of numbers, one row per vector, and are {_kind(matrix)}")
+        if matrix.dtype not in (np.float32, np.float16):
+            matrix = matrix.astype(np.float32)
+        codes = []
+        for column, given in {"product": product, "category": category}.items():
+            code = np.full(len(matrix), -1) if given is None else np.asarray(given)
+            if code.shape != matrix.shape[:1] or (len(code) and code.dtype.kind not in "iu"):
+                raise FashretError(
+                    f"{name}: {column} should be one whole number for each of {len(matrix):,} rows and is {_kind(code)}"
+                )
+            codes.append(code.astype(np.int64))
+        return cls(matrix, np.arange(len(matrix)), codes[0], codes[1], name)
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -147,6 +178,11 @@ def load_all(sets: Sequence[VectorSet], size: int, cosine: bool, first: int = 0)
 def without_gaps(rows: NDArray[np.int64]) -> bool:
     """Whether ascending rows follow each other one by one."""
     return bool(len(rows)) and bool(rows[-1] - rows[0] + 1 == len(rows))
+
+
+def _kind(array: NDArray) -> str:
+    """What an array is, for messages."""
+    return f"{array.dtype} of shape {array.shape}"
 
 
 def _check(name: str, rows: NDArray[np.int64], squares: NDArray[np.float64], cosine: bool) -> None:

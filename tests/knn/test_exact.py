@@ -315,3 +315,20 @@ def test_unknown_metric_and_contradiction() -> None:
         search(one, one, 1, metric="dot")  # type: ignore[arg-type]
     with pytest.raises(FashretError, match="positives cannot be ranked"):
         search(one, one, 1, positives=True, exclude_same_product=True)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_nearest_of_vectors_alone_or_of_chosen_rows(metric: str) -> None:
+    rng = np.random.default_rng(3)
+    gallery, queries = side(rng, drawn(rng, 60, 5)), drawn(rng, 7, 5)
+    store = knn.ExactNeighbours(gallery, SearchSpec(k=3, metric=metric, same_matrix=True, positives=True))
+    assert len(store) == len(gallery)
+    chosen = gallery.rows[::3]
+    for rows in (None, np.append(chosen[::-1], [1000, -1])):  # in any order, with rows that are not there
+        searched = gallery.rows if rows is None else chosen
+        matrix = brute.distance_matrix(queries, gallery.vectors[searched], metric)
+        found = store.nearest(queries, 9, rows)
+        for i, distances in enumerate(matrix):
+            order = brute.ranking(distances, np.ones(len(searched), bool))[:9]
+            np.testing.assert_array_equal(found.rows[i], searched[order])
+            np.testing.assert_array_equal(found.distances[i], distances[order])
