@@ -52,11 +52,7 @@ def search_sets(
     same = gallery.path.resolve() == queries.path.resolve()
     if not same:
         check_same_model(queries, gallery)
-    rows = [file.with_role(role) for file, role in zip((queries, gallery), roles, strict=True)]
-    for file, role, found in zip((queries, gallery), roles, rows, strict=True):
-        if not len(found):
-            name = str(role.name).lower()
-            raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role {name}; see `fashret info`")
+    rows = [rows_with_role(file, role) for file, role in zip((queries, gallery), roles, strict=True)]
     product = _codes(queries.product[rows[0]], gallery.product[rows[1]])
     names = tuple(dict.fromkeys((*queries.categories, *gallery.categories)))
     category = [_category_codes(file, names)[found] for file, found in zip((queries, gallery), rows, strict=True)]
@@ -65,6 +61,28 @@ def search_sets(
         for i, (file, found) in enumerate(zip((queries, gallery), rows, strict=True))
     ]
     return SearchSets(both[0], both[1], same, names)
+
+
+def rows_with_role(file: Embeddings, role: Role) -> NDArray[np.int64]:
+    """Ascending rows of a role.
+
+    Raises
+    ------
+    FashretError
+        If there are none.
+    """
+    found = file.with_role(role)
+    if not len(found):
+        name = str(role.name).lower()
+        raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role {name}; see `fashret info`")
+    return found
+
+
+def unlabelled_set(file: Embeddings, role: Role) -> VectorSet:
+    """The rows of a role without their products and categories, to be searched by vectors that are in no file."""
+    rows = rows_with_role(file, role)
+    none = np.full(len(rows), -1, np.int64)
+    return VectorSet(file.vectors, rows, none, none, str(file.path))
 
 
 def check_same_model(queries: Embeddings, gallery: Embeddings) -> None:

@@ -35,6 +35,8 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
     "loading": GROUND | {"files", "models"},
     "report": GROUND | {"files", "knn", "evaluation"},
     "vector_sets": GROUND | {"files", "knn"},
+    "catalogue": GROUND | {"files", "knn", "models", "vector_sets"},
+    "api": GROUND | {"files", "knn", "reranking", "models", "evaluation", "vector_sets"},
     "stages": GROUND
     | {
         "files",
@@ -48,11 +50,12 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
         "evaluation",
         "report",
         "vector_sets",
+        "catalogue",
     },
     "terminal": GROUND | {"stages", "datasets", "files", "learning", "models", "report"},
     "cli": GROUND | {"stages", "learning", "models", "datasets", "reranking", "terminal"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"api", "catalogue", "errors", "evaluation", "knn", "options"},  # each when it is first asked for
 }
 HDF5_AND_WEIGHTS = {"h5py", "safetensors"}
 

@@ -15,9 +15,9 @@
            filtered again in float32
 
 The scan (:mod:`fashret.knn.scan`) shows every pair of blocks to the reductions; :mod:`fashret.knn.exact` is the door.
-Behind :class:`NearestNeighbours` other stores of vectors can stand in its place.
 Approximate products only discard pairs, under a rigorous bound; what is left is settled by the definition of the
-distance. CPU and GPU differ in the filter alone.
+distance. CPU and GPU differ in the filter alone. :class:`NearestNeighbours` is what another store of vectors implements
+to stand in for the exact search.
 """
 
 from fashret.knn.exact import AllNeighbours, ExactNeighbours, Thresholds, all_neighbours, count_before, search

@@ -8,32 +8,20 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.catalogue import Catalogue, Hit
 from fashret.errors import FashretError
-from fashret.files.columns import Role
-from fashret.files.embeddings import Embeddings, open_embeddings
-from fashret.files.photos import read_crop
-from fashret.knn import Neighbours, SearchSpec, VectorSet, search
-from fashret.models.embedder import embedder_of
-from fashret.options import CropOptions, SearchOptions, parse_memory
+from fashret.files.embeddings import Embeddings
+from fashret.knn import SearchSpec
+from fashret.knn.distance import Metric
+from fashret.options import SearchOptions, parse_memory
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import pictures_of
 from fashret.report.row_picture import ArrayPictures, check_name, save_row
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One product that was found."""
-
-    rank: int  # 1 = nearest
-    product: str  # empty: an unlabelled photo
-    distance: float
-    photo: str  # its nearest photo, relative to the catalogue's root
-    row: int  # that photo's row in the embeddings file
 
 
 @dataclass(frozen=True)
@@ -112,22 +100,13 @@ def run(
     corners = parse_box(box) if box else None
     if drawing is not None:
         check_name(drawing.output)
-    with open_embeddings(catalogue) as file:
-        rows = file.with_role(Role.GALLERY)
-        if not len(rows):
-            raise FashretError(f"{catalogue}: none of its {len(file):,} rows has the role gallery")
-        try:
-            crop = read_crop(photo, corners, int(file.model.get("crop_size") or CropOptions.size))
-        except FashretError as error:
-            raise FashretError(f"{photo}: {error}") from error
-        embedder = embedder_of(file.model, catalogue, model, options.device)
-        vector = embedder.embed([crop])
-        if vector.shape[1] != file.width:
-            raise FashretError(f"{catalogue}: its vectors have width {file.width}, its model makes {vector.shape[1]}")
-        found = PhotoSearch(photo, catalogue, len(rows), _nearest(file, rows, vector, products, options))
+    spec = SearchSpec(metric=cast(Metric, options.metric), memory=parse_memory(options.memory))
+    with Catalogue.open(catalogue, spec, model, options.device) as opened:
+        crop = opened.crop(photo, corners)
+        found = PhotoSearch(photo, catalogue, len(opened), opened.search(crop, products)[0])
         if drawing is not None:
-            _draw(drawing, file, crop, found)
-        return found
+            _draw(drawing, opened.file, crop, found)
+    return found
 
 
 def _draw(drawing: Drawing, file: Embeddings, crop: NDArray[np.uint8], found: PhotoSearch) -> None:
@@ -137,35 +116,3 @@ def _draw(drawing: Drawing, file: Embeddings, crop: NDArray[np.uint8], found: Ph
     query = Picture("query", 0, found.photo.name, found.photo.name)
     pictures = {"query": ArrayPictures({0: crop}), "gallery": pictures_of(file, drawing.crops)}
     save_row(drawing.output, GalleryRow(0, "", "", query, (line,)), pictures)
-
-
-def _nearest(
-    file: Embeddings, rows: NDArray[np.int64], vector: NDArray[np.float32], products: int, options: SearchOptions
-) -> tuple[Hit, ...]:
-    """The nearest products; the search is widened until they are enough."""
-    none = np.full(len(rows), -1, np.int64)
-    gallery = VectorSet(file.vectors, rows, none, none, str(file.path))
-    query = VectorSet(vector, np.zeros(1, np.int64), none[:1], none[:1], "photo")
-    memory = parse_memory(options.memory)
-    k = products
-    while True:
-        k = min(4 * k, len(rows))
-        found, _ = search(query, gallery, SearchSpec(k=k, metric=options.metric, memory=memory))  # type: ignore[arg-type]
-        hits = _products(file, found, products)
-        if len(hits) == products or k == len(rows):
-            return hits
-
-
-def _products(file: Embeddings, found: Neighbours, products: int) -> tuple[Hit, ...]:
-    """The first row of each product; an unlabelled row counts as a product of its own."""
-    hits: list[Hit] = []
-    seen: set[str] = set()
-    for row, distance in zip(found.rows[0], found.distances[0], strict=True):
-        product = str(file.product[row])
-        if row < 0 or product in seen:
-            continue
-        seen |= {product} - {""}
-        hits.append(Hit(len(hits) + 1, product, float(distance), str(file.source[row]), int(row)))
-        if len(hits) == products:
-            break
-    return tuple(hits)

@@ -10,11 +10,12 @@ from PIL import Image
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
-from fashret.options import EmbedOptions, SearchOptions
-from fashret.stages import embed, search_photo
+from fashret.options import SearchOptions
+from fashret.stages import search_photo
 from fashret.stages.search_photo import Drawing, PhotoSearch, parse_box
+from tests.catalogue_case import write_catalogue
 from tests.conftest import make_rows, write_embeddings
-from tests.training_case import SIDE, add_tiny_backbone
+from tests.training_case import add_tiny_backbone
 
 OPTIONS = SearchOptions(device="cpu")
 
@@ -26,20 +27,7 @@ def tiny() -> None:
 
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three products with two photos each and two unlabelled photos, embedded from a table."""
-    add_tiny_backbone()
-    folder = tmp_path_factory.mktemp("catalogue")
-    random = np.random.default_rng(0)
-    lines = ["image,product"]
-    for i in range(8):
-        pixels = np.clip(random.normal(i * 30 + 20, 40, (24, 20, 3)), 0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
-        lines.append(f"{i}.png,{f'p{i // 2}' if i < 6 else ''}")
-    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
-    how = EmbedOptions(backbone="tiny", weights="none", input=f"{SIDE}x{SIDE}", device="cpu", precision="float32",
-                       workers=0)  # fmt: skip
-    embed.run(folder / "rows.csv", folder / "shop.emb.h5", how)
-    return folder / "shop.emb.h5"
+    return write_catalogue(tmp_path_factory.mktemp("catalogue"))
 
 
 def find(catalogue: Path, photo: str, products: int = 10, box: str = "", drawing: Drawing | None = None) -> PhotoSearch:
