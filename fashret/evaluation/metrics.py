@@ -76,6 +76,28 @@ def hits_at(first: NDArray[np.int64], ks: Sequence[int]) -> NDArray[np.float64]:
     return hits
 
 
+def mean_over_groups(
+    values: NDArray[np.float64], group: NDArray[np.integer], groups: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean of every group (`groups`×M, NaN without members) and the unweighted mean M of the groups that have members.
+
+    Parameters
+    ----------
+    values
+        Q×M, one row a query; no NaN.
+    group
+        Q, from 0 to `groups` − 1.
+
+    >>> mean_over_groups(np.array([[1.0], [0.0], [1.0]]), np.array([0, 0, 2]), 3)[1]
+    array([0.75])
+    """
+    members = np.bincount(group, minlength=groups)
+    sums = np.stack([np.bincount(group, column, groups) for column in values.T], axis=1)
+    with np.errstate(invalid="ignore"):
+        means = sums / members[:, None]
+    return means, means[members > 0].mean(axis=0) if members.any() else np.full(values.shape[1], np.nan)
+
+
 def first_product_ranks(
     products: NDArray[np.int64], own: NDArray[np.int64], first: NDArray[np.int64], length: NDArray[np.int64]
 ) -> NDArray[np.int64]:

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.evaluation.metrics import NEVER, average_precision, first_product_ranks, first_ranks, hits_at, only_ranked
+from fashret.evaluation.metrics import (
+    NEVER,
+    average_precision,
+    first_product_ranks,
+    first_ranks,
+    hits_at,
+    mean_over_groups,
+    only_ranked,
+)
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import ChangedError, Ranking
 
@@ -40,6 +48,29 @@ class QueryScores:
     categories: tuple[str, ...]
 
     @property
+    def mean(self) -> dict[str, float]:
+        """Unconstrained retrieval: each measure's mean over the queries that have a positive in the whole gallery.
+
+        Empty where the ranking does not tell, NaN where no query has a positive.
+        """
+        return self._averaged(self.unconstrained, np.zeros(len(self.category), np.int64))
+
+    @property
+    def category_mean(self) -> dict[str, float]:
+        """Average over categories: searches held to the query's category, the unweighted mean of the categories.
+
+        Empty where the ranking does not tell.
+        """
+        return self._averaged(self.in_category, self.category)
+
+    def _averaged(self, values: NDArray[np.float64] | None, group: NDArray[np.int64]) -> dict[str, float]:
+        if values is None:
+            return {}
+        scored = ~np.isnan(values).any(axis=1) & (group >= 0)
+        _, mean = mean_over_groups(values[scored], group[scored], int(group.max(initial=-1)) + 1)
+        return dict(zip(self.measures, mean.tolist(), strict=True))
+
+    @property
     def skipped(self) -> int:
         """Queries without a positive, which no score counts."""
         values = self.unconstrained if self.unconstrained is not None else self.in_category
@@ -48,6 +79,34 @@ class QueryScores:
 
 class TooFewResultsError(FashretError):
     """The ranking keeps too few results for a score of product hits."""
+
+
+def score_positives(
+    offsets: NDArray[np.int64],
+    ranks: NDArray[np.int64],
+    ranks_in_category: NDArray[np.int64],
+    ks: Sequence[int],
+    category: NDArray[np.int64],
+) -> QueryScores:
+    """Score every query from the ranks of its positives (0 = first; −1: not ranked in its category).
+
+    Parameters
+    ----------
+    ks
+        k of Acc@k.
+    category
+        Q numbers of the queries' categories; all −1: they are not known.
+
+    >>> nothing = np.array([-1, -1])
+    >>> score_positives(np.array([0, 2, 2]), np.array([3, 0]), nothing, (1,), nothing).mean
+    {'mAP': 0.75, 'Acc@1': 1.0}
+    """
+    _check_ks(ks)
+    within = None
+    if (category >= 0).any() and (not len(ranks) or (ranks_in_category >= 0).any()):
+        within = _values(*only_ranked(offsets, ranks_in_category), ks)
+    names = tuple(str(number) for number in range(int(category.max(initial=-1)) + 1))
+    return QueryScores(_measures(ks), _values(offsets, ranks, ks), within, category, names)
 
 
 def score_ranking(ranking: Ranking, ks: Sequence[int], hits: str = "image") -> QueryScores:
@@ -66,16 +125,14 @@ def score_ranking(ranking: Ranking, ks: Sequence[int], hits: str = "image") -> Q
     TooFewResultsError
         If product hits cannot be told from the results that the ranking keeps.
     """
-    if not ks or min(ks) < 1:
-        raise FashretError(f"--k {' '.join(map(str, ks))}: give numbers from 1 on")
+    _check_ks(ks)
     offsets = ranking.positives("offsets").astype(np.int64, copy=False)
     ranks = ranking.positives("rank").astype(np.int64, copy=False)
     category, categories, known = _categories(ranking)
-    measures = tuple(f"Acc@{k}" for k in ks)
+    measures = _measures(ks)
     if hits == "product":
         first = _first_products(ranking, first_ranks(offsets, ranks), max(ks))
-        return QueryScores(measures, hits_at(first, ks), None, category, categories)
-    measures = ("mAP", *measures)
+        return QueryScores(measures[1:], hits_at(first, ks), None, category, categories)
     whole = _values(offsets, ranks, ks)
     if ranking.attribute("within"):
         return QueryScores(measures, None, whole, category, categories)
@@ -85,6 +142,15 @@ def score_ranking(ranking: Ranking, ks: Sequence[int], hits: str = "image") -> Q
         if not len(held) or (held >= 0).any():
             within = _values(*only_ranked(offsets, held), ks)
     return QueryScores(measures, whole, within, category, categories)
+
+
+def _check_ks(ks: Sequence[int]) -> None:
+    if not ks or min(ks) < 1:
+        raise FashretError(f"--k {' '.join(map(str, ks))}: give numbers from 1 on")
+
+
+def _measures(ks: Sequence[int]) -> tuple[str, ...]:
+    return ("mAP", *(f"Acc@{k}" for k in ks))
 
 
 def _values(offsets: NDArray[np.int64], ranks: NDArray[np.int64], ks: Sequence[int]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.evaluation.intervals import RESAMPLES, Intervals, bootstrap
+from fashret.evaluation.metrics import mean_over_groups
 from fashret.report.tables import Cell, Score, Table
 
 AVERAGE = "Average over categories"
@@ -156,10 +157,7 @@ def summarise(values: NDArray[np.float64], group: NDArray[np.int64], groups: int
     counts = ~np.isnan(values).any(axis=1)
     values, group = values[counts], group[counts]
     scored = np.bincount(group, minlength=groups)
-    sums = np.stack([np.bincount(group, column, groups) for column in values.T], axis=1)
-    with np.errstate(invalid="ignore"):
-        means = sums / scored[:, None]
-    overall = means[scored > 0].mean(axis=0) if scored.any() else np.full(values.shape[1], np.nan)
+    means, overall = mean_over_groups(values, group, groups)
     return Means(means, overall, bootstrap(values, group, groups, seed=seed), scored)
 
 

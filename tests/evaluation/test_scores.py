@@ -4,10 +4,11 @@ import json
 import logging
 import shutil
 
+import numpy as np
 import pytest
 
 from fashret.errors import FashretError
-from fashret.evaluation.scores import score_ranking
+from fashret.evaluation.scores import QueryScores, score_ranking
 from fashret.files.rankings import open_ranking
 from fashret.options import EvaluateOptions, SearchOptions, ShowOptions
 from fashret.stages import evaluate, show
@@ -30,6 +31,16 @@ def test_scores_of_the_whole_gallery_stay_and_the_average_over_categories_is_not
     assert "without them the average over categories is not known" in caplog.text
     names = [row[0] for row in evaluate.run([moved.ranking], EvaluateOptions()).tables[0].rows]
     assert names == ["Unconstrained retrieval"]
+
+
+def test_means_count_queries_with_a_positive_and_categories_alike():
+    values = np.array([[1.0], [0.0], [0.5], [np.nan], [0.25]])
+    scores = QueryScores(("Acc@1",), values, values, np.array([0, 0, 2, 2, -1]), ("a", "b", "c"))
+    assert scores.mean == {"Acc@1": 0.4375} and scores.category_mean == {"Acc@1": 0.5} and scores.skipped == 1
+    unknown = QueryScores(("Acc@1",), None, None, np.array([-1]), ())
+    assert unknown.mean == unknown.category_mean == {}
+    lonely = QueryScores(("Acc@1",), np.array([[np.nan]]), np.array([[np.nan]]), np.array([-1]), ())
+    assert np.isnan(lonely.mean["Acc@1"]) and np.isnan(lonely.category_mean["Acc@1"])
 
 
 def test_a_ranking_held_to_categories_has_no_score_without_them(moved):
