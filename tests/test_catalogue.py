@@ -105,7 +105,7 @@ class Store:
         return len(self.rows)
 
     def nearest(self, vectors: np.ndarray, k: int, rows: np.ndarray | None = None) -> Neighbours:
-        self.asked.append(k)
+        self.asked.append((len(vectors), k))
         matrix = brute.distance_matrix(np.asarray(vectors, np.float32), self.vectors[self.rows], "cosine")
         order = np.argsort(matrix, axis=1, kind="stable")[:, :k]
         return Neighbours(self.rows[order], np.take_along_axis(matrix, order, axis=1))
@@ -134,7 +134,7 @@ def test_the_search_is_widened_only_for_queries_with_too_few_products(tmp_path: 
         catalogue.nearest = store
         hits = catalogue.search(vectors[[0, 40]], 2)
     assert [[hit.product for hit in each] for each in hits] == [["near", "far"], ["far", "farther"]]
-    assert [hit.rank for hit in hits[0]] == [1, 2] and store.asked == [8, 32, 42]
+    assert [hit.rank for hit in hits[0]] == [1, 2] and store.asked == [(2, 8), (1, 32), (1, 42)]
 
 
 def test_the_metric_is_that_of_the_spec(path: Path) -> None:
