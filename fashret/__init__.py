@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fashret.errors import FashretError
     from fashret.evaluation.scores import QueryScores
     from fashret.knn import Neighbours, Positives, SearchResult, SearchSpec, VectorSet
-    from fashret.options import RerankOptions
+    from fashret.options import Reranking
 
 __version__ = "0.1.0"
 
@@ -26,7 +26,7 @@ __all__ = [
     "Neighbours",
     "Positives",
     "QueryScores",
-    "RerankOptions",
+    "Reranking",
     "SearchResult",
     "SearchSpec",
     "VectorSet",
@@ -42,7 +42,7 @@ _MODULES = {  # where each name comes from; fashret.api for those that are not h
     "FashretError": "fashret.errors",
     "Hit": "fashret.catalogue",
     "QueryScores": "fashret.evaluation.scores",
-    "RerankOptions": "fashret.options",
+    "Reranking": "fashret.options",
     **dict.fromkeys(("Neighbours", "Positives", "SearchResult", "SearchSpec", "VectorSet"), "fashret.knn"),
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashret.errors import FashretError
-from fashret.options import EmbedOptions, EvaluateOptions, RerankOptions
+from fashret.options import EmbedOptions, EvaluateOptions, Reranking
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -121,20 +121,20 @@ def rerank(
     queries: Searchable,
     gallery: Searchable | None = None,
     spec: SearchSpec | None = None,
-    options: RerankOptions | None = None,
+    options: Reranking | None = None,
 ) -> SearchResult:
     """As :func:`search`, by re-ranked distances.
 
     Parameters
     ----------
     options
-        The method and its numbers count; how many to find, memory and device are those of ``spec``.
+        The method and its numbers.
     """
     from fashret.reranking.by_category import rerank_all
     from fashret.reranking.methods import find_method
 
     asked, searched, how = _prepared(queries, gallery, spec)
-    return rerank_all(find_method(options or RerankOptions()).run, asked, searched, how)
+    return rerank_all(find_method(options or Reranking()).run, asked, searched, how)
 
 
 def evaluate(

@@ -21,10 +21,9 @@ from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.knn import ExactNeighbours, NearestNeighbours, SearchSpec
 from fashret.models.embedder import Embedder, embedder_of
 from fashret.models.photos import Box, Photo, crop_photo, embed_photos, listed
-from fashret.options import CropOptions
+from fashret.options import PRODUCTS, CropOptions
 from fashret.vector_sets import unlabelled_set
 
-PRODUCTS = 10  # that a search gives
 WIDER = 4  # times as many rows as products are looked at first, and as many again while products are too few
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import fashret
-from fashret import FashretError, RerankOptions, SearchSpec, VectorSet
+from fashret import FashretError, Reranking, SearchSpec, VectorSet, api
 from fashret.files.crops import Crops
 from fashret.files.embeddings import Embeddings
 from fashret.files.rankings import Ranking, open_ranking
 from fashret.models.embedder import open_embedder
-from fashret.options import EvaluateOptions, SearchOptions
+from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
 from fashret.stages import evaluate, rerank, search
 from tests.report_case import Case, write_case
 
 K = 7
 MEASURES = ["mAP", "Acc@1", "Acc@5"]
-OPTIONS = RerankOptions(k=K, k1=4, k2=2)
+NUMBERS: dict[str, Any] = {"k1": 4, "k2": 2}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """Embeddings, crops, a plain ranking and one re-ranked, of the same rows."""
     case = write_case(tmp_path_factory.mktemp("api"))
     search.run(case.embeddings, None, case.folder / "plain.h5", SearchOptions(k=K, device="cpu"))
-    rerank.run(case.folder / "plain.h5", case.folder / "again.h5", OPTIONS)
+    rerank.run(case.folder / "plain.h5", case.folder / "again.h5", RerankOptions(k=K, **NUMBERS))
     return case
 
 
@@ -38,6 +39,11 @@ def check_same(found: fashret.SearchResult, path: Path) -> None:
         assert found.positives is not None
         np.testing.assert_array_equal(found.positives.ranks, ranking.positives("rank"))
         np.testing.assert_array_equal(found.positives.ranks_in_category, ranking.positives("rank_in_category"))
+
+
+def test_the_package_hands_out_these_functions() -> None:
+    names = ("open", "embed", "search", "rerank", "evaluate")
+    assert all(getattr(fashret, name) is getattr(api, name) for name in names)
 
 
 def test_open_tells_what_a_file_is(case: Case) -> None:
@@ -53,7 +59,7 @@ def test_open_files_give_what_the_commands_write(case: Case) -> None:
     with fashret.open(case.embeddings) as file:
         check_same(fashret.search(file, spec=spec), case.folder / "plain.h5")
         check_same(fashret.search(file, file, spec), case.folder / "plain.h5")
-        check_same(fashret.rerank(file, spec=spec, options=OPTIONS), case.folder / "again.h5")
+        check_same(fashret.rerank(file, spec=spec, options=Reranking(**NUMBERS)), case.folder / "again.h5")
         rows = np.flatnonzero(file.role & 2)
         plain = fashret.search(np.array(file.vectors[rows]), file, SearchSpec(k=K + 1))  # each finds itself too
         with fashret.open(case.folder / "plain.h5") as ranking:
@@ -67,7 +73,7 @@ def test_open_files_give_what_the_commands_write(case: Case) -> None:
 def test_matrices_and_sets_are_searched_among_themselves_or_with_each_other(method: str) -> None:
     rng = np.random.default_rng(0)
     vectors, product = rng.standard_normal((20, 6)), rng.integers(0, 4, 20)
-    options = RerankOptions(method=method, k1=4, k2=2, neighbours=3)
+    options = Reranking(method=method, k1=4, k2=2, neighbours=3)
     for find in (fashret.search, lambda *given: fashret.rerank(*given, options)):
         own = find(vectors, None, SearchSpec(k=4))
         assert not (own.neighbours.rows == np.arange(20)[:, None]).any() and own.positives is None
@@ -116,7 +122,7 @@ def test_errors_are_one_line(case: Case, tmp_path: Path) -> None:
         lambda: fashret.search(vectors, vectors[:, :3]): "vectors of queries have 4 components and those of gallery 3",
         lambda: fashret.search(vectors * np.nan): "hold NaN",
         lambda: fashret.search(vectors, spec=SearchSpec(k=0)): "k 0: keep at least 1 result",
-        lambda: fashret.rerank(vectors, options=RerankOptions(method="none")): "none: expected k-reciprocal",
+        lambda: fashret.rerank(vectors, options=Reranking(method="none")): "none: expected k-reciprocal",
         lambda: fashret.rerank(vectors, spec=SearchSpec(memory=10)): "memory",
         lambda: fashret.evaluate(fashret.search(vectors)): "did not rank positives",
         lambda: fashret.evaluate(fashret.search(vectors, spec=SearchSpec(positives=True)), categories=[1]): "9 queries",

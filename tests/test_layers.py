@@ -121,6 +121,7 @@ UNTESTED = {  # by a test of their own name
     "knn/threads.py",
     "knn/torch_filter.py",
     "knn/vectors.py",
+    "options.py",
     "reranking/estimate.py",
     "reranking/final_rank.py",
     "reranking/jaccard.py",

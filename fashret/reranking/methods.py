@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fashret.errors import FashretError
 
 if TYPE_CHECKING:
-    from fashret.options import RerankOptions
+    from fashret.options import Reranking
     from fashret.reranking.by_category import Method
 
 
@@ -32,7 +32,7 @@ class Reranker:
     list_length: int = 0
 
 
-def _k_reciprocal(options: RerankOptions) -> Reranker:
+def _k_reciprocal(options: Reranking) -> Reranker:
     from fashret.reranking.k_reciprocal import KReciprocal, rerank
     from fashret.reranking.single_query import rerank_single
 
@@ -45,7 +45,7 @@ def _k_reciprocal(options: RerankOptions) -> Reranker:
     return Reranker(run, settings, "euclidean", how.list_length)
 
 
-def _expansion(options: RerankOptions, weighted: bool) -> Reranker:
+def _expansion(options: Reranking, weighted: bool) -> Reranker:
     from fashret.reranking.query_expansion import Expansion, rerank_expanded
 
     how = Expansion(options.neighbours, options.alpha if weighted else 0.0)
@@ -56,14 +56,14 @@ def _expansion(options: RerankOptions, weighted: bool) -> Reranker:
     return Reranker(run, {"neighbours": how.neighbours, "alpha": how.alpha}, "cosine")
 
 
-METHODS: dict[str, Callable[[RerankOptions], Reranker]] = {
+METHODS: dict[str, Callable[[Reranking], Reranker]] = {
     "k-reciprocal": _k_reciprocal,
     "aqe": partial(_expansion, weighted=False),
     "alpha-qe": partial(_expansion, weighted=True),
 }
 
 
-def find_method(options: RerankOptions) -> Reranker:
+def find_method(options: Reranking) -> Reranker:
     """The re-ranker that the options name."""
     if options.method not in METHODS:
         *first, last = METHODS
