@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fashret.errors import FashretError
-from fashret.knn import VectorSet
+from fashret.knn.vectors import VectorSet
 
 
 def test_a_matrix_is_taken_as_it_is_where_it_can_be_searched() -> None:
