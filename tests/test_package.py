@@ -1,10 +1,13 @@
-"""A wheel built from the tree and installed elsewhere works, with the manifests of the public datasets in it."""
+"""A wheel built from the tree works elsewhere, with the manifests of the datasets; it asks for all that it imports."""
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -42,3 +45,39 @@ def test_the_installed_wheel_works_elsewhere(wheel: Path, tmp_path: Path) -> Non
     assert Path(where.strip()).is_relative_to(site)
     assert "crop" in run("-m", "fashret", "--help", **elsewhere)
     assert "street2shop" in run("-m", "fashret", "datasets", **elsewhere)
+
+
+IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}  # where the name differs by more than a dash
+COMES_WITH = {"markupsafe": "jinja2", "llvmlite": "numba"}  # parts of a dependency's own interface
+NOT_IMPORTED = {"six"}  # pretrainedmodels imports it and does not ask for it
+
+
+def dependencies() -> tuple[set[str], set[str]]:
+    """Modules that are installed with fashret, and those of its extras."""
+    project = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [entry for of_extra in project["optional-dependencies"].values() for entry in of_extra]
+    names = ([re.split(r"[<>=\[]", entry)[0] for entry in entries] for entries in (project["dependencies"], extras))
+    always, sometimes = ({IMPORTED_AS.get(name, name.replace("-", "_")) for name in listed} for listed in names)
+    return always, sometimes
+
+
+def imported() -> set[str]:
+    """Modules of other packages that fashret imports, wherever in its code."""
+    names: set[str] = set()
+    for path in (TREE / "fashret").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module)
+    return {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"fashret"}
+
+
+def test_what_is_installed_with_it_is_imported() -> None:
+    always, _ = dependencies()
+    assert always - NOT_IMPORTED <= imported()
+
+
+def test_what_it_imports_is_installed_with_it() -> None:
+    always, sometimes = dependencies()
+    assert {COMES_WITH.get(name, name) for name in imported()} <= always | sometimes
