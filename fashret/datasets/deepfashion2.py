@@ -1,12 +1,13 @@
-"""DeepFashion2 (Ge et al., CVPR 2019): several garments a photo, each with its box.
+"""DeepFashion2 (Ge et al., CVPR 2019): several garments per photo, each with its box.
 
-In: `{train,validation}/annos/000001.json` and `{train,validation}/image/000001.jpg`. Out: its `Listing`, a row an item.
+In: `{train,validation}/annos/000001.json` and `{train,validation}/image/000001.jpg`. Out: its `Listing`, one
+row per item.
 
     {"source": "user", "pair_id": 1, "item1": {"category_id": 1, "category_name": "short sleeve top", "style": 1,
      "bounding_box": [x1, y1, x2, y2], …}, "item2": …}, keys in any order
 
 Items of one pair_id and one style above 0 are one product ("validation/17/2": the parts are kept apart). Style 0 has no
-pair: in the validation gallery such items are distractors without a product, elsewhere they are of no use and left out.
+pair: in the validation gallery such items are distractors without a product, elsewhere they are left out.
 The annotations of the test photos are not published, so validation serves as the test: user → query, shop → gallery.
 """
 

@@ -3,7 +3,7 @@
 In: `<version>/<subset>/{query,gallery}.parquet` below the root, and the distractors `<version>/noise/*.parquet` where
 they are. Out: its `Listing`, with the columns `main_attribute`, `task` and `difficulty` as labels.
 
-The identity is item_ID: it is one over the subset's query, gallery and noise. Its own scores ask for less (the
+The identity is item_ID, shared by the subset's query, gallery and noise. The dataset's own scores ask for less (the
 category, or category and attributes); they need the labels.
 """
 

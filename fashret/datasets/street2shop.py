@@ -1,6 +1,6 @@
 """Street2Shop (Kiapour et al., ICCV 2015): 11 categories, street photos with boxes, shop photos whole.
 
-In: `meta/json/{train_pairs,test_pairs,retrieval}_{category}.json`, the photos `images/%09d.*`, and where it is there
+In: `meta/json/{train_pairs,test_pairs,retrieval}_{category}.json`, the photos `images/%09d.*`, and, if present,
 `photos/photos.txt`. Out: its `Listing`.
 
     pair        {"photo": 14537, "product": 286, "bbox": {"width": 611, "top": 60, "height": 457, "left": 377}}

@@ -117,7 +117,7 @@ def glasses(lens: Points, rim: float, temple_y: float = -0.006, bar: bool = Fals
     )
 
 
-BROW = HEAD_Y - 0.032  # where a hat's lower line lies
+BROW = HEAD_Y - 0.032  # the lower line of a hat
 WIDE = HEAD_HALF + 0.007
 
 # kind → right half of the crown from the brow to the top, and how far the brim reaches over it

@@ -64,7 +64,7 @@ def _drawn_path(drawn: Path, photo: Photo) -> Path:
 def street2shop(directory: Path, drawn: Path, photos: Sequence[Photo]) -> None:
     """`images/%09d.jpg`, `photos/photos.txt` and `meta/json/{train_pairs,test_pairs,retrieval}_{category}.json`.
 
-    Products are numbered anew in each category, as there. It has no validation split: those products train.
+    Each category numbers its own products, as there. It has no validation split: those products train.
     """
     for folder in ("images", "photos", "meta/json"):
         (directory / folder).mkdir(parents=True, exist_ok=True)

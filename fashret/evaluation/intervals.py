@@ -1,11 +1,11 @@
 """Bootstrap 95 % intervals over queries.
 
-In: one value a query (AP, or 1 and 0 for hit and miss), and the group of each query. Out: the interval of every
+In: one value per query (AP, or 1 and 0 for hit and miss), and the group of each query. Out: the interval of every
 group's mean, of the mean over groups, and of their differences between two runs.
 
-Queries are drawn with replacement inside their group (stratified where there are several), the percentile interval
-of the means is taken (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 6 and 13). What is
-not drawn anew is the gallery and the model: the intervals tell how far the choice of *queries* moves a score, no more.
+Queries are drawn with replacement inside their group (stratified where there are several); the interval is that of the
+percentiles of their means (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 6 and 13). Gallery
+and model stay the same: the intervals show how much a score depends on which *queries* were sampled, no more.
 The same seed draws the same queries, so the interval of a difference of two runs is paired when it is taken of the
 queries' differences.
 """
@@ -43,7 +43,7 @@ def bootstrap(
     Parameters
     ----------
     values
-        Q×M, one row a query; no NaN: leave out the queries that have no score.
+        Q×M, one row per query; no NaN: leave out the queries that have no score.
     group
         Q, from 0 to `groups` − 1.
 

@@ -1,7 +1,7 @@
 """Scores of queries from the exact ranks of their positives.
 
 In: offsets Q+1 and, for every positive, its rank (0 = first); query i's are `offsets[i]:offsets[i + 1]`. Out: one
-value a query, NaN for a query that has no positive. The size of the gallery does not matter.
+value per query, NaN for a query that has no positive. The size of the gallery does not matter.
 """
 
 from __future__ import annotations

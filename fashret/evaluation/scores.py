@@ -1,6 +1,6 @@
-"""ranking.h5 → one score a query and measure, over the whole gallery and within the query's category.
+"""ranking.h5 → one score per query and measure, over the whole gallery and within the query's category.
 
-In: an open ranking and, where they are to be had, the embeddings of its queries and its gallery. Out: `QueryScores`.
+In: an open ranking and, where available, the embeddings of its queries and its gallery. Out: `QueryScores`.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _values(offsets: NDArray[np.int64], ranks: NDArray[np.int64], ks: Sequence[i
 
 
 def _categories(ranking: Ranking) -> tuple[NDArray[np.int64], tuple[str, ...], bool]:
-    """Category of every query, the names, and whether they are known: not where the embeddings are not to be had."""
+    """Category of every query, the names, and whether they are known: not where the embeddings are missing."""
     try:
         path = ranking.embeddings_path("query", check=False)
     except ChangedError:

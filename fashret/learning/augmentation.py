@@ -22,7 +22,7 @@ from fashret.models.settings import ModelSettings
 from fashret.options import TrainOptions
 
 ERASED_AREA = (0.02, 0.4)  # share of the image
-ERASED_RATIO = 0.3  # height / width of the erased rectangle lies in 0.3 .. 1 / 0.3
+ERASED_RATIO = 0.3  # height / width of the erased rectangle is in 0.3 .. 1 / 0.3
 ERASING_ATTEMPTS = 100
 CONTRAST_OF_JITTER = 0.75  # OSNet's colour jitter: brightness 0.2, contrast 0.15
 

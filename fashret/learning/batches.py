@@ -90,7 +90,7 @@ def epoch_batches(
     product, domain, category
         N integers each: what the training rows show.
     epoch
-        From 0; each epoch draws anew.
+        From 0; each epoch draws its own batches.
     rank, world
         This process's number among those that share each batch: it gets every `world`-th product (P×K) or row.
 

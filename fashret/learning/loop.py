@@ -1,8 +1,8 @@
 """The training loop.
 
 In: a `Run` (network, losses, optimisers and how far they are), a source of batches, and what to do at the end of an
-epoch. Out: the run, further on. Everything random is a function of seed, epoch and position, so a run that was stopped
-after any step goes on as if it had not been.
+epoch. Out: the run, further on. Everything random is a function of seed, epoch and position, so a run that is
+stopped after any step resumes as if it had not been.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _COUNTERS = ("epoch", "batch", "step", "seconds", "best")
 
 
 class StepMemoryError(FashretError):
-    """A step did not fit into memory; the run stands where it stood before the step and can be saved."""
+    """A step did not fit into memory; the run is as it was before the step and can be saved."""
 
 
 class NotFiniteError(FashretError):
@@ -107,7 +107,7 @@ def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Ma
     Parameters
     ----------
     batches
-        From the run's place on; the first may lie in the middle of an epoch.
+        From the run's position on; the first may be in the middle of an epoch.
     after_step
         Called after each step, when the run already counts it: progress, validation, checkpoints.
 
@@ -167,8 +167,8 @@ def take_step(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, m
     """Forward, losses, backward; the optimisers are a step of their own, `update`.
 
     The losses see the outputs of the whole batch: of all its parts (`options.accumulate`) and of all processes. Their
-    gradient with respect to this process's outputs then goes on through the network, part by part. With several parts
-    the outputs are computed twice, the first time without keeping what the backward pass needs.
+    gradient with respect to this process's outputs is then carried back through the network, part by part. With several
+    parts the outputs are computed twice, the first time without keeping what the backward pass needs.
     """
     images = batch.images if bool(batch.valid.all()) else batch.images[batch.valid]  # empty places stay outside
     images = images.to(machine.device, non_blocking=True).contiguous(memory_format=torch.channels_last)

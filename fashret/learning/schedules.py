@@ -61,7 +61,7 @@ def check_schedule(options: TrainOptions) -> None:
     Raises
     ------
     FashretError
-        If the schedule's name is not known or a number lies outside its range.
+        If the schedule's name is not known or a number is outside its range.
     """
     if options.schedule not in SCHEDULES:
         raise FashretError(f"--schedule {options.schedule}: not known; there are {', '.join(SCHEDULES)}")

@@ -1,6 +1,6 @@
 """What is to be trained, on what, where, and whether a run can be resumed.
 
-In: options and a crops file. Out: a `Task`, the run that it begins or takes up, and one line for what cannot be.
+In: options and a crops file. Out: a `Task`, the run that it begins or resumes, or one line that says why it cannot.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def begin(task: Task) -> Run:
     Raises
     ------
     FashretError
-        If first weights are not to be had, or the checkpoint is damaged or another task's.
+        If the first weights are not available, or the checkpoint is damaged or another task's.
     """
     options, machine = task.options, task.machine
     saved = read_training_state(task.last) if task.last.exists() else None

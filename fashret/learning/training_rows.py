@@ -25,7 +25,7 @@ from fashret.loading.processes import Place
 from fashret.models.preprocessing import fit_image
 from fashret.models.settings import ModelSettings
 
-MOST_KEPT = 512 << 20  # bytes of fitted images kept in memory; larger training sets are decoded anew in each epoch
+MOST_KEPT = 512 << 20  # bytes of fitted images kept in memory; larger training sets are decoded again in each epoch
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def requests(
 
 
 def _places(count: int, batching: Batching, place: Place) -> NDArray[np.int64]:
-    """Where this process's images lie in the batch of all processes, which take turns product by product."""
+    """Positions of this process's images in the batch of all processes, which take turns product by product."""
     images = batching.images if batching.products else 1
     group, image = np.divmod(np.arange(count), images)
     return (group * place.world + place.rank) * images + image
@@ -120,7 +120,7 @@ class KeptImages:
         """The image of a place; made if it is the first time."""
         if not self.there[place]:
             self.images[place] = make()
-            self.there[place] = 1  # after the pixels; two processes at once write the same
+            self.there[place] = 1  # after the pixels; two processes that write it at the same time write the same
         return self.images[place]
 
     def __reduce__(self) -> tuple[type[KeptImages], tuple[tuple[int, int, int, int]]]:

@@ -1,7 +1,7 @@
-"""One vector a product instead of one an image.
+"""One vector per product instead of one per image.
 
 In: rows and their embeddings before normalisation. Out: for each product one row and the mean of its gallery images'
-embeddings. A score against centroids uses the gallery's labels: it stands beside the score by image.
+embeddings. A score against centroids uses the gallery's labels, so tables show it beside the score by image.
 """
 
 from __future__ import annotations

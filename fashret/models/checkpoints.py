@@ -1,7 +1,7 @@
 """Published checkpoints: from a .pth, .ckpt or .safetensors file to tensors under this package's names.
 
 In: a file as torchvision, timm, torchreid, the strong baseline's code or the centroids' code wrote it. Out: its
-tensors, named as in `RetrievalNetwork`. Nothing in a file is ever run: `weights_only=True`, or safetensors.
+tensors, named as in `RetrievalNetwork`. No code in a file is ever run: `weights_only=True`, or safetensors.
 """
 
 from __future__ import annotations

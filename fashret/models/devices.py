@@ -1,7 +1,7 @@
 """Where a network runs and in which arithmetic.
 
-In: the options `--device` and `--precision`. Out: a torch device, the number type of autocast, and one line for what
-the machine does not have.
+In: the options `--device` and `--precision`. Out: a torch device, the number type of autocast, or one line that
+names what the machine lacks.
 """
 
 from __future__ import annotations

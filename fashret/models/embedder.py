@@ -28,7 +28,7 @@ from fashret.models.settings import ModelSettings
 from fashret.models.weights import start
 
 SHORTEST = 1e-12  # a vector of length 0 stays 0
-PIXELS_AT_ONCE = 1 << 19  # on a CPU, 16 of 256x128: what lies between two layers then stays in the cache
+PIXELS_AT_ONCE = 1 << 19  # on a CPU, 16 of 256x128: what one layer hands to the next then stays in the cache
 COSINE_KEPT = 0.999  # bf16 is used where every vector of the first batch has at least this cosine to float32
 
 
@@ -210,7 +210,7 @@ def open_embedder(
     Parameters
     ----------
     weights
-        Weight of each model's cosine; empty: all the same.
+        Weight of each model's cosine; empty: equal weights.
 
     Raises
     ------

@@ -17,7 +17,7 @@ BESIDE = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "acc
 
 
 def draw_curves(lines: Sequence[Mapping[str, str]], path: Path) -> None:
-    """Draw the log's columns over the epochs, whole or not at all."""
+    """Draw the log's columns over the epochs, complete or not at all."""
     from matplotlib.figure import Figure
 
     names = [name for name in (lines[0] if lines else {}) if name not in BESIDE]

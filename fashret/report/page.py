@@ -1,11 +1,11 @@
 """The report: a folder with one page that needs no network and no server, and the pictures it shows.
 
 In: `Report`: tables, plots, gallery rows, facts. Out: DIR/index.html, DIR/thumbs/*.jpg (every picture once) and
-DIR/report.json, by which a folder is known as a report. It is built beside DIR and takes its place when it is whole;
+DIR/report.json, by which a folder is known as a report. It is built beside DIR and takes its place once it is complete;
 a folder that is neither a report nor empty is left alone.
 
 Names come from data. They reach the page through Jinja2 with autoescape; the only script that the page may run is the
-one whose digest stands in its content security policy.
+one whose digest its content security policy names.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Report:
 
 
 def write_report(folder: Path, report: Report, pictures: Mapping[str, Pictures]) -> Path:
-    """Write a report folder, whole or not at all.
+    """Write a report folder, complete or not at all.
 
     Parameters
     ----------

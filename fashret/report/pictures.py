@@ -1,6 +1,6 @@
 """The pictures behind rows of embeddings: from crops.h5, or cut from the photos again.
 
-In: an open embeddings.h5, and where its pictures are. Out: one H×W×3 uint8 RGB array a row, or a small JPEG.
+In: an open embeddings.h5, and where its pictures are. Out: one H×W×3 uint8 RGB array per row, or a small JPEG.
 """
 
 from __future__ import annotations

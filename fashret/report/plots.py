@@ -220,7 +220,7 @@ def save_score_by_size(path: Path, sizes: Sequence[tuple[int, int]], scores: Map
     sizes
         Height and width of each run's input, in pixels.
     scores
-        By measure, one score a run; their intervals are drawn as bars.
+        By measure, one score per run; their intervals are drawn as bars.
     """
     check_plot_name(path)
     order = sorted(range(len(sizes)), key=lambda i: (sizes[i][0] * sizes[i][1], i))
@@ -246,7 +246,7 @@ def check_plot_name(path: Path) -> None:
 
 
 def _line(i: int) -> dict[str, str]:
-    """Colour of line number i, and dashes when the colours begin anew."""
+    """Colour of line number i, and dashes when the colours repeat."""
     return {"color": SERIES[i % len(SERIES)], "linestyle": ("-", "--", ":", "-.")[i // len(SERIES) % 4]}
 
 

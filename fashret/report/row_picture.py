@@ -36,7 +36,7 @@ INK, MUTED, GREEN, GROUND, EDGE = "#171a21", "#5c6472", "#16a34a", "#ffffff", "#
 
 
 def save_row(path: Path, row: GalleryRow, pictures: Mapping[str, Pictures]) -> None:
-    """Draw a row and write it, whole or not at all.
+    """Draw a row and write it, complete or not at all.
 
     Raises
     ------

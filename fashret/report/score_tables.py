@@ -1,6 +1,6 @@
 """Scores of one or more runs → tables: per category, average over categories, unconstrained; plain and re-ranked.
 
-In: `Run`, one value a query and measure. Out: `fashret.report.tables.Table`s, with 95 % intervals over queries.
+In: `Run`, one value per query and measure. Out: `fashret.report.tables.Table`s, with 95 % intervals over queries.
 
 Two scores are never mixed (field terms of Street2Shop): *average over categories* holds each search to the query's
 category and takes the unweighted mean of the categories; *unconstrained retrieval* searches the whole gallery and
@@ -36,7 +36,7 @@ DEFINITIONS = {
 
 @dataclass(frozen=True)
 class Searches:
-    """What one kind of ranking scored: one row a query, one column a measure; NaN where a query has no score.
+    """What one kind of ranking scored: one row per query, one column per measure; NaN where a query has no score.
 
     `unconstrained` is of searches over the whole gallery, `in_category` of searches held to the query's category;
     None where the ranking does not tell.
@@ -72,11 +72,11 @@ class Run:
     measures
         M names, "mAP" and "Acc@k".
     category, categories
-        Q numbers, −1 = none, and the names they stand for.
+        Q numbers, −1 = none, and their names.
     gallery
         Number of gallery rows.
     notes
-        Sentences about it that must stand under its scores.
+        Sentences about it that its scores must carry below them.
     """
 
     name: str
@@ -241,7 +241,7 @@ def _triple(measure: str) -> tuple[str, str, str]:
 
 
 def compare_runs(runs: Sequence[Run]) -> list[Table]:
-    """Several runs: one row a run (two with re-ranking) for each overall score, and mAP per category."""
+    """Several runs: one row per run (two with re-ranking) for each overall score, and mAP per category."""
     tables = []
     for label, name in ((AVERAGE, "average"), (UNCONSTRAINED, "unconstrained")):
         rows: list[tuple[Cell, ...]] = []
@@ -271,7 +271,7 @@ def _by_measure(runs: Sequence[Run], run: Run, cells: Sequence[Score]) -> list[S
 
 
 def categories_of_runs(runs: Sequence[Run]) -> Iterator[Table]:
-    """mAP of every category, one column a run, best of each row in bold; nothing if no run tells."""
+    """mAP of every category, one column per run, best of each row in bold; nothing if no run tells."""
     held = {run.name: (run, run.means(AVERAGE, "plain")) for run in runs}
     known = {name: (run, means) for name, (run, means) in held.items() if means}
     if not known:

@@ -1,4 +1,4 @@
-"""What stands in the report of evaluated rankings.
+"""Sections of the report of evaluated rankings.
 
 In: ranking files and their scores. Out: `fashret.report.page.Report`, and the folder that it is written to.
 """
