@@ -154,7 +154,7 @@ def shared_photos(rows: Rows) -> int:
 
 
 def doubtful_boxes(rows: Rows) -> dict[str, int]:
-    """Boxes that cannot be right, or hardly: reason → how many. Whether a box leaves its photo only cropping tells."""
+    """Boxes that are wrong or doubtful: reason → how many. Only cropping tells whether a box leaves its photo."""
     box = rows.box[~np.isnan(rows.box).any(axis=1)]
     width, height = box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]
     empty = (width <= 0) | (height <= 0)

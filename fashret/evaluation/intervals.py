@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 LEVEL = 0.95
-BLOCK = 4_000_000  # queries drawn at a time, for memory: 8 bytes each, and as much for each value
+BLOCK = 4_000_000  # queries drawn at a time, for memory: 8 bytes each, and as many for each value
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def percentiles(means: NDArray[np.float64]) -> NDArray[np.float64]:
 def resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Means of `resamples` samples of the rows of Q×M, as large and with replacement; B×M.
 
-    How often each row was drawn, times the values, is one matrix product a block.
+    How often each row was drawn, times the values, is one matrix product per block.
     """
     queries = len(values)
     blocks = []

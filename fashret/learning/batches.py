@@ -33,7 +33,7 @@ class Batching:
 
 
 def check_batching(product: NDArray, batching: Batching, world: int = 1, needs_pairs: bool = False) -> None:
-    """Say before training what would not work.
+    """Refuse what would not work, before training.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ class StepMemoryError(FashretError):
 
 
 class NotFiniteError(FashretError):
-    """The training has gone astray; the last checkpoint, if there is one, is from before."""
+    """The loss is not finite; the last checkpoint, if there is one, is from before."""
 
 
 class StepResult(NamedTuple):

@@ -35,7 +35,7 @@ def distances(rows: Tensor, columns: Tensor, squared: bool = False) -> Tensor:
 
 
 class Hardest(NamedTuple):
-    """One entry an anchor; where `found` is False the distances say nothing."""
+    """One entry per anchor; where `found` is False the distances say nothing."""
 
     positive: Tensor  # B, distance to the farthest image of the same product
     negative: Tensor  # B, distance to the nearest image of another product

@@ -31,7 +31,7 @@ Validate = Callable[[Run], dict[str, float]]
 
 
 class Recorder:
-    """Keeps the books of one training run.
+    """Records one training run: progress, log, validation, checkpoints.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def epoch_means(run: Run) -> dict[str, float]:
 
 
 def events_writer(task: Task, step: int) -> Any:
-    """TensorBoard's writer into the model folder; events after `step` of an interrupted run are struck out.
+    """TensorBoard's writer into the model folder; events after `step` of an interrupted run are removed.
 
     Raises
     ------

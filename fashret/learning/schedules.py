@@ -56,7 +56,7 @@ SCHEDULES: dict[str, Callable[[int, TrainOptions], float]] = {"step": step, "cos
 
 
 def check_schedule(options: TrainOptions) -> None:
-    """Say what makes no sense.
+    """Refuse values that make no sense.
 
     Raises
     ------

@@ -156,7 +156,7 @@ def _tried_width(backbone: TimmBackbone, settings: ModelSettings) -> int:
 
 
 def _patch_sides(model: nn.Module) -> tuple[int, ...]:
-    """Sides of the patches that images are cut into: some models leave out what does not fill one, without a word."""
+    """Sides of the patches that images are cut into: some models silently drop what does not fill one."""
     cut = getattr(getattr(model, "patch_embed", None), "proj", None)
     return cut.stride if isinstance(cut, nn.Conv2d) and cut.stride == cut.kernel_size else (1, 1)
 

@@ -124,7 +124,7 @@ class Embedder:
         return part.network.describe(pixels.contiguous(memory_format=torch.channels_last))
 
     def _at_once(self, settings: ModelSettings) -> int:
-        """Crops in one forward pass: a GPU takes what it is given."""
+        """Crops per forward pass; a GPU gets the whole batch."""
         return max(1, PIXELS_AT_ONCE // (settings.height * settings.width)) if self.device.type == "cpu" else 1 << 30
 
     def joined(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from fashret.models.settings import ModelSettings
 
 
 def warn_of_small_crops(size: int, settings: ModelSettings) -> None:
-    """Say that the input is larger than the crops, whose longer side has at most `size` pixels (0 = unknown)."""
+    """Warn if the input is larger than the crops, whose longer side has at most `size` pixels (0 = unknown)."""
     height, width = settings.height, settings.width
     if 0 < size < max(height, width):
         log.warning("the crops are %d pixels long, the input is %dx%d: crop with a larger --size", size, height, width)

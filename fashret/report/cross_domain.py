@@ -40,7 +40,7 @@ class Origin:
     flags
         Flags of `fashret embed` that name the same model.
     trained_on, tested_on
-        Names of datasets; `trained_on` is `UNTRAINED` for a backbone as it comes.
+        Names of datasets; `trained_on` is `UNTRAINED` for a backbone that was not trained here.
     crops
         The crops.h5 that was embedded: its path, or its bare name where it was not found; empty if not recorded.
     """
@@ -171,7 +171,7 @@ def cross_domain_tables(runs: Sequence[tuple[Origin, Run]]) -> list[Table]:
 
 
 def matrix_table(matrix: Matrix, measure: str) -> Table:
-    """Train × test for one measure, a row more for each model's re-ranked scores."""
+    """Train × test for one measure, with another row for each model's re-ranked scores."""
     rows: list[tuple[Cell, ...]] = []
     sections = []
     for digest, dataset in matrix.models:

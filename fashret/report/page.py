@@ -113,7 +113,7 @@ def report_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_folder(folder: Path) -> None:
-    """Say before any work that a report cannot be written there.
+    """Before any work, refuse a folder that a report cannot be written to.
 
     Raises
     ------

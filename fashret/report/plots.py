@@ -183,7 +183,7 @@ def distance_histogram(kinds: Mapping[str, NDArray[np.float64]], metric: str) ->
 
 
 def bars_per_category(names: Sequence[str], scores: Mapping[str, NDArray[np.float64]], measure: str) -> Plot | None:
-    """One bar a category, best first; None where no category has a score.
+    """One bar per category, best first; None where no category has a score.
 
     Of more than `MOST_BARS` categories, the best and the worst half of them.
     """
@@ -239,7 +239,7 @@ def save_score_by_size(path: Path, sizes: Sequence[tuple[int, int]], scores: Map
 
 
 def check_plot_name(path: Path) -> None:
-    """Say that a plot cannot have this name, or not be written there."""
+    """Refuse a name that a plot cannot have, or a folder that it cannot be written to."""
     if path.suffix.lower() not in FILES:
         raise FashretError(f"{path}: a plot's name must end in one of {', '.join(FILES)}")
     check_output(path)

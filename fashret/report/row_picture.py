@@ -51,7 +51,7 @@ def save_row(path: Path, row: GalleryRow, pictures: Mapping[str, Pictures]) -> N
 
 
 def check_name(path: Path) -> None:
-    """Say before any work that a picture cannot have this name."""
+    """Before any work, refuse a name that a picture cannot have."""
     if path.suffix.lower() not in FORMATS:
         raise FashretError(f"{path}: a picture's name must end in one of {', '.join(FORMATS)}")
 

@@ -106,7 +106,7 @@ def report_on_runs(
 
 
 def check_outputs(folder: Path | None, plot: Path | None) -> None:
-    """Say before any work that a report or a plot of input sizes cannot be written."""
+    """Before any work, refuse a report or a plot of input sizes that cannot be written."""
     if folder:
         check_folder(folder.resolve())
     if plot:
@@ -114,7 +114,7 @@ def check_outputs(folder: Path | None, plot: Path | None) -> None:
 
 
 def check_pictures(source: Path | Ranking, crops: Sequence[Path]) -> None:
-    """Say before any work that a report on one run would lack its pictures: see `pictures_of`.
+    """Before any work, refuse a report on one run that would lack its pictures: see `pictures_of`.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def facts(found: Found) -> dict[str, dict[str, Any]]:
 
 
 def crop_facts(pictures: Mapping[str, Pictures]) -> dict[str, dict[str, Any]]:
-    """How the crops were made: which photos of the dataset are searched is among it. Nothing for photos in a folder."""
+    """How the crops were made, and which photos of the dataset are searched. Nothing for photos in a folder."""
     files = {side: made.crops for side, made in pictures.items() if isinstance(made, CropPictures)}
     one = len({crops.path.resolve() for crops in files.values()}) == 1
     parts = {}

@@ -18,7 +18,7 @@ from typing import Any
 
 LONGEST_NAME = 48  # characters of a name that the terminal, Markdown and LaTeX show
 JOINERS = "\u200c\u200d"  # invisible characters that scripts need: zero-width non-joiner and joiner
-NOTHING = "–"  # a score that is not defined, for want of queries
+NOTHING = "–"  # a score that is not defined because there are no queries
 FORMS = ("json", "csv", "markdown", "latex")
 
 
@@ -96,7 +96,7 @@ class Table:
 
 
 def printable(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name as one line that cannot steer the terminal: control and direction marks out, the middle of a long one too.
+    """A name as one line that cannot steer the terminal: no control or direction marks, cut in the middle if long.
 
     >>> printable("a\\x1b[31m\\nb"), printable("abcdefghij", 7)
     ('a[31m b', 'abc…hij')
@@ -117,7 +117,7 @@ def cell_text(cell: Cell) -> str:
 
 
 def is_number(table: Table, column: int) -> bool:
-    """Whether a column holds numbers, perhaps with a word in place of some: it is set flush right then."""
+    """Whether a column holds numbers, perhaps with a word in place of some: it is then right-aligned."""
     return column > 0 and any(not isinstance(row[column], str) for row in table.rows)
 
 
