@@ -7,14 +7,16 @@ parameters learn at a rate of their own (center loss).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from fashret.errors import FashretError
-from fashret.learning.losses import Loss
 from fashret.options import TrainOptions
+
+if TYPE_CHECKING:
+    from fashret.learning.losses import Loss
 
 MOMENTUM = 0.9  # of SGD
 
