@@ -9,14 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from fashret.errors import FashretError
 from fashret.options import TrainOptions
 
 Rows = NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """One training batch."""
+
+    epoch: int
+    number: int  # in its epoch, from 0
+    last: bool  # the epoch ends with it
+    images: Tensor  # B×3×H×W float32, normalised
+    labels: Tensor  # B int64
+    valid: Tensor  # B bool
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,10 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from fashret.errors import FashretError
+from fashret.learning.batches import Batch
 from fashret.learning.losses import Loss
 from fashret.learning.optimisers import set_learning_rate
 from fashret.learning.schedules import learning_rate
-from fashret.learning.training_rows import Batch
 from fashret.loading.processes import Place, average_, gather
 from fashret.models.devices import autocast, is_out_of_memory
 from fashret.models.network import Output, RetrievalNetwork

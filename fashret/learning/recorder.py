@@ -16,11 +16,11 @@ from fashret.console import Advance, log
 from fashret.errors import FashretError
 from fashret.files.models import write_tensors
 from fashret.files.training_log import TrainingLog
+from fashret.learning.batches import Batch
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Run, StepResult, checkpoint_due
 from fashret.learning.schedules import learning_rate
 from fashret.learning.task import Task, save
-from fashret.learning.training_rows import Batch
 from fashret.models.devices import is_out_of_memory
 
 COLUMNS = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "accuracy", "loss")

@@ -14,12 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fashret.errors import FashretError
 from fashret.files.columns import Role, RowFile
 from fashret.learning.augmentation import Augmentation, augment, generator_for
-from fashret.learning.batches import Batching, epoch_batches
+from fashret.learning.batches import Batch, Batching, epoch_batches
 from fashret.loading.batches import CropReader, CropsFile
 from fashret.loading.processes import Place
 from fashret.models.preprocessing import fit_image
@@ -90,17 +89,6 @@ def _places(count: int, batching: Batching, place: Place) -> NDArray[np.int64]:
     images = batching.images if batching.products else 1
     group, image = np.divmod(np.arange(count), images)
     return (group * place.world + place.rank) * images + image
-
-
-class Batch(NamedTuple):
-    """One training batch."""
-
-    epoch: int
-    number: int  # in its epoch, from 0
-    last: bool  # the epoch ends with it
-    images: Tensor  # B×3×H×W float32, normalised
-    labels: Tensor  # B int64
-    valid: Tensor  # B bool
 
 
 class KeptImages:

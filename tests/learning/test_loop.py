@@ -10,9 +10,9 @@ from torch import Tensor
 
 from fashret.errors import FashretError
 from fashret.learning import loop
+from fashret.learning.batches import Batch
 from fashret.learning.losses import parse_losses
 from fashret.learning.optimisers import build_optimisers
-from fashret.learning.training_rows import Batch
 from fashret.models.network import build
 from fashret.models.settings import ModelSettings
 from fashret.options import TrainOptions
