@@ -49,6 +49,8 @@ def test_type_checkers_see_each_name_where_it_comes_from() -> None:
     block = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {alias.name: part.module for part in block.body if isinstance(part, ast.ImportFrom) for alias in part.names}
     assert {name: fashret._MODULES.get(name, "fashret.api") for name in fashret.__all__} == seen
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert "__getattr__" not in defined, "type checkers would take any name for one of the package's"
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
