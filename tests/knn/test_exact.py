@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fashret import knn
 from fashret.errors import FashretError
-from fashret.knn import AllNeighbours, SearchResult, SearchSpec, Thresholds, VectorSet, WorkStats, count_before
+from fashret.knn import SearchResult, SearchSpec, VectorSet, WorkStats
+from fashret.knn.exact import AllNeighbours, Thresholds, count_before
 from tests import brute
 
 ARITHMETICS = ("float32", "int8", "torch")
