@@ -109,23 +109,6 @@ UNDOCUMENTED = {
 
 UNTESTED = {  # by a test of their own name
     "errors.py",  # nothing to test
-    "knn/bounds.py",
-    "knn/candidates.py",
-    "knn/cpu_filter.py",
-    "knn/exact.py",
-    "knn/memory.py",
-    "knn/positives.py",
-    "knn/quantise.py",
-    "knn/reductions.py",
-    "knn/results.py",
-    "knn/threads.py",
-    "knn/torch_filter.py",
-    "reranking/estimate.py",
-    "reranking/final_rank.py",
-    "reranking/jaccard.py",
-    "reranking/methods.py",
-    "reranking/neighbour_sets.py",
-    "reranking/union.py",
     "vector_sets.py",
 }
 
