@@ -35,37 +35,27 @@ CHUNK_BYTES = 8 << 20  # vectors converted at a time
 @njit(nogil=True, cache=True, error_model="numpy")
 def defined_distance(cosine: bool, a: NDArray, i: int, b: NDArray, j: int, square_a: float, square_b: float) -> float:
     """The distance of row ``i`` of ``a`` and row ``j`` of ``b``, contiguous float32, from their sums of squares."""
-    return distance_of(cosine, dot_product(a, i, b, j), square_a, square_b)
+    dot = dot_product(a, i, b, j)
+    return 1.0 - dot / np.sqrt(square_a * square_b) if cosine else (square_a + square_b) - 2.0 * dot
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def distance_of(cosine: bool, dot: float, square_a: float, square_b: float) -> float:
-    """The distance of a pair from its sum of products and the sums of squares."""
-    if cosine:
-        return 1.0 - dot / np.sqrt(square_a * square_b)
-    return (square_a + square_b) - 2.0 * dot
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def squares_of_rows(start: int, stop: int, block: NDArray, out: NDArray) -> None:
-    """Σ x² of rows ``start`` … ``stop`` of a contiguous float32 block."""
+def _squares(start: int, stop: int, block: NDArray, out: NDArray) -> None:
     for i in range(start, stop):
         out[i] = dot_product(block, i, block, i)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _squares_at(start: int, stop: int, block: NDArray, rows: NDArray, out: NDArray) -> None:
-    for pair in range(start, stop):
-        out[pair] = dot_product(block, rows[pair], block, rows[pair])
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _distances_at(
+def _distances(
     start: int, stop: int, cosine: bool, left: tuple[NDArray, ...], right: tuple[NDArray, ...], out: NDArray
 ) -> None:
     (a, rows, squares), (b, others, other_squares) = left, right
+    known = squares.shape[0] > 0
     for pair in range(start, stop):
-        out[pair] = defined_distance(cosine, a, rows[pair], b, others[pair], squares[pair], other_squares[pair])
+        i, j = rows[pair], others[pair]
+        square = squares[pair] if known else dot_product(a, i, a, i)
+        other_square = other_squares[pair] if known else dot_product(b, j, b, j)
+        out[pair] = defined_distance(cosine, a, i, b, j, square, other_square)
 
 
 def frozen(block: NDArray) -> NDArray:
@@ -82,7 +72,7 @@ def squared_norms(block: NDArray) -> NDArray[np.float64]:
     array([25.,  1.])
     """
     out = np.empty(len(block))
-    squares_of_rows(0, len(out), frozen(block), out)
+    over_rows(_squares, len(out), frozen(block), out)
     return out
 
 
@@ -118,15 +108,11 @@ def pair_distances(
     stored = left.dtype == right.dtype == np.float32 and left.flags.c_contiguous and right.flags.c_contiguous
     step = max(1, len(out) if stored else CHUNK_BYTES // (4 * max(1, left.shape[1])))
     for first in range(0, len(out), step):
-        part = slice(first, first + step)
-        sides = []
-        for number, (vectors, rows) in enumerate(((left, left_rows[part]), (right, right_rows[part]))):
-            block, index = (frozen(vectors), rows) if stored else (frozen(vectors[rows]), np.arange(len(rows)))
-            known = np.empty(len(rows)) if squares is None else squares[number][part]
-            if squares is None:
-                over_rows(_squares_at, len(rows), block, index, known)
-            sides.append((block, index, known))
-        over_rows(_distances_at, len(out[part]), metric == "cosine", *sides, out[part])
+        part, sides = slice(first, first + step), []
+        for vectors, rows, known in zip((left, right), (left_rows, right_rows), squares or 2 * [out[:0]], strict=True):
+            block = frozen(vectors if stored else vectors[rows[part]])
+            sides.append((block, rows[part] if stored else np.arange(len(block)), known[part]))
+        over_rows(_distances, len(out[part]), metric == "cosine", *sides, out[part])
     return out
 
 

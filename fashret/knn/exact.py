@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.knn.distance import check_metric
-from fashret.knn.memory import plan_search, plan_square
+from fashret.knn.memory import largest_within, search_sizes, square_sizes
 from fashret.knn.positives import ordered_positives
 from fashret.knn.reductions import NOWHERE, FarthestDistance, KNearest, RankCounters, Reduction
 from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, by_category
@@ -152,7 +152,7 @@ def all_neighbours(
     nearest = KNearest.empty(total, max(0, min(spec.k, total) - 1), same_matrix=True)
     most = FarthestDistance(np.zeros(total))
     found = choose_filter(spec.device, spec.arithmetic, total * total * sets[0].width // 2)
-    sizes = plan_square(sets, spec.memory, total * (32 * spec.k + 8), found)
+    sizes = largest_within(spec.memory, square_sizes(sets, total * (32 * spec.k + 8), found))
     state = {"distances": nearest.distances, "numbers": nearest.numbers, "farthest": most.distances}
     checkpoint = Checkpoint(*keep, state) if keep else None
     scanner = Scanner(found, spec.stats, spec.k)
@@ -197,7 +197,7 @@ def _scan(
     if not len(queries) or not len(gallery):
         return
     found = choose_filter(spec.device, spec.arithmetic, len(queries) * len(gallery) * queries.width)
-    sizes = plan_search(queries, gallery, spec.k, spec.memory, results, found)
+    sizes = largest_within(spec.memory, search_sizes(queries, gallery, spec.k, results, found))
     Scanner(found, spec.stats, spec.k).scan(queries, gallery, reductions, sizes, spec.metric == "cosine")
 
 

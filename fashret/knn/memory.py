@@ -7,7 +7,7 @@ that says what would do.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fashret.errors import FashretError
@@ -33,84 +33,54 @@ class FilterNeeds(Protocol):
 
 
 @dataclass(frozen=True)
-class SearchPlan:
-    """Block sizes of a search: queries held at a time, rows and columns of a tile."""
+class BlockSizes:
+    """Rows and columns of a tile, rows held at a time, and the memory for it all: bytes, fixed and per row held."""
 
+    rows: int
+    columns: int
     held: int
-    tile_rows: int
-    tile_columns: int
+    fixed_bytes: int
+    held_bytes: int
+
+    @property
+    def memory(self) -> int:
+        """Bytes in all."""
+        return self.fixed_bytes + self.held * self.held_bytes
 
 
-@dataclass(frozen=True)
-class SquarePlan:
-    """Rows of a block where all rows are compared with all, and whether all blocks are held at once."""
+def search_sizes(queries: VectorSet, gallery: VectorSet, k: int, results: int, needs: FilterNeeds) -> list[BlockSizes]:
+    """Sizes for a search that keeps k neighbours of each query, largest first; ``results``: bytes that these take."""
+    row, column = _row_bytes(queries, needs) + 16 * k, _row_bytes(gallery, needs)
+    tiles = [(min(size, len(queries)), min(2 * size, len(gallery))) for size in _sizes(needs.largest)]
+    return [
+        BlockSizes(rows, columns, rows, results + SPARE + columns * column + PAIR_BYTES * rows * columns, row)
+        for rows, columns in tiles
+    ]
 
-    size: int
-    hold: bool
+
+def square_sizes(sets: Sequence[VectorSet], results: int, needs: FilterNeeds) -> list[BlockSizes]:
+    """Sizes for all rows with all, largest first: two blocks are held, and their tile either way up."""
+    total, row = sum(len(vectors) for vectors in sets), max(_row_bytes(vectors, needs) for vectors in sets)
+    tiles = [max(1, min(size, total)) for size in _sizes(needs.largest)]
+    return [BlockSizes(rows, rows, 2 * rows, results + SPARE + 2 * PAIR_BYTES * rows * rows, row) for rows in tiles]
 
 
-def plan_search(
-    queries: VectorSet, gallery: VectorSet, k: int, memory: int, results: int, needs: FilterNeeds
-) -> SearchPlan:
-    """The largest block sizes that keep within the budget.
-
-    Parameters
-    ----------
-    k
-        Number of neighbours kept for each query.
-    memory, results
-        The budget and what the results take of it, bytes.
+def largest_within(memory: int, sizes: Sequence[BlockSizes]) -> BlockSizes:
+    """The first sizes that keep within a budget, bytes, with as many rows held as it allows.
 
     Raises
     ------
     FashretError
-        If the budget is too small for the smallest blocks; says what would do.
+        If even the last do not; says what would do.
     """
-    for size in _sizes(needs.largest):
-        rows, columns = min(size, len(queries)), min(2 * size, len(gallery))
-        free = memory - results - _tile_bytes(rows, columns, gallery, needs)
-        held = min(len(queries), free // _query_bytes(queries, k, needs))
-        if held >= rows:
-            return SearchPlan(max(1, held), rows, columns)
-    raise _too_small(memory, least_for_search(queries, gallery, k, results, needs))
-
-
-def least_for_search(queries: VectorSet, gallery: VectorSet, k: int, results: int, needs: FilterNeeds) -> int:
-    """The smallest budget that :func:`plan_search` takes, bytes."""
-    rows, columns = min(_smallest(needs), len(queries)), min(2 * _smallest(needs), len(gallery))
-    return results + _tile_bytes(rows, columns, gallery, needs) + rows * _query_bytes(queries, k, needs)
-
-
-def plan_square(sets: Sequence[VectorSet], memory: int, results: int, needs: FilterNeeds) -> SquarePlan:
-    """The largest blocks, two at a time with their tile either way up, or all if they can be, within the budget."""
-    total, width = sum(len(vectors) for vectors in sets), sets[0].width
-    for size in _sizes(needs.largest):
-        rows = max(1, min(size, total))
-        if results + _square_bytes(sets, rows, 2 * rows, needs) <= memory:
-            all_fit = results + _square_bytes(sets, rows, total, needs) <= memory and needs.has_room(total, width)
-            return SquarePlan(rows, all_fit)
-    raise _too_small(memory, least_for_square(sets, results, needs))
-
-
-def least_for_square(sets: Sequence[VectorSet], results: int, needs: FilterNeeds) -> int:
-    """The smallest budget that :func:`plan_square` takes, bytes."""
-    rows = max(1, min(_smallest(needs), sum(len(vectors) for vectors in sets)))
-    return results + _square_bytes(sets, rows, 2 * rows, needs)
-
-
-def _query_bytes(queries: VectorSet, k: int, needs: FilterNeeds) -> int:
-    """A query that is held, with its neighbours."""
-    return _row_bytes(queries, needs) + 16 * k
-
-
-def _tile_bytes(rows: int, columns: int, gallery: VectorSet, needs: FilterNeeds) -> int:
-    """A tile and its block of the gallery."""
-    return SPARE + columns * _row_bytes(gallery, needs) + PAIR_BYTES * rows * columns
-
-
-def _square_bytes(sets: Sequence[VectorSet], rows: int, held: int, needs: FilterNeeds) -> int:
-    """A tile either way up, and the rows that are held."""
-    return SPARE + 2 * PAIR_BYTES * rows * rows + held * max(_row_bytes(vectors, needs) for vectors in sets)
+    for fitting in sizes:
+        if fitting.memory <= memory:
+            return replace(fitting, held=(memory - fitting.fixed_bytes) // fitting.held_bytes)
+    least = sizes[-1].memory
+    raise FashretError(
+        f"a memory budget of {memory:,} bytes is too small for this; the least is {least:,} bytes: "
+        f"give --memory {-(-least // 10**6)}MB or more"
+    )
 
 
 def _row_bytes(vectors: VectorSet, needs: FilterNeeds) -> int:
@@ -122,15 +92,3 @@ def _sizes(size: int) -> Iterator[int]:
     while size >= LEAST:
         yield size
         size //= 2
-
-
-def _smallest(needs: FilterNeeds) -> int:
-    *_, smallest = _sizes(needs.largest)
-    return smallest
-
-
-def _too_small(memory: int, least: int) -> FashretError:
-    return FashretError(
-        f"a memory budget of {memory:,} bytes is too small for this; the least is {least:,} bytes: "
-        f"give --memory {-(-least // 10**6)}MB or more"
-    )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fashret.console import progress
 from fashret.knn.candidates import LEFT_TO_FINER, Candidates, Limits, leave_to_finer, rescore
 from fashret.knn.cpu_filter import cpu_filter
-from fashret.knn.memory import FilterNeeds, SearchPlan, SquarePlan
+from fashret.knn.memory import BlockSizes, FilterNeeds
 from fashret.knn.reductions import Reduction
 from fashret.knn.results import WorkStats
 from fashret.knn.threads import over_rows
@@ -88,7 +88,7 @@ class Scanner:
     k: int
 
     def scan(
-        self, queries: VectorSet, gallery: VectorSet, reductions: Sequence[Reduction], sizes: SearchPlan, cosine: bool
+        self, queries: VectorSet, gallery: VectorSet, reductions: Sequence[Reduction], sizes: BlockSizes, cosine: bool
     ) -> None:
         """Show every pair of query and gallery row, once."""
         groups = range(0, len(queries), sizes.held)
@@ -96,9 +96,9 @@ class Scanner:
             for first in groups:
                 rows = load_block(queries, first, min(first + sizes.held, len(queries)), cosine)
                 mine = [reduction.part(rows.start, rows.stop) for reduction in reductions]
-                for columns in load_blocks(gallery, sizes.tile_columns, cosine):
-                    for start in range(0, len(rows), sizes.tile_rows):
-                        which = np.arange(start, min(start + sizes.tile_rows, len(rows)))
+                for columns in load_blocks(gallery, sizes.columns, cosine):
+                    for start in range(0, len(rows), sizes.rows):
+                        which = np.arange(start, min(start + sizes.rows, len(rows)))
                         self._compare(rows, columns, which, mine)
                     advance(len(columns))
 
@@ -106,7 +106,7 @@ class Scanner:
         self,
         sets: Sequence[VectorSet],
         reductions: Sequence[Reduction],
-        sizes: SquarePlan,
+        sizes: BlockSizes,
         cosine: bool,
         checkpoint: Checkpoint | None = None,
     ) -> None:
@@ -118,11 +118,15 @@ class Scanner:
         done = checkpoint.load() if checkpoint else 0
         pairs, left = total * (total + 1) // 2, (total - done) * (total - done + 1) // 2
         with progress(pairs, "neighbours of all rows", "pairs", done=pairs - left) as advance:
-            held = list(load_all(sets, sizes.size, cosine, done)) if sizes.hold else []
-            for rows in held or load_all(sets, sizes.size, cosine, done):
+            held = (
+                list(load_all(sets, sizes.rows, cosine, done))
+                if sizes.held >= total and self.filter.has_room(total, sets[0].width)
+                else []
+            )
+            for rows in held or load_all(sets, sizes.rows, cosine, done):
                 later = [block for block in held if block.start >= rows.start]
                 mine = [reduction.part(rows.start, rows.stop) for reduction in reductions]
-                for columns in later or load_all(sets, sizes.size, cosine, rows.start):
+                for columns in later or load_all(sets, sizes.rows, cosine, rows.start):
                     if columns.start == rows.start:
                         self._compare(rows, columns, np.arange(len(rows)), mine)
                         advance(len(rows) * (len(rows) + 1) // 2)

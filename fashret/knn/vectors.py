@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.knn.distance import frozen, squares_of_rows
-from fashret.knn.threads import over_rows
+from fashret.knn.distance import frozen, squared_norms
 
 NO_LENGTH = 1e-36  # sum of squares below which a vector has no cosine
 LONGEST = 1e36  # largest sum of squares that the float32 bounds can hold (euclidean)
@@ -149,13 +148,10 @@ def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, first_nu
     """
     rows = vectors.rows[start:stop]
     stored = frozen(vectors.vectors[rows[0] : rows[-1] + 1] if without_gaps(rows) else vectors.vectors[rows])
-    squares = np.empty(len(rows))
-    over_rows(squares_of_rows, len(rows), stored, squares)
+    squares = squared_norms(stored)
     _check(vectors.name, rows, squares, cosine)
-    numbers, first = vectors.known_as[start:stop], start
-    if first_number is not None:
-        first = first_number + start
-        numbers = np.arange(first, first + len(rows))
+    first = start + (first_number or 0)
+    numbers = vectors.known_as[start:stop] if first_number is None else np.arange(first, first + len(rows))
     data = BlockData(stored, squares, numbers, vectors.product[start:stop], vectors.category[start:stop])
     return Block(first, first + len(rows), data, cosine)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fashret.knn.memory import least_for_search, least_for_square
+from fashret.knn.memory import search_sizes, square_sizes
 from fashret.knn.positives import positive_pairs
 from fashret.knn.quantise import seconds_per_product
 from fashret.knn.results import SearchSpec, categories_of
@@ -80,10 +80,10 @@ def _for_search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> int
         return 0
     positives = len(positive_pairs(queries, gallery, spec.same_matrix)[1]) if spec.positives else 0
     needs = choose_filter(spec.device, "auto", len(queries) * len(gallery) * queries.width)
-    return least_for_search(queries, gallery, spec.k, 16 * len(queries) * spec.k + 80 * positives, needs)
+    return search_sizes(queries, gallery, spec.k, 16 * len(queries) * spec.k + 80 * positives, needs)[-1].memory
 
 
 def _for_lists(union: Union, spec: SearchSpec, list_length: int) -> int:
     """The least memory that the neighbour lists of a run take while they are made."""
     needs = choose_filter(spec.device, "auto", len(union) ** 2 * union.sets[0].width // 2)
-    return least_for_square(union.sets, len(union) * (32 * list_length + 8), needs)
+    return square_sizes(union.sets, len(union) * (32 * list_length + 8), needs)[-1].memory

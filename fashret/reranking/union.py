@@ -6,17 +6,16 @@ query and gallery exists once, and the defined distances of pairs of numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.knn.distance import pair_distances, squared_norms
-from fashret.knn.vectors import VectorSet
+from fashret.knn.distance import pair_distances
+from fashret.knn.vectors import VectorSet, load_blocks
 
-ROWS_AT_ONCE = 1 << 12  # rows whose squares are summed in one call
+ROWS_AT_ONCE = 1 << 12  # whose sums of squares are computed in one call
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,9 @@ class Union:
 
     @cached_property
     def _squares(self) -> list[NDArray[np.float64]]:
-        """Sums of squares of the rows of each set, a part at a time."""
-        return [
-            np.concatenate([np.zeros(0), *(squared_norms(vectors.vectors[rows]) for rows in _parts(vectors.rows))])
-            for vectors in self.sets
-        ]
+        """Sums of squares of the rows of each set."""
+        blocks = [load_blocks(vectors, ROWS_AT_ONCE, cosine=False) for vectors in self.sets]
+        return [np.concatenate([np.zeros(0), *(block.data.squares for block in each)]) for each in blocks]
 
     def distances(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
         """Squared Euclidean distance, as defined, of each pair of numbers: P float64."""
@@ -71,8 +68,3 @@ class Union:
                 rows, other_rows = left.rows[index], right.rows[others]
                 out[chosen] = pair_distances(left.vectors, rows, right.vectors, other_rows, "euclidean", squares)
         return out
-
-
-def _parts(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield rows[start : start + ROWS_AT_ONCE]
