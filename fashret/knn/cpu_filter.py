@@ -107,18 +107,15 @@ def _flag_row(tile: Tile, t: int, limits: Limits, of_columns: Limits | None, fla
     """1 for each pair of row ``t`` that matters to the row, or to its column if limits of columns are given, else 0."""
     row, near, far = _terms_at(tile.rows, t), limits.near[t], limits.far[t]
     products, (low, high, scale, length, residual, rounded) = tile.products[t], tile.columns
-    if of_columns is None:
-        for j in range(flags.shape[0]):
-            column = BoundTerms(low[j], high[j], scale[j], length[j], residual[j], rounded[j])
-            lower, upper = bounds_of(np.float32(products[j]), row, column)
-            flags[j] = np.int32(lower <= near) | np.int32(upper >= far)
-    else:
+    if of_columns is not None:
         columns_near, columns_far = of_columns.near, of_columns.far
-        for j in range(flags.shape[0]):
-            column = BoundTerms(low[j], high[j], scale[j], length[j], residual[j], rounded[j])
-            lower, upper = bounds_of(np.float32(products[j]), row, column)
-            mine = np.int32(lower <= near) | np.int32(upper >= far)
-            flags[j] = mine | np.int32(lower <= columns_near[j]) | np.int32(upper >= columns_far[j])
+    for j in range(flags.shape[0]):
+        column = BoundTerms(low[j], high[j], scale[j], length[j], residual[j], rounded[j])
+        lower, upper = bounds_of(np.float32(products[j]), row, column)
+        matters = np.int32(lower <= near) | np.int32(upper >= far)
+        if of_columns is not None:  # decided when it is compiled
+            matters |= np.int32(lower <= columns_near[j]) | np.int32(upper >= columns_far[j])
+        flags[j] = matters
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

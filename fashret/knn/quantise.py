@@ -10,7 +10,7 @@ a tile of products.
 
 from __future__ import annotations
 
-import time
+import timeit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,38 +66,27 @@ def _scale_rows(start: int, stop: int, vectors: NDArray, length: NDArray, out: N
             out[i, d] = vectors[i, d] * factor
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _largest_bits(start: int, stop: int, bits: NDArray[np.int32], out: NDArray[np.int32]) -> None:
-    """Bits of the largest absolute value of each row: without their sign, floats are ordered as integers are.
-
-    (The largest of integers is found by vector instructions, that of floats is not because of NaN.)
-    """
-    for i in range(start, stop):
-        row, largest = bits[i], np.int32(0)
-        for d in range(row.shape[0]):
-            largest = max(largest, row[d] & np.int32(0x7FFFFFFF))
-        out[i] = largest
-
-
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _quantise(start: int, stop: int, vectors: NDArray, step: NDArray, out: NDArray, lost: NDArray) -> None:
-    """Round each row to multiples (``out``) of ``step``; ``lost``: squared length of the residual, in steps."""
+    """Round each row to multiples (``out``) of its ``step``; ``lost``: squared length of the residual, in steps.
+
+    The step is 1/127 of the largest component: floats without their sign are ordered as their bits are, and the largest
+    of integers is found by vector instructions, that of floats is not because of NaN.
+    """
+    bits = vectors.view(np.int32)
     for i in range(start, stop):
-        inverse, squares = np.float32(1) / step[i], np.float32(0)
+        most, squares = np.int32(0), np.float32(0)
+        for d in range(vectors.shape[1]):
+            most = max(most, bits[i, d] & np.int32(0x7FFFFFFF))
+        largest = np.int32(most).view(np.float32)
+        step[i] = largest / np.float32(127) if largest > TINY else np.float32(1)
+        inverse = np.float32(1) / step[i]
         for d in range(vectors.shape[1]):
             rounded = np.rint(vectors[i, d] * inverse)
             out[i, d] = np.int8(rounded)
             residual = vectors[i, d] * inverse - rounded
             squares += residual * residual
         lost[i] = squares
-
-
-def _steps(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """1/127 of the largest component of each row."""
-    bits = np.empty(len(vectors), np.int32)
-    over_rows(_largest_bits, len(vectors), vectors.view(np.int32), bits)
-    largest = bits.view(np.float32)
-    return np.where(largest > TINY, largest / np.float32(127), np.float32(1))
 
 
 def _residual(lost: NDArray[np.float64], step: NDArray[np.float64], width: int) -> NDArray[np.float64]:
@@ -135,7 +124,7 @@ class Int8:
 
     def quantise(self, data: BlockData, cosine: bool) -> QuantisedBlock:
         """Round the vectors to 8 bits."""
-        vectors, step = data.vectors, _steps(data.vectors)
+        vectors, step = data.vectors, np.empty(len(data.vectors), np.float32)
         numbers, lost = np.empty(vectors.shape, np.int8), np.empty(len(vectors))
         over_rows(_quantise, len(vectors), vectors, step, numbers, lost)
         relative = step / unit_lengths(data.squares, cosine)
@@ -166,6 +155,10 @@ def full_precision() -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+def _least_seconds(work: Callable[[], object]) -> float:
+    return min(timeit.repeat(work, repeat=3, number=1))
+
+
 @cache
 def _seconds_per_tile() -> dict[str, float]:
     """What a tile of products takes on this machine, by arithmetic; measured once.
@@ -174,10 +167,10 @@ def _seconds_per_tile() -> dict[str, float]:
     """
     rows, columns, width = TILE
     single, eight = torch.ones(columns, width), torch.ones(columns, width, dtype=torch.int8)
-    taken = {"float32": min(_seconds(lambda: torch.mm(single[:rows], single.T)) for _ in range(3))}
+    taken = {"float32": _least_seconds(lambda: torch.mm(single[:rows], single.T))}
     worst = torch.full((rows, width), -127, dtype=torch.int8)
     if bool((torch._int_mm(worst, -worst.T) == -width * 127 * 127).all()):
-        taken["int8"] = min(_seconds(lambda: torch._int_mm(eight[:rows], eight.T)) for _ in range(3))
+        taken["int8"] = _least_seconds(lambda: torch._int_mm(eight[:rows], eight.T))
     return taken
 
 
@@ -190,9 +183,3 @@ def faster() -> str:
 def seconds_per_product() -> float:
     """What one multiplication takes in the faster arithmetic."""
     return min(_seconds_per_tile().values()) / (TILE[0] * TILE[1] * TILE[2])
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
