@@ -57,12 +57,7 @@ def bound_terms(
 ) -> BoundTerms:
     """Terms of n vectors with vector = length·(step·numbers + residual), |residual| ≤ ``error``.
 
-    Parameters
-    ----------
-    squares
-        n float64, sums of squares of the stored vectors.
-    step, error
-        n float64, relative to :func:`unit_lengths`.
+    ``squares``: their sums of squares. ``step``, ``error``: relative to :func:`unit_lengths`.
     """
     base, length, unit = squares, np.sqrt(2 * squares), np.sqrt(2) * unit_lengths(squares, False)
     if cosine:

@@ -55,9 +55,7 @@ class Candidates(NamedTuple):
     distances: NDArray[np.float64]
 
     @classmethod
-    def of(
-        cls, rows: NDArray[np.int64], offsets: NDArray, columns: NDArray, lower: NDArray, upper: NDArray
-    ) -> Candidates:
+    def of(cls, rows: NDArray, offsets: NDArray, columns: NDArray, lower: NDArray, upper: NDArray) -> Candidates:
         """Candidates about which nothing is decided yet."""
         size = len(columns)
         return cls(rows.copy(), offsets, columns, lower, upper, np.zeros(size, np.bool_), np.full(size, np.nan))
@@ -66,11 +64,8 @@ class Candidates(NamedTuple):
         """The same pairs by column; ``columns``: their number."""
         shape = len(self.rows), columns
         by_column = sparse.csr_array((np.arange(len(self.columns)), self.columns, self.offsets), shape).tocsc()
-        order = by_column.data
-        rows = self.rows[by_column.indices].astype(np.int32)
-        return Candidates.of(
-            np.arange(columns), by_column.indptr.astype(np.int64), rows, self.lower[order], self.upper[order]
-        )
+        rows, offsets = self.rows[by_column.indices].astype(np.int32), by_column.indptr.astype(np.int64)
+        return Candidates.of(np.arange(columns), offsets, rows, self.lower[by_column.data], self.upper[by_column.data])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -91,10 +86,8 @@ def rescore(start: int, stop: int, pair: BlockPair, candidates: Candidates) -> i
     total = 0
     for t in range(start, stop):
         i = rows[t]
-        if i == LEFT_TO_FINER:
-            continue
         for entry in range(offsets[t], offsets[t + 1]):
-            if undecided[entry]:
+            if i != LEFT_TO_FINER and undecided[entry]:
                 j = int(columns[entry])
                 distances[entry] = defined_distance(pair.cosine, vectors, i, others, j, squares[i], other_squares[j])
                 total += 1

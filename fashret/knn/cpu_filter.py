@@ -47,11 +47,8 @@ def _bound_row(tile: Tile, t: int, lower: NDArray[np.float32], upper: NDArray[np
 
     (Here and below arrays are taken out of their tuples first: inside a loop that would count references.)
     """
-    row, products, (low, high, scale, length, residual, rounded) = (
-        _terms_at(tile.rows, t),
-        tile.products[t],
-        tile.columns,
-    )
+    row, products = _terms_at(tile.rows, t), tile.products[t]
+    low, high, scale, length, residual, rounded = tile.columns
     for j in range(products.shape[0]):
         column = BoundTerms(low[j], high[j], scale[j], length[j], residual[j], rounded[j])
         lower[j], upper[j] = bounds_of(np.float32(products[j]), row, column)

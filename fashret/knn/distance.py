@@ -84,20 +84,10 @@ def pair_distances(
     metric: Metric = "cosine",
     squares: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> NDArray[np.float64]:
-    """Distances of P pairs of rows, by definition.
+    """Distances of P pairs of rows, by definition: P float64, NaN where a row has length 0 and the metric is cosine.
 
-    Parameters
-    ----------
-    left, right
-        M×D and L×D float32 or float16 arrays or memory maps.
-    left_rows, right_rows
-        P int64 each, the rows of a pair.
-    squares
-        P float64 each, :func:`squared_norms` of these rows, where they are known.
-
-    Returns
-    -------
-    P float64; NaN where a row has length 0 and the metric is cosine.
+    ``left``, ``right``: M×D and L×D float32 or float16 arrays or memory maps. ``left_rows``, ``right_rows``: P int64
+    each. ``squares``: :func:`squared_norms` of these rows, P float64 each, where they are known.
 
     >>> x = np.array([[1, 0], [0, 2], [3, 0]], np.float32)
     >>> pair_distances(x, np.array([0, 0, 0]), x, np.array([0, 1, 2]), "euclidean")

@@ -81,15 +81,10 @@ class ExactNeighbours:
 
 
 def search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchResult:
-    """The k nearest gallery rows of each query, and, if asked for, the exact rank of each of its positives.
+    """The k nearest gallery rows of each of Q queries, and, if asked for, the exact rank of each of its positives.
 
-    Parameters
-    ----------
-    queries, gallery
-        Selections of Q and G rows of the same width.
-    spec
-        With ``within="category"``, ``ranks`` equals ``ranks_in_category``, and positives outside the query's category
-        are left out.
+    With ``within="category"``, ``ranks`` equals ``ranks_in_category``, and positives outside the query's category are
+    left out.
 
     Raises
     ------
@@ -114,11 +109,8 @@ def search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchRe
 def count_before(
     queries: VectorSet, gallery: VectorSet, thresholds: Thresholds, spec: SearchSpec
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many gallery rows come before each threshold.
+    """How many gallery rows come before each threshold: T int64, and T int64 of the query's category alone.
 
-    Returns
-    -------
-    T int64 over the whole gallery, and T int64 over the gallery rows of the query's category.
     Errors are those of :func:`search`.
     """
     _check(queries, gallery, spec)
@@ -132,19 +124,8 @@ def all_neighbours(
 ) -> AllNeighbours:
     """Neighbours of all N rows of all ``sets`` among each other; each block of approximate distances is computed once.
 
-    Parameters
-    ----------
-    sets
-        Selections of rows of the same width that share no row.
-    spec
-        ``k``: entries of a list, the row itself included.
-    keep
-        Where to keep, under a name, what is finished, and to take up what an interrupted run has kept there.
-
-    Raises
-    ------
-    FashretError
-        As :func:`search`.
+    The sets share no row. ``spec.k``: entries of a list, the row itself included. ``keep``: where what is finished is
+    kept, under a name, and what an interrupted run kept is taken up. Errors are those of :func:`search`.
     """
     for vectors in sets:
         _check(sets[0], vectors, spec)
@@ -154,9 +135,8 @@ def all_neighbours(
     found = choose_filter(spec.device, spec.arithmetic, total * total * sets[0].width // 2)
     sizes = largest_within(spec.memory, square_sizes(sets, total * (32 * spec.k + 8), found))
     state = {"distances": nearest.distances, "numbers": nearest.numbers, "farthest": most.distances}
-    checkpoint = Checkpoint(*keep, state) if keep else None
-    scanner = Scanner(found, spec.stats, spec.k)
-    scanner.scan_square(sets, _wanted(nearest, most), sizes, spec.metric == "cosine", checkpoint)
+    scanner = Scanner(found, spec.stats, spec.k, spec.metric == "cosine")
+    scanner.scan_square(sets, _wanted(nearest, most), sizes, Checkpoint(*keep, state) if keep else None)
     others = _in_order(nearest, spec.k - 1)
     rows = np.hstack([np.arange(total)[:, None], others.rows])
     return AllNeighbours(rows, np.hstack([np.zeros((total, 1)), others.distances]), most.distances)
@@ -198,7 +178,7 @@ def _scan(
         return
     found = choose_filter(spec.device, spec.arithmetic, len(queries) * len(gallery) * queries.width)
     sizes = largest_within(spec.memory, search_sizes(queries, gallery, spec.k, results, found))
-    Scanner(found, spec.stats, spec.k).scan(queries, gallery, reductions, sizes, spec.metric == "cosine")
+    Scanner(found, spec.stats, spec.k, spec.metric == "cosine").scan(queries, gallery, reductions, sizes)
 
 
 def _counters(thresholds: Thresholds, spec: SearchSpec) -> RankCounters:

@@ -16,12 +16,10 @@ from fashret.knn.vectors import VectorSet
 def positive_pairs(
     queries: VectorSet, gallery: VectorSet, same_matrix: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Places in the gallery's selection of every positive of every query.
+    """``offsets`` (Q+1 int64) and ``places`` (P int64) in the gallery's selection of all positives, query by query.
 
-    Returns
-    -------
-    ``offsets`` Q+1 int64 and ``places`` P int64; query i's are ``places[offsets[i]:offsets[i + 1]]``, ascending.
-    Unlabelled queries have none; with ``same_matrix`` a row is not its own positive.
+    Those of query i are ``places[offsets[i]:offsets[i + 1]]``, ascending. Unlabelled queries have none; with
+    ``same_matrix`` a row is not its own positive.
     """
     order = np.argsort(gallery.product, kind="stable")
     products = gallery.product[order]

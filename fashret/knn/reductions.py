@@ -1,12 +1,7 @@
 """Reductions: what is found out about each row while all pairs go by.
 
 In: candidates. Out: the k nearest (:class:`KNearest`), the farthest (:class:`FarthestDistance`), the number of columns
-before given thresholds (:class:`RankCounters`) of every row. Each is one object with the same four methods:
-
-    part(start, stop)              the state of a block of rows
-    narrow(limits, pair, which)    which distances matter to these rows, as known so far
-    select(start, stop, …)         mark the candidates whose distance is needed
-    reduce(start, stop, …)         take in the distances of those that were marked
+before given thresholds (:class:`RankCounters`) of every row.
 """
 
 from __future__ import annotations
@@ -31,13 +26,13 @@ class Reduction(Protocol):
         """The state of rows ``start`` … ``stop``, a view."""
 
     def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
-        """Widen the limits to what matters to the rows ``which`` of the pair."""
+        """Widen the limits to the distances that matter to the rows ``which`` of the pair, as known so far."""
 
     def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
-        """Mark what is undecided in rows ``start`` … ``stop`` of the candidates."""
+        """Mark the candidates of rows ``start`` … ``stop`` whose distance is needed."""
 
     def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
-        """Take in what is decided now."""
+        """Take in the distances of those that were marked."""
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -108,11 +103,10 @@ def _reduce_nearest(nearest: KNearest, start: int, stop: int, pair: BlockPair, c
         own = (pair.rows.numbers[i], pair.rows.product[i])
         for entry in range(offsets[t], offsets[t + 1]):
             distance, j = distances[entry], columns[entry]
-            if distance <= heap[0]:  # false where it is not known
-                before = comes_before(distance, numbers[j], heap[0], heap_numbers[0])
-                allowed = _may_find(own, (numbers[j], product[j]), nearest.same_matrix, nearest.other_products)
-                if before and allowed:
-                    _replace_root(heap, heap_numbers, distance, numbers[j])
+            if comes_before(distance, numbers[j], heap[0], heap_numbers[0]) and _may_find(  # false where it is NaN
+                own, (numbers[j], product[j]), nearest.same_matrix, nearest.other_products
+            ):
+                _replace_root(heap, heap_numbers, distance, numbers[j])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -206,7 +200,9 @@ class KNearest(NamedTuple):
         unknown = np.isinf(roots)
         seeds = np.full(len(which), self.distances.shape[1] + self.same_matrix)  # one may be the row itself
         if self.other_products and unknown.any():
-            seeds += _of_product(pair.columns.product, pair.rows.product[which])
+            ordered, own = np.sort(pair.columns.product), pair.rows.product[which]
+            same = np.searchsorted(ordered, own, side="right") - np.searchsorted(ordered, own, side="left")
+            seeds += np.where(own >= 0, same, 0)
         near = np.maximum(limits.near, np.where(unknown, -np.inf, roots)).astype(np.float32)
         return limits._replace(near=near, seeds=np.where(unknown, seeds, limits.seeds).astype(np.int32))
 
@@ -279,10 +275,3 @@ class RankCounters(NamedTuple):
     def reduce(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
         """Take in what is decided."""
         _reduce_counted(self, start, stop, pair, candidates)
-
-
-def _of_product(products: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many of the products are each of those wanted; 0 for −1."""
-    ordered = np.sort(products)
-    count = np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted, side="left")
-    return np.where(wanted >= 0, count, 0)

@@ -120,6 +120,18 @@ class SearchResult(NamedTuple):
     neighbours: Neighbours
     positives: Positives | None
 
+    def counts(self) -> dict[str, int]:
+        """How many queries, results kept for each, positives and queries without one: as summaries name them."""
+        queries, results = self.neighbours.rows.shape
+        each = np.diff((self.positives or Positives.none(queries)).offsets)
+        lonely = int(np.count_nonzero(each == 0))
+        return {
+            "queries": queries,
+            "results": results,
+            "positives": int(each.sum()),
+            "queries_without_positive": lonely,
+        }
+
 
 def categories_of(queries: VectorSet, gallery: VectorSet) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
     """The categories that have queries; the indices of its queries and of its gallery rows in their sets, ascending."""
@@ -128,10 +140,7 @@ def categories_of(queries: VectorSet, gallery: VectorSet) -> Iterator[tuple[int,
 
 
 def by_category(
-    queries: VectorSet,
-    gallery: VectorSet,
-    spec: SearchSpec,
-    run: Callable[[VectorSet, VectorSet, int], SearchResult],
+    queries: VectorSet, gallery: VectorSet, spec: SearchSpec, run: Callable[[VectorSet, VectorSet, int], SearchResult]
 ) -> SearchResult:
     """What ``run`` finds for the queries and the gallery of each category, and its number, merged."""
     parts = [
@@ -144,12 +153,9 @@ def by_category(
 def merge_results(
     count: int, spec: SearchSpec, parts: Sequence[tuple[NDArray[np.int64], SearchResult]]
 ) -> SearchResult:
-    """The results of all ``count`` queries from those of disjoint sets of them; a query in no set found nothing.
+    """The results of all ``count`` queries from ``parts``, the indices of some and what was found for them.
 
-    Parameters
-    ----------
-    parts
-        The indices of some queries, and what was found for them.
+    The sets of queries are disjoint; a query in none found nothing.
     """
     rows, distances = np.full((count, spec.k), -1), np.full((count, spec.k), np.nan)
     for asked, (found, _) in parts:

@@ -86,17 +86,16 @@ class Scanner:
     filter: Filter
     stats: WorkStats
     k: int
+    cosine: bool
 
-    def scan(
-        self, queries: VectorSet, gallery: VectorSet, reductions: Sequence[Reduction], sizes: BlockSizes, cosine: bool
-    ) -> None:
+    def scan(self, queries: VectorSet, gallery: VectorSet, reductions: Sequence[Reduction], sizes: BlockSizes) -> None:
         """Show every pair of query and gallery row, once."""
         groups = range(0, len(queries), sizes.held)
         with progress(len(groups) * len(gallery), "search", "gallery rows") as advance:
             for first in groups:
-                rows = load_block(queries, first, min(first + sizes.held, len(queries)), cosine)
+                rows = load_block(queries, first, min(first + sizes.held, len(queries)), self.cosine)
                 mine = [reduction.part(rows.start, rows.stop) for reduction in reductions]
-                for columns in load_blocks(gallery, sizes.columns, cosine):
+                for columns in load_blocks(gallery, sizes.columns, self.cosine):
                     for start in range(0, len(rows), sizes.rows):
                         which = np.arange(start, min(start + sizes.rows, len(rows)))
                         self._compare(rows, columns, which, mine)
@@ -107,7 +106,6 @@ class Scanner:
         sets: Sequence[VectorSet],
         reductions: Sequence[Reduction],
         sizes: BlockSizes,
-        cosine: bool,
         checkpoint: Checkpoint | None = None,
     ) -> None:
         """Show every pair of rows of all sets, either way round; each tile is computed once.
@@ -119,21 +117,18 @@ class Scanner:
         pairs, left = total * (total + 1) // 2, (total - done) * (total - done + 1) // 2
         with progress(pairs, "neighbours of all rows", "pairs", done=pairs - left) as advance:
             held = (
-                list(load_all(sets, sizes.rows, cosine, done))
+                list(load_all(sets, sizes.rows, self.cosine, done))
                 if sizes.held >= total and self.filter.has_room(total, sets[0].width)
                 else []
             )
-            for rows in held or load_all(sets, sizes.rows, cosine, done):
+            for rows in held or load_all(sets, sizes.rows, self.cosine, done):
                 later = [block for block in held if block.start >= rows.start]
                 mine = [reduction.part(rows.start, rows.stop) for reduction in reductions]
-                for columns in later or load_all(sets, sizes.rows, cosine, rows.start):
-                    if columns.start == rows.start:
-                        self._compare(rows, columns, np.arange(len(rows)), mine)
-                        advance(len(rows) * (len(rows) + 1) // 2)
-                        continue
-                    others = [reduction.part(columns.start, columns.stop) for reduction in reductions]
+                for columns in later or load_all(sets, sizes.rows, self.cosine, rows.start):
+                    itself = columns.start == rows.start
+                    others = [] if itself else [reduction.part(columns.start, columns.stop) for reduction in reductions]
                     self._compare(rows, columns, np.arange(len(rows)), mine, others)
-                    advance(len(rows) * len(columns))
+                    advance(len(rows) * (len(rows) + 1) // 2 if itself else len(rows) * len(columns))
                 if checkpoint:
                     checkpoint.offer(rows.start + len(rows))
 
@@ -156,10 +151,8 @@ class Scanner:
                 left_columns[self._settle(pair.turned, found.turned(len(columns)), of_columns, level)] = True
             left[self._settle(pair, found, reductions, level)] = True
         self.stats.add(self.filter.levels[level], (2 if of_columns else 1) * len(which) * len(columns))
-        for one, other, again, theirs in (
-            (rows, columns, left, reductions),
-            (columns, rows, left_columns, of_columns),
-        ):
+        finer = (rows, columns, left, reductions), (columns, rows, left_columns, of_columns)
+        for one, other, again, theirs in finer:
             waiting = np.flatnonzero(again)
             for first in range(0, len(waiting), FINER[0]):
                 for column in range(0, len(other), FINER[1]):

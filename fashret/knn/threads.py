@@ -21,10 +21,7 @@ RANGES_A_THREAD = 2  # more ranges than threads, so that one slow range does not
 
 def cores() -> int:
     """Number of cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this operating system
-        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def over_rows(kernel: Callable[..., Any], rows: int, *arguments: Any) -> list[Any]:
@@ -51,10 +48,8 @@ def ranges(sizes: NDArray[np.int64], limit: int) -> Iterator[slice]:
     >>> list(ranges(np.array([2, 2, 9, 1]), 4))
     [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
     """
-    ends = np.cumsum(sizes)
-    start = 0
+    edges, start = np.concatenate([[0], np.cumsum(sizes)]), 0
     while start < len(sizes):
-        before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + limit, side="right")))
+        stop = max(start + 1, int(np.searchsorted(edges, edges[start] + limit, side="right")) - 1)
         yield slice(start, stop)
         start = stop

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -72,16 +72,13 @@ class TorchFilter:
         """Vectors of length 1 and terms, on the device."""
         if FORM not in block.forms:
             form = Float32().quantise(block.data, block.cosine)
-            terms = BoundTerms(*(self._tensor(term) for term in form.terms))
+            terms = BoundTerms(*(torch.from_numpy(term).to(self.device) for term in form.terms))
             block.forms[FORM] = QuantisedBlock(form.numbers.to(self.device), terms)
         return block.forms[FORM]
 
-    def _tensor(self, values: NDArray[Any]) -> torch.Tensor:
-        return torch.from_numpy(values).to(self.device)
-
     def _seeded(self, limits: Limits, lower: torch.Tensor, upper: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Near and far of each row; where nothing is known of it, from the bounds of its columns."""
-        near, far, seeds = (self._tensor(limit) for limit in limits)
+        near, far, seeds = (torch.from_numpy(limit).to(self.device) for limit in limits)
         unknown = torch.isneginf(far)
         far[unknown] = lower[unknown].amax(dim=1)
         if len(unknown := (seeds > 0).nonzero()[:, 0]):

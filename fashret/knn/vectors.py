@@ -84,8 +84,10 @@ class VectorSet:
 
     def take(self, index: NDArray) -> VectorSet:
         """A part of the selection; ``index`` ascending."""
-        numbers = None if self.numbers is None else self.numbers[index]
-        return VectorSet(self.vectors, self.rows[index], self.product[index], self.category[index], self.name, numbers)
+        columns = self.product[index], self.category[index], self.name
+        return VectorSet(
+            self.vectors, self.rows[index], *columns, None if self.numbers is None else self.numbers[index]
+        )
 
     @property
     def known_as(self) -> NDArray[np.int64]:
@@ -136,10 +138,9 @@ class Block:
 
 
 def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, first_number: int | None = None) -> Block:
-    """Rows ``start`` … ``stop`` of the selection.
+    """Rows ``start`` … ``stop`` of the selection, known by their row in the stored matrix.
 
-    In ties they count by their row in the stored matrix; with ``first_number`` by their index in the selection, counted
-    from that number.
+    With ``first_number`` they are known by their index in the selection, counted from that number.
 
     Raises
     ------
@@ -190,7 +191,5 @@ def _check(name: str, rows: NDArray[np.int64], squares: NDArray[np.float64], cos
     for fault, bad in faults.items():
         if bad.any():
             named = ", ".join(str(row) for row in rows[bad][:NAMED_ROWS])
-            more = f" and {bad.sum() - NAMED_ROWS} more nearby" if bad.sum() > NAMED_ROWS else ""
-            raise FashretError(
-                f"{name}: vectors of rows {named}{more} {fault}; embed these rows again or leave them out"
-            )
+            named += f" and {bad.sum() - NAMED_ROWS} more nearby" if bad.sum() > NAMED_ROWS else ""
+            raise FashretError(f"{name}: vectors of rows {named} {fault}; embed these rows again or leave them out")

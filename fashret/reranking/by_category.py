@@ -22,12 +22,9 @@ Method = Callable[[VectorSet, VectorSet, SearchSpec, tuple[ResumeStore, str] | N
 def rerank_all(
     method: Method, queries: VectorSet, gallery: VectorSet, spec: SearchSpec, store: ResumeStore | None = None
 ) -> SearchResult:
-    """Re-rank, over the whole gallery or held to categories as ``spec.within`` says.
+    """Re-rank, over the whole gallery or held to categories as ``spec.within`` says; as :func:`fashret.knn.search`.
 
-    Returns
-    -------
-    As :func:`fashret.knn.search`; ``ranks_in_category`` are those of a re-ranking held to the category of the query (−1
-    for a positive outside of it).
+    ``ranks_in_category`` are of a re-ranking held to the query's category (−1 for a positive outside of it).
     """
     if spec.within == "category":
         return rerank_categories(method, queries, gallery, spec, store)

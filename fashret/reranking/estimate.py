@@ -45,21 +45,19 @@ class Estimate:
 
 def estimate(queries: VectorSet, gallery: VectorSet, spec: SearchSpec, list_length: int) -> Estimate:
     """Count the work and the memory of k-reciprocal re-ranking with neighbour lists of a length, the row included."""
-    sizes, least = [], 0
+    sizes, least = [0], 0
     for asked, of_gallery, wanted in _runs(queries, gallery, spec):
         union = Union.of(asked, of_gallery, spec.same_matrix)
         sizes.append(len(union))
         least = max(least, _for_search(asked, of_gallery, wanted), _for_lists(union, spec, list_length))
-    rows = max(sizes, default=0)
-    entries = rows * min(list_length, rows)
+    rows = max(sizes)
+    entries, tile = rows * min(list_length, rows), min(rows, BLOCK)
     lists, sets = entries * BYTES_PER_ENTRY, int(entries * (20 + MEMBERS * BYTES_PER_MEMBER))
-    tile = min(rows, BLOCK)
     blocks = 2 * tile * (9 * queries.width + 8 * tile)
     searched = len(queries) * (9 * queries.width + 32 * spec.k) + blocks
     memory = min(spec.memory, max(lists + blocks, sets + spec.memory // 4, searched))
-    least = max(least, lists, sets)
     products = sum(size * size for size in sizes) * gallery.width // 2
-    return Estimate(rows, products, max(memory, lists, sets), least)
+    return Estimate(rows, products, max(memory, lists, sets), max(least, lists, sets))
 
 
 def _runs(

@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fashret.knn.reductions import comes_before
 from fashret.knn.results import Neighbours, Positives
 from fashret.knn.threads import over_rows
 from fashret.knn.vectors import VectorSet
@@ -46,25 +47,26 @@ class Found(NamedTuple):
     def best(self, k: int) -> Found:
         """The k best of each query, best first."""
         order = np.lexsort((self.at, self.distance, self.final, self.query))
-        query = self.query[order]
-        rank = np.arange(len(query)) - np.searchsorted(query, query)
-        return Found._make(column[order[rank < k]] for column in self)
+        ordered = Found._make(column[order] for column in self)
+        return Found._make(column[ordered.rank < k] for column in ordered)
+
+    @property
+    def rank(self) -> Integers:
+        """The rank of each row among those of its query, if they are by query."""
+        return np.arange(len(self.query)) - np.searchsorted(self.query, self.query)
 
     def improved_by(self, other: Found, k: int) -> Found:
         """The k best of both for each query, a row of both as it is in ``other``.
 
-        Parameters
-        ----------
-        other
-            By query and gallery index ascending; ``self`` is such a result, by query ascending.
+        ``self`` is such a result, by query ascending; ``other`` is by query and gallery index ascending.
         """
         if not len(other.query):
             return self
         start, stop = np.searchsorted(self.query, [other.query[0], other.query[-1] + 1])
         mine = Found._make(column[start:stop] for column in self)
         worst = np.full(other.query[-1] + 1, np.inf)  # final distance of the k-th best so far
-        rank = np.arange(len(mine.query)) - np.searchsorted(mine.query, mine.query)
-        worst[mine.query[rank == k - 1]] = mine.final[rank == k - 1]
+        last = mine.rank == k - 1
+        worst[mine.query[last]] = mine.final[last]
         promising = other.final <= worst[other.query]
         size = 1 + max(part.at.max(initial=0) for part in (mine, other))
         keys, wanted = (part.query * size + part.at for part in (other, mine))
@@ -77,10 +79,8 @@ class Found(NamedTuple):
 
     def as_neighbours(self, queries: int, k: int, gallery: VectorSet) -> Neighbours:
         """The best k as a table, rows of the gallery's matrix."""
-        best = self.best(k)
-        rows, distances = np.full((queries, k), -1), np.full((queries, k), np.nan)
-        rank = np.arange(len(best.query)) - np.searchsorted(best.query, best.query)
-        rows[best.query, rank], distances[best.query, rank] = gallery.rows[best.at], best.final
+        best, rows, distances = self.best(k), np.full((queries, k), -1), np.full((queries, k), np.nan)
+        rows[best.query, best.rank], distances[best.query, best.rank] = gallery.rows[best.at], best.final
         return Neighbours(rows, distances)
 
 
@@ -106,12 +106,7 @@ class PositiveCutoffs(NamedTuple):
     def of(cls, positives: Positives, gallery: VectorSet, sums: Reals, scale: Reals, weight: float) -> PositiveCutoffs:
         """Final distance of every positive, and up to where rows without overlap come before it.
 
-        Parameters
-        ----------
-        sums
-            P float64, sum of minima of each positive with its query.
-        scale
-            Q float64, farthest distance of each query.
+        ``sums``: P float64, sum of minima of each positive with its query. ``scale``: Q float64, farthest distances.
         """
         index = np.searchsorted(gallery.rows, positives.rows)
         scale = scale[positives.query]
@@ -145,14 +140,8 @@ def _limits(final: Reals, distances: Reals, index: Integers, scale: Reals, weigh
 def overlapping(sums: sparse.csr_array, distances: Reals, first: tuple[int, int], scale: Reals, weight: float) -> Found:
     """Overlapping rows with their final distances.
 
-    Parameters
-    ----------
-    sums, distances
-        Sums of minima of some queries with some of the gallery, and the distance of each entry.
-    first
-        The first query and the first gallery index of these ranges.
-    scale
-        Q float64, farthest distance of each query.
+    ``sums``, ``distances``: sums of minima of some queries with some of the gallery, and the distance of each entry.
+    ``first``: the first query and gallery index of these ranges. ``scale``: Q float64, farthest distances.
     """
     query = first[0] + np.repeat(np.arange(sums.shape[0]), np.diff(sums.indptr))
     final = final_distance(sums.data, distances, scale[query], weight)
@@ -184,10 +173,6 @@ def _count_overlapping(
         for p in range(offsets[queries[part]], offsets[queries[part] + 1]):
             for entry in range(ends[part], ends[part + 1]):
                 final, distance, index = found_final[entry], found_distance[entry], found_index[entry]
-                if final != finals[p]:
-                    better[p] += final < finals[p]
-                elif distance != distances[p]:
-                    better[p] += distance < distances[p]
-                else:
-                    better[p] += index < indices[p]
-                nearer[p] += distance < limits[p] or (distance == limits[p] and index < limit_indices[p])
+                nearer_than_it = comes_before(distance, index, distances[p], indices[p])
+                better[p] += final < finals[p] or (final == finals[p] and nearer_than_it)
+                nearer[p] += comes_before(distance, index, limits[p], limit_indices[p])

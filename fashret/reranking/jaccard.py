@@ -40,14 +40,8 @@ def neighbour_weights(
 ) -> sparse.csr_array:
     """V_i: weight exp(−d(i, j) / max d(i, ·)) of each member j of row i's set, scaled to sum 1 (equations 5 and 7).
 
-    Parameters
-    ----------
-    sets
-        Sets of n rows.
-    distances
-        Distance of each member, in the order of the sets' entries.
-    farthest
-        n float64, distance of each row to its farthest row; a row where it is 0 divides by 1.
+    ``distances``: of each member of the n sets, in the order of their entries. ``farthest``: n float64, distance of
+    each row to its farthest row; a row where it is 0 divides by 1.
     """
     weights = distances.copy()
     over_rows(_to_weights, len(farthest), sets.indptr.astype(np.int64), scale_of(farthest), weights)
@@ -60,18 +54,9 @@ def scale_of(farthest: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def mean_over_neighbours(weights: sparse.csr_array, neighbours: NDArray[np.int32]) -> sparse.csr_array:
-    """Query expansion: the mean of V over the k2 nearest of each row, itself included (equation 11).
+    """Query expansion: the mean of V over the k2 nearest of each row, itself included (equation 11): n×N.
 
-    Parameters
-    ----------
-    weights
-        V of all N rows.
-    neighbours
-        n×k2 int32, the nearest of the rows wanted, −1 where a list ends.
-
-    Returns
-    -------
-    n rows over N columns, ascending.
+    ``weights``: V, N×N. ``neighbours``: n×k2 int32, the nearest of the rows wanted, −1 where a list ends.
     """
     members = membership(neighbours, weights.shape[0], np.float64)
     means = members @ weights  # summed in the order of the neighbours, which a change of type would sort
@@ -81,16 +66,8 @@ def mean_over_neighbours(weights: sparse.csr_array, neighbours: NDArray[np.int32
 
 
 def min_sums(queries: sparse.csr_array, index: sparse.csc_array) -> sparse.csr_array:
-    """Sums of minima of the weights of each query and of every row of an inverted index that shares a column with it.
-
-    Parameters
-    ----------
-    queries, index
-        Q×N and G×N weights; the latter by column.
-
-    Returns
-    -------
-    Q×G; entries are the sums s, 0 < s ≤ 1, columns ascending.
+    """Sums of minima of the weights of each query (Q×N) and of every row of an inverted index (G×N, by column) that
+    shares a column with it: Q×G, entries are the sums s, 0 < s ≤ 1, columns ascending.
     """
     of_queries, of_index = SparseRows.of(queries), SparseRows.of(index)
     size = index.shape[0]

@@ -19,28 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fashret import knn
 from fashret.errors import FashretError
-from fashret.knn import (
-    AllNeighbours,
-    Positives,
-    SearchResult,
-    SearchSpec,
-    Thresholds,
-    VectorSet,
-    all_neighbours,
-    count_before,
-    search,
-)
+from fashret.knn import AllNeighbours, Positives, SearchResult, SearchSpec, Thresholds, VectorSet
 from fashret.knn.scan import ResumeStore
 from fashret.knn.threads import ranges
 from fashret.reranking import jaccard
-from fashret.reranking.final_rank import (
-    Found,
-    PositiveCutoffs,
-    count_overlapping,
-    overlapping,
-    without_overlap,
-)
+from fashret.reranking.final_rank import Found, PositiveCutoffs, count_overlapping, overlapping, without_overlap
 from fashret.reranking.jaccard import scale_of
 from fashret.reranking.neighbour_sets import expanded_sets, half, reciprocal_sets
 from fashret.reranking.union import Union
@@ -109,33 +94,23 @@ class Encoding:
 def rerank(
     queries: VectorSet, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, keep: Keep | None = None
 ) -> SearchResult:
-    """Re-rank the gallery for all queries: the k best rows of each, and, if asked for, the exact ranks of its
-    positives.
+    """Re-rank the gallery for all queries: the k best rows of each, and, if asked for, the ranks of its positives.
 
-    Parameters
-    ----------
-    spec
-        What is asked for; distances are euclidean, and the whole gallery is searched whatever ``within`` says.
-    keep
-        Where finished work is kept, and under which name.
-
-    Returns
-    -------
-    As :func:`fashret.knn.search`, with final distances, positives by ascending rank. Their ``ranks_in_category`` are
-    −1: see :mod:`fashret.reranking.by_category`.
+    As :func:`fashret.knn.search`, with final distances, positives by ascending rank. Distances are euclidean; the whole
+    gallery is searched whatever ``within`` says, and ``ranks_in_category`` are −1: see
+    :mod:`fashret.reranking.by_category`. ``keep``: where finished work is kept, and under which name.
     """
     spec = euclidean(spec)
-    plain, positives = search(queries, gallery, spec)
+    plain, positives = knn.search(queries, gallery, spec)
     union = Union.of(queries, gallery, spec.same_matrix)
-    everyone = all_neighbours(union.sets, replace(spec, k=how.list_length), keep)
+    everyone = knn.all_neighbours(union.sets, replace(spec, k=how.list_length), keep)
     encoding = Encoding.of(everyone, how, union.distances)
     del everyone
     scale = encoding.scale[union.query]
     found = without_overlap(plain, gallery, scale, how.weight).best(spec.k)
     positives = positives or Positives.none(len(queries))
-    cutoffs = PositiveCutoffs.of(
-        positives, gallery, _positive_sums(union, encoding, positives, gallery), scale, how.weight
-    )
+    sums = _positive_sums(union, encoding, positives, gallery)
+    cutoffs = PositiveCutoffs.of(positives, gallery, sums, scale, how.weight)
     for some in overlaps(union, encoding, how.weight, spec.memory):
         allowed = may_find(some, queries, gallery, union.own, spec)
         count_overlapping(allowed, cutoffs)
@@ -152,8 +127,7 @@ def euclidean(spec: SearchSpec) -> SearchSpec:
 def overlaps(union: Union, encoding: Encoding, weight: float, memory: int) -> Iterator[Found]:
     """Every gallery row that overlaps with a query, with its final distance.
 
-    The gallery goes by in blocks and the queries in ranges, both together as large as half of ``memory`` (bytes) lets
-    them be; the result does not depend on it.
+    The gallery goes by in blocks and the queries in ranges that together fill half of ``memory`` (bytes).
     """
     queries, scale = encoding.averaged(union.query), encoding.scale[union.query]
     for block in _gallery_blocks(union, encoding, memory // 4):
@@ -208,13 +182,11 @@ def _all_within_limits(
     queries: VectorSet, gallery: VectorSet, positives: Positives, cutoffs: PositiveCutoffs, spec: SearchSpec
 ) -> NDArray[np.int64]:
     """How many gallery rows of any kind are within the limit of each positive: P int64."""
-    within = positives.ranks.copy()  # right where a positive is its own limit
     other = (cutoffs.limit != cutoffs.distance) | (cutoffs.limit_at != cutoffs.at)
-    within[other] = 0
+    within = np.where(other, 0, positives.ranks)  # right where a positive is its own limit
     counted = other & np.isfinite(cutoffs.limit)
     if counted.any():
         ends = np.concatenate([[0], np.cumsum(counted)])[positives.offsets]
-        limit, index = cutoffs.limit[counted], cutoffs.limit_at[counted]
-        thresholds = Thresholds(ends, limit, gallery.rows[index])
-        within[counted], _ = count_before(queries, gallery, thresholds, spec)
+        thresholds = Thresholds(ends, cutoffs.limit[counted], gallery.rows[cutoffs.limit_at[counted]])
+        within[counted], _ = knn.count_before(queries, gallery, thresholds, spec)
     return within

@@ -34,12 +34,7 @@ def membership(lists: NDArray[np.int32], columns: int, kind: type = np.int32) ->
 def reciprocal_sets(lists: NDArray[np.int32], k: int) -> sparse.csr_array:
     """R(i, k): the k+1 nearest of i, i included, that have i among their own k+1 nearest (equation 2).
 
-    Parameters
-    ----------
-    lists
-        N×K int32, K ≥ min(k+1, N): neighbours of each row, the row itself first, −1 where there are no more.
-    k
-        Neighbours beside the row itself, ≥ 0.
+    ``lists``: N×K int32, K ≥ min(k+1, N), neighbours of each row, the row itself first, −1 where there are no more.
 
     >>> reciprocal_sets(np.array([[0, 1], [1, 2], [2, 1]], np.int32), 1).toarray().tolist()
     [[1, 0, 0], [0, 1, 1], [0, 1, 1]]
@@ -53,18 +48,10 @@ def expanded_sets(
     whole: sparse.csr_array, halves: sparse.csr_array, rows: NDArray[np.int64] | None = None
 ) -> sparse.csr_array:
     """R*(i, k1): R(i, k1) and, of each member, the half-sized set R(·, k1/2) of which R(i, k1) holds more than 2/3
-    (equation 4).
+    (equation 4): n×N, row i always holds i.
 
-    Parameters
-    ----------
-    whole, halves
-        N×N, :func:`reciprocal_sets` for k1 and for :func:`half` of it.
-    rows
-        n int64, the rows wanted; None = all.
-
-    Returns
-    -------
-    n×N; row i always holds i.
+    ``whole``, ``halves``: N×N, :func:`reciprocal_sets` for k1 and for :func:`half` of it. ``rows``: n int64, the rows
+    wanted (all with None).
     """
     rows = np.arange(whole.shape[0]) if rows is None else rows
     sizes, turned = np.diff(halves.indptr), halves.T.tocsr()

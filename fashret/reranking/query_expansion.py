@@ -49,16 +49,11 @@ def rerank_expanded(queries: VectorSet, gallery: VectorSet, spec: SearchSpec, ho
 
 
 def expanded(queries: VectorSet, gallery: VectorSet, nearest: Neighbours, alpha: float) -> NDArray[np.float32]:
-    """The weighted mean of each query and its neighbours, all of length 1, itself of length 1: Q×D float32.
+    """The mean of each query and its nearest by cosine distance, all of length 1, itself of length 1: Q×D float32.
 
-    Parameters
-    ----------
-    nearest
-        Neighbours of the queries by cosine distance.
-    alpha
-        The power of the similarity that a neighbour counts with.
+    A neighbour's weight is its similarity to the power of ``alpha``.
     """
-    moved = np.empty((len(queries.rows), queries.vectors.shape[1]), np.float32)
+    moved = np.empty((len(queries), queries.width), np.float32)
     for start in range(0, len(moved), QUERIES_AT_ONCE):
         part = slice(start, start + QUERIES_AT_ONCE)
         total = _unit(queries.vectors[queries.rows[part]])

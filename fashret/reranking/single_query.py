@@ -51,7 +51,8 @@ class GalleryGraph:
         lists = everyone.rows.astype(np.int32)
         whole = reciprocal_sets(lists, how.k1)
         sets = expanded_sets(whole, reciprocal_sets(lists, half(how.k1)))
-        distances = sparse.csr_array((_distances(gallery, sets, None), sets.indices, sets.indptr), sets.shape)
+        known = _distances(gallery, sets, np.arange(len(lists)), np.zeros(len(lists)))
+        distances = sparse.csr_array((known, sets.indices, sets.indptr), sets.shape)
         weights = jaccard.neighbour_weights(sets, distances.data, everyone.farthest)
         index = jaccard.mean_over_neighbours(weights, lists[:, : how.k2]).tocsc()
         return cls(gallery, how, lists, everyone.distances, everyone.farthest, whole, weights, distances, index)
@@ -59,12 +60,7 @@ class GalleryGraph:
     def sums(self, distances: NDArray[np.float64], before: int) -> NDArray[np.float64]:
         """Sum of minima of every gallery row with a query that is alone with the gallery: G float64.
 
-        Parameters
-        ----------
-        distances
-            G float64, of the query to the gallery's rows.
-        before
-            Gallery rows that come before the query where distances are equal.
+        ``distances``: of the query to the G rows. ``before``: how many rows come before it where they are equal.
         """
         query, how = len(self.lists), self.how
         lists, slot = self._insert(distances, before)
@@ -116,17 +112,13 @@ class GalleryGraph:
     def _expanded(self, lists: NDArray[np.int32], rows: NDArray[np.int64]) -> sparse.csr_array:
         """Expanded sets of some rows from a patch of the lists: these rows and what their sets are made from."""
         whole, halves = self.how.k1 + 1, half(self.how.k1) + 1
-        patch = np.unique(np.append(rows, lists[rows, :whole]))
-        patch = np.unique(np.append(patch, lists[patch[patch >= 0], :halves]))
-        patch = patch[patch >= 0]
+        patch = np.setdiff1d(np.append(rows, lists[rows, :whole]), [-1])
+        patch = np.setdiff1d(np.append(patch, lists[patch, :halves]), [-1])
         number = np.full(len(lists) + 1, -1, np.int32)  # of a row in the patch; the last for −1
         number[patch] = np.arange(len(patch))
         relabelled = number[lists[patch]]
-        sets = expanded_sets(
-            reciprocal_sets(relabelled, whole - 1),
-            reciprocal_sets(relabelled, halves - 1),
-            number[rows].astype(np.int64),
-        )
+        whole_sets, half_sets = (reciprocal_sets(relabelled, width - 1) for width in (whole, halves))
+        sets = expanded_sets(whole_sets, half_sets, number[rows].astype(np.int64))
         return sparse.csr_array((sets.data, patch[sets.indices], sets.indptr), (len(rows), len(lists)))
 
 
@@ -153,9 +145,8 @@ def _rerank_inserted(
     positives = positives or Positives.none(len(queries))
     graph, every, cutoffs, rows = GalleryGraph.of(gallery, spec, how, keep), np.arange(len(gallery)), [], []
     for i, row in enumerate(queries.rows):
-        distances = pair_distances(
-            queries.vectors, np.full(len(every), row), gallery.vectors, gallery.rows, "euclidean"
-        )
+        same = np.full(len(gallery), row)
+        distances = pair_distances(queries.vectors, same, gallery.vectors, gallery.rows, "euclidean")
         before = int(np.searchsorted(gallery.rows, row)) if spec.same_matrix else 0
         sums, scale = graph.sums(distances, before), jaccard.scale_of(distances.max(keepdims=True))
         own, mine = np.full(1, -1), positives.of_query(i)
@@ -176,19 +167,12 @@ def _rerank_inserted(
 
 
 def _distances(
-    gallery: VectorSet,
-    sets: sparse.csr_array,
-    rows: NDArray[np.int64] | None,
-    of_query: NDArray[np.float64] | None = None,
+    gallery: VectorSet, sets: sparse.csr_array, rows: NDArray[np.int64], of_query: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Distances of the entries of sets of some rows (all with None); ``of_query``: those of row G to the others."""
-    rows = np.arange(sets.shape[0]) if rows is None else rows
+    """Distances of the entries of sets of some rows; ``of_query``: those of row G to the others."""
     first, second = np.repeat(rows, np.diff(sets.indptr)), sets.indices.astype(np.int64)
-    count = len(gallery)
-    known = np.zeros(len(first))
-    if of_query is not None:
-        ends = np.append(of_query, 0.0)
-        known = np.where(first == count, ends[second], np.where(second == count, ends[first], np.nan))
+    ends, count = np.append(of_query, 0.0), len(gallery)
+    known = np.where(first == count, ends[second], ends[first])
     stored = np.flatnonzero((first < count) & (second < count))
     one, other = gallery.rows[first[stored]], gallery.rows[second[stored]]
     known[stored] = pair_distances(gallery.vectors, one, gallery.vectors, other, "euclidean")

@@ -23,14 +23,7 @@ from fashret.files import hdf5
 from fashret.files.atomic import check_output
 from fashret.files.digests import Content, one_per_file
 from fashret.files.embeddings import Embeddings, open_embeddings
-from fashret.files.rankings import (
-    Ranking,
-    RankingOrigin,
-    check_moved,
-    moved_embeddings,
-    open_ranking,
-    write_ranking,
-)
+from fashret.files.rankings import Ranking, RankingOrigin, check_moved, moved_embeddings, open_ranking, write_ranking
 from fashret.files.resume import arrays_path
 from fashret.files.saved_arrays import open_arrays
 from fashret.knn import SearchSpec
@@ -62,10 +55,7 @@ class RerankSummary:
 def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | None = None) -> RerankSummary:
     """Re-rank the gallery for the queries of a ranking and write ranking.h5.
 
-    Parameters
-    ----------
-    unfinished
-        Where finished work is kept while the run lasts; by default beside the output.
+    ``unfinished``: where finished work is kept while the run lasts; by default beside the output.
 
     Raises
     ------
@@ -110,17 +100,8 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
         write_ranking(output, origin, ranking_arrays(result, source.query_row))
     source.close()
     kept.path.unlink(missing_ok=True)
-    counts = np.diff(result.positives.offsets) if result.positives else np.zeros(len(order), np.int64)
-    return RerankSummary(
-        output,
-        options.method,
-        len(order),
-        len(sets.gallery),
-        spec.k,
-        int(counts.sum()),
-        int(np.count_nonzero(counts == 0)),
-        time.monotonic() - started,
-    )
+    gallery_size, seconds = len(sets.gallery), time.monotonic() - started
+    return RerankSummary(output, options.method, gallery=gallery_size, seconds=seconds, **result.counts())
 
 
 def announce(sets: SearchSets, spec: SearchSpec, list_length: int) -> None:
@@ -164,7 +145,7 @@ def free_memory() -> int | None:
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
-        return None
+        lines = []
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
 
 
@@ -184,14 +165,15 @@ def _sets(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[Se
     order = np.argsort(ranking.query_row, kind="stable")
     rows = ranking.query_row[order]
     place = np.searchsorted(sets.queries.rows, rows)
-    known = np.append(sets.queries.rows, -1)[place] == rows
-    if not known.all() or (np.diff(rows) == 0).any():
-        wrong = rows[np.argmin(known)] if not known.all() else rows[:-1][np.diff(rows) == 0][0]
-        what = "is twice" if known.all() else 'does not have the role "query"'
-        raise FashretError(f"{ranking.path}: row {wrong} of its queries {what}; run `fashret search` again")
-    if len(sets.gallery) != ranking.attribute("gallery_size"):
+    unknown, again = np.append(sets.queries.rows, -1)[place] != rows, np.diff(rows, append=-1) == 0
+    for wrong, what in ((unknown, 'does not have the role "query"'), (again, "is twice")):
+        if wrong.any():
+            row = rows[np.argmax(wrong)]
+            raise FashretError(f"{ranking.path}: row {row} of its queries {what}; run `fashret search` again")
+    size = ranking.attribute("gallery_size")
+    if len(sets.gallery) != size:
         raise FashretError(
-            f"{ranking.path}: was made from {ranking.attribute('gallery_size'):,} gallery rows, "
+            f"{ranking.path}: was made from {size:,} gallery rows, "
             f"{searched.path} has {len(sets.gallery):,}; run `fashret search` again"
         )
     return SearchSets(sets.queries.take(place), sets.gallery, sets.same_matrix, sets.categories), order

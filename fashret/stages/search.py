@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output
 from fashret.files.embeddings import open_embeddings
@@ -51,9 +49,8 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
     started = time.monotonic()
     with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
         sets = search_sets(asked, searched)
-        k = min(options.k, len(sets.gallery))
         spec = SearchSpec(
-            k=k,
+            k=min(options.k, len(sets.gallery)),
             metric=cast(Metric, options.metric),  # `search` checks it
             within="category" if options.within else None,
             same_matrix=sets.same_matrix,
@@ -74,8 +71,5 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
             inputs=inputs_of(asked, searched),
         )
         write_ranking(output, origin, ranking_arrays(result, sets.queries.rows))
-    counts = np.diff(result.positives.offsets) if result.positives else np.zeros(len(sets.queries), np.int64)
-    lonely = int(np.count_nonzero(counts == 0))
-    return SearchSummary(
-        output, len(counts), len(sets.gallery), k, int(counts.sum()), lonely, time.monotonic() - started
-    )
+    gallery_size, seconds = len(sets.gallery), time.monotonic() - started
+    return SearchSummary(output=output, gallery=gallery_size, seconds=seconds, **result.counts())
