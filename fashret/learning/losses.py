@@ -170,6 +170,7 @@ class Center(nn.Module):
         self.lr = lr
 
     def forward(self, output: Output, labels: Tensor, valid: Tensor) -> Tensor:
+        """A batch's features B×D, labels B and valid B → scalar."""
         return center(output.feature, self.centers, labels, valid)
 
 
@@ -181,6 +182,7 @@ class Vectors(nn.Module):
         self.function, self.of, self.options = function, of, options
 
     def forward(self, output: Output, labels: Tensor, valid: Tensor) -> Tensor:
+        """A batch's outputs (B×D, or B×C logits), labels B and valid B → scalar."""
         values = getattr(output, self.of)
         if values is None:
             raise FashretError(f"loss {self.function.__name__} needs a classifier, and the network has none")
@@ -195,6 +197,7 @@ class Library(nn.Module):
         self.loss = loss
 
     def forward(self, output: Output, labels: Tensor, valid: Tensor) -> Tensor:
+        """A batch's embeddings B×D, labels B and valid B → scalar."""
         return self.loss(_full(output.embedding)[valid], labels[valid])
 
 
@@ -272,10 +275,12 @@ class Loss(nn.Module):
 
     @property
     def needs_pairs(self) -> bool:
+        """Whether it needs two images of a product in a batch."""
         return LOSSES[self.name].pairs
 
     @property
     def needs_classifier(self) -> bool:
+        """Whether it reads the classifier's logits."""
         return self.name == "softmax"
 
     def forward(self, output: Output, labels: Tensor, valid: Tensor | None = None) -> Tensor:

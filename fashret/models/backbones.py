@@ -101,6 +101,7 @@ class TimmBackbone(nn.Module):
                 setattr(model, name, nn.Identity())
 
     def forward(self, images: Tensor) -> Tensor:
+        """B×3×H×W → B×C×h×w; 1×1 for a class token, or where the model itself joins several maps."""
         features = self.model.forward_features(images)  # type: ignore[operator]
         if isinstance(features, (list, tuple)):  # several scales or branches: only the model knows how to join them
             return self.model.forward_head(features, pre_logits=True)[:, :, None, None]  # type: ignore[operator]

@@ -45,6 +45,7 @@ class Part:
 
     @property
     def settings(self) -> ModelSettings:
+        """The network's settings."""
         return self.network.settings
 
     def record(self, beside: Path) -> dict[str, Any]:

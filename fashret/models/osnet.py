@@ -28,6 +28,7 @@ class ConvLayer(nn.Module):
         self.bn = nn.InstanceNorm2d(outputs, affine=True) if instance else nn.BatchNorm2d(outputs)
 
     def forward(self, features: Tensor) -> Tensor:
+        """B×inputs×h×w → B×outputs×⌈h/stride⌉×⌈w/stride⌉."""
         return F.relu(self.bn(self.conv(features)))
 
 
@@ -40,6 +41,7 @@ class LinearLayer(nn.Module):
         self.bn = nn.BatchNorm2d(outputs) if normalised else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
+        """B×inputs×h×w → B×outputs×h×w."""
         return self.bn(self.conv(features))
 
 
@@ -53,6 +55,7 @@ class LightLayer(nn.Module):
         self.bn = nn.BatchNorm2d(channels)
 
     def forward(self, features: Tensor) -> Tensor:
+        """B×C×h×w → B×C×h×w."""
         return F.relu(self.bn(self.conv2(self.conv1(features))))
 
 
@@ -65,6 +68,7 @@ class Gate(nn.Module):
         self.fc2 = nn.Conv2d(channels // GATE_REDUCTION, channels, 1)
 
     def forward(self, features: Tensor) -> Tensor:
+        """B×C×h×w → B×C×h×w, each channel times its weight."""
         means = features.mean(dim=(-2, -1), keepdim=True)
         return features * torch.sigmoid(self.fc2(F.relu(self.fc1(means))))
 
@@ -88,11 +92,13 @@ class OmniScaleBlock(nn.Module):
         self.IN = nn.InstanceNorm2d(outputs, affine=True) if instance else nn.Identity()
 
     def streams(self) -> list[nn.Module]:
+        """The streams, of 1 to 4 light layers, under either paper's names."""
         if self.ain:
             return [stream["layers"] for stream in self.conv2]  # type: ignore[index]
         return [self.conv2a, self.conv2b, self.conv2c, self.conv2d]
 
     def forward(self, features: Tensor) -> Tensor:
+        """B×inputs×h×w → B×outputs×h×w."""
         narrow = self.conv1(features)
         gated = reduce(torch.add, (self.gate(stream(narrow)) for stream in self.streams()))
         return F.relu(self.IN(self.conv3(gated)) + self.downsample(features))

@@ -29,6 +29,7 @@ class GeM(nn.Module):
         self.eps = eps
 
     def forward(self, features: Tensor) -> Tensor:
+        """B×C×h×w → B×C; values below `eps` count as `eps`."""
         return features.clamp(min=self.eps).pow(self.p).mean(dim=(-2, -1)).pow(1 / self.p)
 
 
@@ -95,9 +96,11 @@ class Pool(nn.Module):
         self.pool = pool
 
     def extra_repr(self) -> str:
+        """The pooling's name, as a printed network shows it."""
         return self.pool.__name__
 
     def forward(self, features: Tensor) -> Tensor:
+        """B×C×h×w → B×C."""
         return self.pool(features)
 
 

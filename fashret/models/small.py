@@ -30,6 +30,7 @@ class Block(nn.Module):
             self.shortcut = nn.Sequential(average, nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, features: Tensor) -> Tensor:
+        """B×inputs×h×w → B×outputs×⌈h/stride⌉×⌈w/stride⌉."""
         inner = F.relu(self.bn1(self.conv1(features)))
         return F.relu(self.bn2(self.conv2(inner)) + self.shortcut(features))
 
@@ -59,4 +60,5 @@ class SmallNet(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        """B×3×H×W → B×256×⌈H/32⌉×⌈W/32⌉."""
         return self.stages(self.stem(images))

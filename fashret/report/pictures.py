@@ -45,6 +45,7 @@ class CropPictures:
         return {name: i for i, name in enumerate(self.crops.crop_id.tolist())}
 
     def image(self, row: int) -> NDArray[np.uint8]:
+        """H×W×3 uint8 RGB crop of a row of the embeddings; `FashretError` if the crops lack it."""
         name = self.embeddings.crop_id[row]
         if name not in self.place:
             raise FashretError(
@@ -61,6 +62,7 @@ class PhotoPictures:
         self.embeddings, self.root = embeddings, root
 
     def image(self, row: int) -> NDArray[np.uint8]:
+        """H×W×3 uint8 RGB crop of a row, cut from its photo; `FashretError` if that cannot be read."""
         source = self.embeddings.source[row]
         try:
             return read_crop(photo_path(self.root, source), self.embeddings.box[row], 2 * THUMBNAIL)
