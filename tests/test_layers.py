@@ -64,8 +64,6 @@ LINES = 300  # of a module
 LONG = {"cli.py", "options.py"}  # all commands and all options in one place
 TOO_LONG = {
     "datasets/annotations.py",
-    "learning/loop.py",
-    "learning/losses.py",
     "report/score_tables.py",
     "report/sections.py",
     "stages/embed.py",

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm  # what all batch normalisations inherit from
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from fashret.errors import FashretError
 from fashret.learning.batches import Batch
 from fashret.learning.losses import Loss
+from fashret.learning.modes import set_modes, statistics_kept
 from fashret.learning.optimisers import set_learning_rate
 from fashret.learning.schedules import learning_rate
 from fashret.loading.processes import Place, average_, gather
@@ -143,19 +143,6 @@ def checkpoint_due(step: int, options: TrainOptions) -> bool:
     return options.checkpoint_every > 0 and step % options.checkpoint_every == 0
 
 
-def set_modes(network: RetrievalNetwork, epoch: int, options: TrainOptions) -> None:
-    """Training mode, but for what is frozen in this epoch: the backbone, or its batch-norm statistics."""
-    network.train()
-    frozen = epoch < options.freeze
-    network.backbone.requires_grad_(not frozen)
-    if frozen:
-        network.backbone.eval()
-    if options.freeze_bn:
-        for module in network.backbone.modules():
-            if isinstance(module, _BatchNorm):
-                module.eval()
-
-
 def _distributed(network: RetrievalNetwork, machine: Machine) -> nn.Module:
     """The network, wrapped so that its gradients are averaged over the processes where there are several."""
     if machine.place.world == 1:
@@ -179,7 +166,7 @@ def take_step(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, m
         result, gradients = losses_and_gradients(run, output, batch, machine)
         _backward(output, gradients)
         return result
-    with torch.no_grad(), _statistics_kept(run.network):
+    with torch.no_grad(), statistics_kept(run.network):
         outputs = [_forward(run.network, part, seed, machine) for part, seed in zip(parts, seeds, strict=True)]
     columns = [None if column[0] is None else torch.cat(column) for column in zip(*outputs, strict=True)]
     whole = Output(*columns)  # type: ignore[arg-type]
@@ -240,19 +227,6 @@ def _with_gaps(rows: Tensor, valid: Tensor) -> Tensor:
 def _backward(output: Output, gradients: Sequence[Tensor | None]) -> None:
     pairs = [(o, g) for o, g in zip(output, gradients, strict=True) if o is not None and o.requires_grad]
     torch.autograd.backward([o for o, _ in pairs], [g for _, g in pairs])
-
-
-@contextmanager
-def _statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Batch normalisation goes by the batch as always, but its running statistics stay as they are."""
-    tracking = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    for module in tracking:
-        module.track_running_stats = False
-    try:
-        yield
-    finally:
-        for module in tracking:
-            module.track_running_stats = True
 
 
 def update(run: Run, machine: Machine) -> None:

@@ -1,0 +1,150 @@
+"""What each loss computes, on tensors.
+
+In: features, embeddings or logits of a batch, the products' labels, and which rows hold an image (`valid`). Out: one
+number. Everything is computed in float32, float64 for float64 input.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fashret.learning.mining import batch_hard, distances, mean_of, pairs
+
+
+def smoothed_cross_entropy(logits: Tensor, labels: Tensor, valid: Tensor, smoothing: float = 0.1) -> Tensor:
+    """Cross entropy against (1 − ε) on the true class plus ε/C on all C (Szegedy et al., arXiv 1512.00567, section 7).
+
+    Parameters
+    ----------
+    logits
+        B×C. labels: B int64. valid: B bool. smoothing: ε.
+
+    >>> logits = torch.tensor([[2.0, 0.0], [0.0, 2.0], [0.0, 0.0]])
+    >>> everything = torch.ones(3, dtype=torch.bool)
+    >>> round(smoothed_cross_entropy(logits, torch.tensor([0, 1, 0]), everything, 0.0).item(), 4)
+    0.3157
+    """
+    losses = F.cross_entropy(at_least_float32(logits), labels, reduction="none", label_smoothing=smoothing)
+    return mean_of(losses, valid)
+
+
+def triplet(
+    feature: Tensor, labels: Tensor, valid: Tensor, margin: float = 0.3, soft: bool = False, normalise: bool = False
+) -> Tensor:
+    """Batch-hard triplet loss, mean over anchors of max(0, margin + d(a, p) − d(a, n)) with Euclidean d.
+
+    p is the farthest image of the anchor's product, n the nearest of another (Hermans et al., arXiv 1703.07737, eq. 5);
+    anchors without either are left out. `soft` takes log(1 + exp(d(a, p) − d(a, n))) instead, `normalise` puts the
+    feature (B×D) on the unit sphere first.
+
+    >>> feature = torch.tensor([[0.0], [2.0], [5.0]])  # d(a, p) = 2; d(a, n) = 5 and 3
+    >>> everything = torch.ones(3, dtype=torch.bool)
+    >>> triplet(feature, torch.tensor([7, 7, 8]), everything, margin=2.0)  # mean of max(0, −1) and max(0, 1)
+    tensor(0.5000)
+    """
+    feature = F.normalize(at_least_float32(feature), dim=1) if normalise else at_least_float32(feature)
+    hardest = batch_hard(distances(feature, feature), labels, valid)
+    gap = torch.where(hardest.found, hardest.positive - hardest.negative, 0.0)
+    return mean_of(F.softplus(gap) if soft else F.relu(gap + margin), hardest.found)
+
+
+def quadruplet(
+    feature: Tensor,
+    labels: Tensor,
+    valid: Tensor,
+    margin1: float = 1.0,
+    margin2: float = 0.5,
+    normalise: bool = False,
+) -> Tensor:
+    """Batch-hard quadruplet loss (Chen et al., arXiv 1704.01719, eq. 6), squared L2 distances.
+
+    Mean over anchors of max(0, m1 + d(a, p) − d(a, n1)) + max(0, m2 + d(a, p) − d(n1, n2)): p the farthest positive, n1
+    the nearest negative, n2 the image nearest to n1 that is neither of n1's product nor of the anchor's. Where there is
+    no n2 (two products in the batch) the second term is 0.
+
+    >>> feature = torch.tensor([[0.0], [1.0], [3.0], [4.0]])
+    >>> everything = torch.ones(4, dtype=torch.bool)
+    >>> quadruplet(feature, torch.tensor([0, 0, 1, 2]), everything)  # d(a, p) = 1 for the first two
+    tensor(0.5000)
+    """
+    feature = F.normalize(at_least_float32(feature), dim=1) if normalise else at_least_float32(feature)
+    distance = distances(feature, feature, squared=True)
+    hardest = batch_hard(distance, labels, valid)
+    first = F.relu(torch.where(hardest.found, margin1 + hardest.positive - hardest.negative, 0.0))
+    _, negatives = pairs(labels, valid)
+    third = negatives[hardest.negative_row] & negatives  # B×B: neither n1's product nor the anchor's
+    between = distance[hardest.negative_row].masked_fill(~third, torch.inf).amin(dim=1)  # d(n1, n2); ∞ without n2
+    second = F.relu(torch.where(hardest.found, margin2 + hardest.positive - between, 0.0))
+    return mean_of(first + second, hardest.found)
+
+
+def center(feature: Tensor, centers: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared L2 distance between features and the centers of their products (Wen et al., ECCV 2016, eq. 2).
+
+    As in the published re-identification code: a mean over the batch, without the paper's factor 1/2.
+
+    Parameters
+    ----------
+    feature
+        B×D. centers: C×D, learned.
+
+    >>> feature = torch.tensor([[0.0], [2.0], [5.0]])
+    >>> center(feature, torch.tensor([[1.0], [5.0]]), torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.bool))
+    tensor(0.6667)
+    """
+    return mean_of((at_least_float32(feature) - centers[labels]).square().sum(dim=1), valid)
+
+
+def centroid_triplet(feature: Tensor, labels: Tensor, valid: Tensor, margin: float = 0.5) -> Tensor:
+    """Centroid triplet loss (Wieczorek et al., arXiv 2104.13643, eq. 3).
+
+    For each i the i-th image of every product is a query, and the centroid of a product is the mean of its *other*
+    images; a batch-hard triplet loss runs over these queries and centroids together; the mean over i. A product takes
+    part in i while it has an i-th image and another one beside it.
+
+    >>> feature = torch.tensor([[0.0], [1.0], [3.0], [3.0]])
+    >>> centroid_triplet(feature, torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool), margin=2.0)
+    tensor(0.2500)
+    >>> centroid_triplet(feature[:3], torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.bool))  # one is alone: no part
+    tensor(0.)
+    """
+    feature, labels = at_least_float32(feature)[valid], labels[valid]
+    same = labels[:, None] == labels[None]  # B×B
+    count = same.sum(dim=1)
+    others = (same.to(feature.dtype) @ feature - feature) / (count - 1).clamp(min=1)[:, None]  # B×D
+    occurrence = (same & same.new_ones(same.shape).tril(-1)).sum(dim=1)  # how many of the product came before
+    losses = []
+    for i in range(int(count.max()) if len(count) else 0):
+        query = (occurrence == i) & (count > 1)
+        if query.sum() > 1:  # one product alone has no negatives
+            vectors, owners = torch.cat([feature[query], others[query]]), labels[query].repeat(2)
+            losses.append(triplet(vectors, owners, torch.ones_like(owners, dtype=torch.bool), margin))
+    return torch.stack(losses).mean() if losses else feature.sum() * 0
+
+
+def smooth_ap(embedding: Tensor, labels: Tensor, valid: Tensor, temperature: float = 0.01) -> Tensor:
+    """1 − mean smooth average precision of each image's cosine ranking (Brown et al., arXiv 2007.12163, eq. 7).
+
+    A rank is 1 + the sum over the other images of sigmoid((s_other − s) / temperature); the query itself is no result.
+    Not the library's: pytorch-metric-learning 2.9 lays the batch out as K×P where it is P×K.
+
+    >>> embedding = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
+    >>> round(smooth_ap(embedding, torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.bool)).item(), 4)
+    0.0
+    """
+    unit = F.normalize(at_least_float32(embedding), dim=1)
+    similarity = unit @ unit.T
+    positives, negatives = pairs(labels, valid)
+    above = torch.sigmoid((similarity[:, None, :] - similarity[:, :, None]) / temperature)  # anchor × ranked × other
+    above = above * ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    rank_among_positives = 1 + (above * positives[:, None, :]).sum(dim=2)
+    rank = rank_among_positives + (above * negatives[:, None, :]).sum(dim=2)
+    precision = torch.where(positives, rank_among_positives / rank, 0.0).sum(dim=1)
+    return mean_of(1 - precision / positives.sum(dim=1).clamp(min=1), positives.any(dim=1))
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """The same values in float32, or in float64 where they are."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -1,0 +1,215 @@
+"""What each loss computes, against independent float64 loops."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fashret.learning.loss_functions import center as center_loss
+from fashret.learning.loss_functions import (
+    centroid_triplet,
+    quadruplet,
+    smooth_ap,
+    smoothed_cross_entropy,
+    triplet,
+)
+
+
+def batch(seed: int, products: int = 4, images: int = 3, width: int = 5, missing: float = 0.2, grid: bool = False):
+    """Features (on a coarse grid: with ties and duplicates), shuffled labels, valid flags, float64."""
+    random = np.random.default_rng(seed)
+    feature = random.normal(size=(products * images, width))
+    if grid:
+        feature = feature.round()
+    labels = random.permutation(np.repeat(np.arange(products), images))
+    valid = random.random(len(labels)) >= missing
+    return torch.tensor(feature), torch.tensor(labels), torch.tensor(valid)
+
+
+def euclidean(a: torch.Tensor, b: torch.Tensor) -> float:
+    return math.sqrt(sum((float(x) - float(y)) ** 2 for x, y in zip(a, b, strict=True)))
+
+
+def rows_of(labels: torch.Tensor, valid: torch.Tensor):
+    """For each anchor that is an image: its positives and its negatives."""
+    images = [i for i in range(len(labels)) if valid[i]]
+    for a in images:
+        positives = [i for i in images if i != a and labels[i] == labels[a]]
+        negatives = [i for i in images if labels[i] != labels[a]]
+        yield a, positives, negatives
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def triplet_loop(feature, labels, valid, margin=0.3, soft=False) -> float:
+    losses = []
+    for a, positives, negatives in rows_of(labels, valid):
+        if positives and negatives:
+            farthest = max(euclidean(feature[a], feature[p]) for p in positives)
+            nearest = min(euclidean(feature[a], feature[n]) for n in negatives)
+            gap = farthest - nearest
+            losses.append(math.log1p(math.exp(gap)) if soft else max(0.0, margin + gap))
+    return mean(losses)
+
+
+def quadruplet_loop(feature, labels, valid, margin1=1.0, margin2=0.5) -> float:
+    def d(i: int, j: int) -> float:
+        return euclidean(feature[i], feature[j]) ** 2
+
+    images = [i for i in range(len(labels)) if valid[i]]
+    losses = []
+    for a, positives, negatives in rows_of(labels, valid):
+        if not (positives and negatives):
+            continue
+        farthest = max(d(a, p) for p in positives)
+        n1 = min(negatives, key=lambda n: d(a, n))
+        thirds = [i for i in images if labels[i] != labels[a] and labels[i] != labels[n1]]
+        loss = max(0.0, margin1 + farthest - d(a, n1))
+        if thirds:
+            loss += max(0.0, margin2 + farthest - min(d(n1, n2) for n2 in thirds))
+        losses.append(loss)
+    return mean(losses)
+
+
+def centroid_triplet_loop(feature, labels, valid, margin=0.5) -> float:
+    images_of: dict[int, list[int]] = {}
+    for i, label in enumerate(labels.tolist()):
+        if valid[i]:
+            images_of.setdefault(label, []).append(i)
+    values = []
+    for i in range(max(map(len, images_of.values()), default=0)):
+        vectors, owners = [], []
+        for label, images in images_of.items():
+            if len(images) > i and len(images) > 1:
+                others = [j for j in images if j != images[i]]  # the query is left out of its centroid
+                vectors += [feature[images[i]], sum(feature[j] for j in others) / len(others)]
+                owners += [label, label]
+        if len(set(owners)) > 1:
+            everything = torch.ones(len(owners), dtype=torch.bool)
+            values.append(triplet_loop(vectors, torch.tensor(owners), everything, margin))
+    return mean(values)
+
+
+def smooth_ap_loop(embedding, labels, valid, temperature=0.01) -> float:
+    unit = [row / row.norm() for row in embedding]
+
+    def s(i: int, j: int) -> float:
+        return sum(float(x) * float(y) for x, y in zip(unit[i], unit[j], strict=True))
+
+    def above(a: int, i: int, j: int) -> float:  # how far j stands above i in a's ranking, 0..1
+        x = (s(a, j) - s(a, i)) / temperature
+        return 1 / (1 + math.exp(-x)) if x > -500 else 0.0
+
+    losses = []
+    for a, positives, negatives in rows_of(labels, valid):
+        if positives:
+            precisions = []
+            for p in positives:
+                before = 1 + sum(above(a, p, j) for j in positives if j != p)
+                precisions.append(before / (before + sum(above(a, p, j) for j in negatives)))
+            losses.append(1 - mean(precisions))
+    return mean(losses)
+
+
+PAIRWISE = [
+    pytest.param(triplet, triplet_loop, {}, id="triplet"),
+    pytest.param(triplet, triplet_loop, {"margin": 2.0}, id="triplet-margin"),
+    pytest.param(triplet, triplet_loop, {"soft": True}, id="triplet-soft"),
+    pytest.param(quadruplet, quadruplet_loop, {}, id="quadruplet"),
+    pytest.param(quadruplet, quadruplet_loop, {"margin1": 3.0, "margin2": 2.0}, id="quadruplet-margins"),
+    pytest.param(centroid_triplet, centroid_triplet_loop, {}, id="centroid-triplet"),
+    pytest.param(smooth_ap, smooth_ap_loop, {}, id="smooth-ap"),
+    pytest.param(smooth_ap, smooth_ap_loop, {"temperature": 0.5}, id="smooth-ap-temperature"),
+]
+
+
+@pytest.mark.parametrize(("loss", "loop", "options"), PAIRWISE)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), products=st.integers(1, 5), images=st.integers(1, 4), grid=st.booleans())
+def test_equals_loop(loss, loop, options, seed, products, images, grid):
+    grid = grid and loss is not quadruplet  # which of two equal n1 is taken decides about n2
+    feature, labels, valid = batch(seed, products, images, grid=grid and loss is not smooth_ap)
+    assert float(loss(feature, labels, valid, **options)) == pytest.approx(loop(feature, labels, valid, **options))
+
+
+@pytest.mark.parametrize(("loss", "loop", "options"), PAIRWISE)
+def test_gradient_is_that_of_the_value(loss, loop, options):
+    feature, labels, valid = batch(3)
+    feature.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, labels, valid, **options), (feature,))
+
+
+@pytest.mark.parametrize(("loss", "loop", "options"), PAIRWISE)
+def test_missing_images_take_no_part(loss, loop, options):
+    feature, labels, valid = batch(5, products=4, images=4)
+    extreme = torch.where(valid[:, None], feature, feature.mean(dim=0))  # as near to everything as can be
+    extreme = torch.where((valid | (labels > 1))[:, None], extreme, 1e3)  # or as far
+    extreme.requires_grad_()
+    value = loss(extreme, labels, valid, **options)
+    value.backward()
+    assert value.item() == pytest.approx(float(loss(feature[valid], labels[valid], valid[valid], **options)))
+    assert extreme.grad is not None and not extreme.grad[~valid].any()
+    assert torch.isfinite(extreme.grad).all()
+
+
+@pytest.mark.parametrize("loss", [triplet, quadruplet, centroid_triplet, smooth_ap])
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
+def test_without_triplets_the_loss_is_zero_and_has_a_gradient(loss, labels):
+    feature = torch.randn(len(labels), 4, requires_grad=True)
+    value = loss(feature, torch.tensor(labels, dtype=torch.int64), torch.ones(len(labels), dtype=torch.bool))
+    value.backward()
+    assert value.item() == pytest.approx(0, abs=1e-6)
+    assert feature.grad is not None and torch.isfinite(feature.grad).all()
+
+
+def test_equal_images_have_no_nan_in_the_gradient():
+    feature = torch.zeros(4, 3, requires_grad=True)
+    labels, everything = torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool)
+    (triplet(feature, labels, everything) + quadruplet(feature, labels, everything)).backward()
+    assert torch.isfinite(feature.grad).all()
+
+
+def test_quadruplet_with_two_products_has_only_its_first_term():
+    feature = torch.tensor([[0.0], [1.0], [1.5], [9.0]], dtype=torch.float64)
+    labels, everything = torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool)
+    # d²(a, p): 1 1 56.25 56.25; d²(a, n): 2.25 0.25 0.25 64 → max(0, 1 + …): 0 1.75 57 0
+    assert float(quadruplet(feature, labels, everything)) == pytest.approx((0 + 1.75 + 57 + 0) / 4)
+
+
+def test_normalised_triplet_sees_directions_only():
+    feature, labels, valid = batch(1)
+    lengths = torch.rand(len(feature), 1, dtype=torch.float64) + 0.5
+    values = [float(triplet(f, labels, valid, normalise=True)) for f in (feature, feature * lengths)]
+    assert values[0] == pytest.approx(values[1])
+    assert values[0] == pytest.approx(triplet_loop(feature / feature.norm(dim=1, keepdim=True), labels, valid))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_smoothed_cross_entropy_equals_loop(smoothing):
+    logits = torch.randn(6, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    labels, valid = torch.tensor([0, 1, 2, 3, 1, 0]), torch.tensor([True] * 4 + [False] + [True])
+    losses = []
+    for row, label, used in zip(logits.tolist(), labels.tolist(), valid.tolist(), strict=True):
+        total = math.log(sum(math.exp(x) for x in row))
+        target = [smoothing / 4 + (1 - smoothing) * (c == label) for c in range(4)]
+        if used:
+            losses.append(-sum(t * (x - total) for t, x in zip(target, row, strict=True)))
+    assert float(smoothed_cross_entropy(logits, labels, valid, smoothing)) == pytest.approx(mean(losses))
+    assert torch.autograd.gradcheck(lambda x: smoothed_cross_entropy(x, labels, valid, smoothing), (logits,))
+
+
+def test_center_equals_loop():
+    feature, labels, valid = batch(2, missing=0.4)
+    assert not valid.all()
+    centers = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+    expected = mean([euclidean(feature[i], centers[labels[i]]) ** 2 for i in range(len(labels)) if valid[i]])
+    assert float(center_loss(feature, centers, labels, valid)) == pytest.approx(expected)
+    feature.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, c: center_loss(x, c, labels, valid), (feature, centers))
