@@ -1,7 +1,6 @@
 """Reading annotation files so that whatever is wrong is named: file, line or entry, and what was expected.
 
-In: JSON files and the counted text lists of the DeepFashion family. Out: their entries; and `RowList`, which collects
-rows.
+In: JSON files and the counted text lists of the DeepFashion family. Out: their entries.
 """
 
 from __future__ import annotations
@@ -14,65 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fashret.console import log
+from fashret.datasets.row_list import Corners
 from fashret.errors import FashretError
-from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.hdf5 import storable
-from fashret.files.photo_sources import EXTENSIONS, relative_source
+from fashret.files.photo_sources import EXTENSIONS
 
-Corners = tuple[float, float, float, float]
-WHOLE: Corners = (math.nan, math.nan, math.nan, math.nan)  # the box of a whole photo
 SHOWN = 60  # characters of a wrong value that a message shows
-
-
-class RowList:
-    """Rows under construction; `rows()` gives them as columns.
-
-    Parameters
-    ----------
-    categories
-        All category names, in the order of their numbers.
-    """
-
-    def __init__(self, categories: Sequence[str] = ()) -> None:
-        self.categories = tuple(categories)
-        self.number = {name: i for i, name in enumerate(self.categories)} | {"": -1}
-        self.source: list[str] = []
-        self.box: list[Corners] = []
-        self.product: list[str] = []
-        self.role: list[int] = []
-        self.domain: list[int] = []
-        self.category: list[int] = []
-
-    def add(
-        self, source: str, box: Corners, product: str, role: Role, domain: Domain, category: str = "", *, where: str
-    ) -> None:
-        """Add one row, found at `where`, if its photo is inside the root and its names can be stored."""
-        try:
-            self.source.append(relative_source(source))
-        except FashretError as error:
-            raise FashretError(f"{where}: {error}") from None
-        if not storable(product):
-            raise FashretError(f"{where}: product {product!r}; expected UTF-8 text without zero bytes")
-        self.box.append(box)
-        self.product.append(product)
-        self.role.append(int(role))
-        self.domain.append(int(domain))
-        self.category.append(self.number[category])
-
-    def rows(self) -> Rows:
-        """The rows that were added, in their order."""
-        return Rows(
-            source=text_array(self.source),
-            box=np.array(self.box, np.float32).reshape(-1, 4),
-            product=text_array(self.product),
-            role=np.array(self.role, np.uint8),
-            domain=np.array(self.domain, np.uint8),
-            category=np.array(self.category, np.int16),
-            categories=self.categories,
-        )
 
 
 def existing_folder(root: Path, candidates: Sequence[str], what: str) -> Path:

@@ -19,19 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from fashret.console import progress
-from fashret.datasets.annotations import (
-    WHOLE,
-    Corners,
-    RowList,
-    four_numbers,
-    listed,
-    object_list,
-    read_json,
-    shown,
-    text,
-    whole_number,
-)
+from fashret.datasets.annotations import four_numbers, listed, object_list, read_json, shown, text, whole_number
 from fashret.datasets.flags import CropFlags
+from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files import jpeg
 from fashret.files.columns import Domain, Role
@@ -114,7 +104,7 @@ def _add_part(rows: RowList, root: Path, part: str, content: dict[str, Any], nam
         product = f"{'train' if part == 'train' else 'test'}/{whole_number(entry, 'pair_id', where)}"
         box = _corners(entry.get("bbox"), f"{where}, bbox")
         category = names[whole_number(entry, "category_id", where)]
-        rows.add(folder + file_names[image], box, product, PARTS[part], DOMAINS[source], category, where=where)
+        rows.add(Row(folder + file_names[image], box, product, PARTS[part], DOMAINS[source], category), where)
 
 
 def _photo_folder(root: Path, part: str) -> str:

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fashret.console import progress
-from fashret.datasets.annotations import RowList, existing_folder, four_numbers, read_json, shown, text, whole_number
+from fashret.datasets.annotations import existing_folder, four_numbers, read_json, shown, text, whole_number
 from fashret.datasets.flags import CropFlags
+from fashret.datasets.row_list import Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
@@ -59,23 +61,34 @@ def read(root: Path, options: CropFlags) -> Listing:
     return Listing("deepfashion2", root, rows, PhotoFolder(root), True, repeats, notes)
 
 
+@dataclass(frozen=True)
+class _Photo:
+    """What all items of one annotation share."""
+
+    part: str
+    source: str
+    domain: Domain
+    pair: int
+
+
 def _add_photo(rows: RowList, root: Path, part: str, name: str) -> int:
     """Add the items of one annotation; how many were left out."""
     path = root / part / "annos" / name
-    photo = read_json(path)
-    if not isinstance(photo, dict):
-        raise FashretError(f"{path}: expected an object, found {shown(photo)}")
-    source = text(photo, "source", str(path))
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise FashretError(f"{path}: expected an object, found {shown(content)}")
+    source = text(content, "source", str(path))
     if source not in DOMAINS:
         raise FashretError(f"{path}: source is {shown(source)}; expected user or shop")
-    pair = whole_number(photo, "pair_id", str(path))
+    pair = whole_number(content, "pair_id", str(path))
+    photo = _Photo(part, f"{part}/image/{Path(name).stem}.jpg", DOMAINS[source], pair)
     left_out = 0
-    for key in sorted((k for k in photo if re.fullmatch(r"item\d+", k)), key=lambda k: int(k[4:])):
-        left_out += _add_item(rows, photo[key], f"{path}, {key}", part, name, DOMAINS[source], pair)
+    for key in sorted((k for k in content if re.fullmatch(r"item\d+", k)), key=lambda k: int(k[4:])):
+        left_out += _add_item(rows, photo, content[key], f"{path}, {key}")
     return left_out
 
 
-def _add_item(rows: RowList, item: Any, where: str, part: str, name: str, domain: Domain, pair: int) -> bool:
+def _add_item(rows: RowList, photo: _Photo, item: Any, where: str) -> bool:
     """Add one item; whether it was left out."""
     if not isinstance(item, dict):
         raise FashretError(f"{where}: expected an object, found {shown(item)}")
@@ -84,9 +97,9 @@ def _add_item(rows: RowList, item: Any, where: str, part: str, name: str, domain
         raise FashretError(f"{where}: category_id is {category}; expected 1 to {len(CATEGORIES)}")
     style = whole_number(item, "style", where)
     box = four_numbers(item.get("bounding_box"), f"{where}, bounding_box")
-    role = Role.TRAIN if part == "train" else Role.QUERY if domain == Domain.STREET else Role.GALLERY
+    role = Role.TRAIN if photo.part == "train" else Role.QUERY if photo.domain == Domain.STREET else Role.GALLERY
     if style == 0 and role != Role.GALLERY:
         return True
-    product = f"{part}/{pair}/{style}" if style else ""
-    rows.add(f"{part}/image/{Path(name).stem}.jpg", box, product, role, domain, CATEGORIES[category - 1], where=where)
+    product = f"{photo.part}/{photo.pair}/{style}" if style else ""
+    rows.add(Row(photo.source, box, product, role, photo.domain, CATEGORIES[category - 1]), where)
     return False

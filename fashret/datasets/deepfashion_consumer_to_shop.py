@@ -23,16 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.console import progress
-from fashret.datasets.annotations import (
-    WHOLE,
-    Corners,
-    RowList,
-    corners_of_list,
-    existing_folder,
-    read_list,
-    require_files,
-)
+from fashret.datasets.annotations import corners_of_list, existing_folder, read_list, require_files
 from fashret.datasets.flags import CropFlags
+from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.manifests import Listing, drop_repeats
@@ -71,7 +64,7 @@ def read(root: Path, options: CropFlags) -> Listing:
             notes["photos without a box, taken whole"] += name not in boxes
             where = f"{partition_file}, line {line}"
             role = _role(status, domain, options.gallery, where)
-            collected.add(name, box, item, role, domain, category, where=where)
+            collected.add(Row(name, box, item, role, domain, category), where)
     rows, repeats = drop_repeats(collected.rows())
     low, high = _photo_folders(root, options.resolution)
     if high and not options.check:  # a check reads no photo, so its boxes stay those of img

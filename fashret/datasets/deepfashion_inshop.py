@@ -14,16 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fashret.datasets.annotations import (
-    WHOLE,
-    Corners,
-    RowList,
-    corners_of_list,
-    existing_folder,
-    read_list,
-    require_files,
-)
+from fashret.datasets.annotations import corners_of_list, existing_folder, read_list, require_files
 from fashret.datasets.flags import CropFlags
+from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
@@ -56,7 +49,7 @@ def read(root: Path, options: CropFlags) -> Listing:
             raise FashretError(f"{where}: evaluation_status {status!r}; expected train, query or gallery")
         category, box = boxes.get(name, ("", WHOLE))
         notes["photos without a box, taken whole"] += name not in boxes
-        collected.add(above + name, box, item, ROLES[status], Domain.SHOP, category, where=where)
+        collected.add(Row(above + name, box, item, ROLES[status], Domain.SHOP, category), where)
     rows, repeats = drop_repeats(collected.rows())
     return Listing(
         "deepfashion-inshop", root, rows, PhotoFolder(root), True, repeats, notes, files=(boxes_file, partition_file)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from fashret.console import log
-from fashret.datasets.annotations import WHOLE, RowList, listed
+from fashret.datasets.annotations import listed
 from fashret.datasets.flags import CropFlags
+from fashret.datasets.row_list import WHOLE, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, text_array
 from fashret.files.hdf5 import storable
@@ -50,7 +51,7 @@ def read(root: Path, options: CropFlags) -> Listing:
             where = f"{path}, row {i}"
             if not item and role == Role.QUERY:
                 raise FashretError(f"{where}: has no {IDENTITY}; a query needs one")
-            collected.add(f"{source}#{i}", WHOLE, item, role, domain, of_table["category"][i], where=where)
+            collected.add(Row(f"{source}#{i}", WHOLE, item, role, domain, of_table["category"][i]), where)
     labels = {name: text_array(value for of_table in columns for value in of_table[name]) for name in LABELS}
     notes = {"distractors of the noise tables": sum(row_count(path) for path in noise)}
     return Listing(

@@ -10,18 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from fashret.datasets.annotations import (
-    WHOLE,
-    RowList,
-    index_photos,
-    listed,
-    read_entries,
-    read_lines,
-    require_files,
-    shown,
-    text,
-)
+from fashret.datasets.annotations import index_photos, listed, read_entries, read_lines, require_files, shown, text
 from fashret.datasets.flags import CropFlags
+from fashret.datasets.row_list import WHOLE, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
 from fashret.files.manifests import Listing, drop_repeats
@@ -56,7 +47,7 @@ def read_mvc(root: Path, options: CropFlags) -> Listing:
         source = photos.get(_stem(name)) or photos.get(_stem(url)) or f"image_data/{_stem(name)}.jpg"
         product = text(info, "productId", f"{files[2]}, entry {i}")
         where = f"{files[1]}, entry {i}"
-        rows.add(source, WHOLE, product, Role.QUERY | Role.GALLERY, Domain.SHOP, categories[i], where=where)
+        rows.add(Row(source, WHOLE, product, Role.QUERY | Role.GALLERY, Domain.SHOP, categories[i]), where)
     return _listing("mvc", root, rows, files)
 
 
@@ -76,8 +67,8 @@ def read_mpv(root: Path, options: CropFlags) -> Listing:
         where = f"{path}, line {line}"
         query, gallery = _roles(split, where)
         for pose in poses:
-            rows.add(folder + pose, WHOLE, cloth, query, Domain.STREET, where=where)
-        rows.add(folder + cloth, WHOLE, cloth, gallery, Domain.SHOP, where=where)
+            rows.add(Row(folder + pose, WHOLE, cloth, query, Domain.STREET), where)
+        rows.add(Row(folder + cloth, WHOLE, cloth, gallery, Domain.SHOP), where)
     return _listing("mpv", root, rows, [path])
 
 
@@ -107,8 +98,8 @@ def read_worn_flat(root: Path, options: CropFlags) -> Listing:
                 continue
             where = f"{path}, line {line}"
             query, gallery = _roles(split, where)
-            rows.add(people + person, WHOLE, f"{split}/{cloth}", query, Domain.STREET, where=where)
-            rows.add(cloths + cloth, WHOLE, f"{split}/{cloth}", gallery, Domain.SHOP, where=where)
+            rows.add(Row(people + person, WHOLE, f"{split}/{cloth}", query, Domain.STREET), where)
+            rows.add(Row(cloths + cloth, WHOLE, f"{split}/{cloth}", gallery, Domain.SHOP), where)
     return _listing("worn-flat", root, rows, files, notes)
 
 
@@ -131,7 +122,7 @@ def read_darn(root: Path, options: CropFlags) -> Listing:
         product, slash, photo = name.partition("/")
         if not (product and slash and photo):
             raise FashretError(f"{where}: {shown(name)}; expected id/name")
-        rows.add(folder + name, WHOLE, product, Role.QUERY | Role.GALLERY, Domain.SHOP, where=where)
+        rows.add(Row(folder + name, WHOLE, product, Role.QUERY | Role.GALLERY, Domain.SHOP), where)
     return _listing("darn", root, rows, [path])
 
 

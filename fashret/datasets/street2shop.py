@@ -23,9 +23,6 @@ import numpy as np
 
 from fashret.console import log
 from fashret.datasets.annotations import (
-    WHOLE,
-    Corners,
-    RowList,
     existing_folder,
     index_photos,
     listed,
@@ -37,6 +34,7 @@ from fashret.datasets.annotations import (
     whole_number,
 )
 from fashret.datasets.flags import CropFlags
+from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows
 from fashret.files.manifests import Listing, drop_repeats
@@ -131,7 +129,7 @@ def _add_pairs(rows: RowList, photos: _Photos, path: Path, category: str, role: 
         where = f"{path}, entry {i}"
         photo, product = whole_number(entry, "photo", where), whole_number(entry, "product", where)
         box = _corners(entry.get("bbox"), where)
-        rows.add(photos.source(photo), box, f"{category}/{product}", role, Domain.STREET, category, where=where)
+        rows.add(Row(photos.source(photo), box, f"{category}/{product}", role, Domain.STREET, category), where)
         products.add(product)
     return products
 
@@ -158,7 +156,7 @@ def _add_shop(
         products_of[photo].add(product)
         trained, searched = product in train_products, product not in outside
         role = BOTH if trained and searched else Role.TRAIN if trained else Role.GALLERY
-        rows.add(photos.source(photo), WHOLE, f"{category}/{product}", role, Domain.SHOP, category, where=where)
+        rows.add(Row(photos.source(photo), WHOLE, f"{category}/{product}", role, Domain.SHOP, category), where)
     return sum(len(products) > 1 for products in products_of.values())
 
 

@@ -11,8 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fashret.datasets.annotations import (
-    WHOLE,
-    RowList,
     corners_of_list,
     existing_folder,
     four_numbers,
@@ -30,7 +28,7 @@ from fashret.datasets.annotations import (
 from fashret.datasets.flags import CropFlags
 from fashret.datasets.readers import load
 from fashret.errors import FashretError
-from fashret.files.columns import Domain, Role, Rows
+from fashret.files.columns import Role, Rows
 from fashret.files.hdf5 import storable
 from tests.dataset_case import photo, write
 from tests.datasets.test_coco import root as coco  # noqa: F401
@@ -286,18 +284,3 @@ def test_photos_are_indexed_by_name_and_those_above_come_first(tmp_path: Path) -
     for name in ("1.jpg", "z/1.png", "a/2.JPG", "b/2.png", "a/note.txt"):
         write(tmp_path / name, "")
     assert index_photos(tmp_path) == {"1": "1.jpg", "2": "a/2.JPG"}
-
-
-def test_rows_under_construction_become_columns() -> None:
-    rows = RowList(["bags", "tops"])
-    rows.add("b.jpg", WHOLE, "p", Role.QUERY, Domain.STREET, "tops", where="here")
-    rows.add("c.jpg", (1, 2, 3, 4), "", Role.GALLERY, Domain.SHOP, where="here")
-    found = rows.rows()
-    assert found.source.tolist() == ["b.jpg", "c.jpg"] and found.category.tolist() == [1, -1]
-    assert np.isnan(found.box[0]).all() and found.box[1].tolist() == [1, 2, 3, 4]
-    assert found.role.tolist() == [Role.QUERY, Role.GALLERY] and found.categories == ("bags", "tops")
-    assert len(RowList().rows()) == 0
-    with pytest.raises(FashretError, match="^here: product 'a.x00'; expected UTF-8 text"):
-        rows.add("d.jpg", WHOLE, "a\0", Role.TRAIN, Domain.SHOP, where="here")
-    with pytest.raises(FashretError, match="^here: photo "):
-        rows.add("../d.jpg", WHOLE, "a", Role.TRAIN, Domain.SHOP, where="here")
