@@ -1,0 +1,58 @@
+"""Queries and gallery from files by role: the same product and category have the same code on both sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashret.errors import FashretError
+from fashret.files.columns import Role, text_array
+from fashret.files.embeddings import open_embeddings
+from fashret.knn.results import Neighbours, SearchResult
+from fashret.vector_sets import ranking_arrays, rows_with_role, search_sets, unlabelled_set
+from tests.conftest import make_rows, write_embeddings
+
+VECTORS = np.eye(4, 3, dtype=np.float32) + 1
+
+
+def test_one_file_is_split_by_role(tmp_path: Path) -> None:
+    rows = make_rows(4, role=np.array([2, 4, 6, 1], np.uint8), product=text_array(["a", "b", "", "a"]))
+    with open_embeddings(write_embeddings(tmp_path / "a.h5", rows, VECTORS)) as file:
+        sets = search_sets(file)
+        assert sets.queries.rows.tolist() == [0, 2] and sets.gallery.rows.tolist() == [1, 2] and sets.same_matrix
+        assert sets.queries.product.tolist()[1] == sets.gallery.product.tolist()[1] == -1  # unlabelled
+        assert rows_with_role(file, Role.TRAIN).tolist() == [3]
+        gallery = unlabelled_set(file, Role.GALLERY)
+        assert gallery.rows.tolist() == [1, 2] and (gallery.product == -1).all()
+
+
+def test_two_files_share_codes_of_products_and_categories(tmp_path: Path) -> None:
+    one = make_rows(2, product=text_array(["x", "y"]), category=np.array([1, 0], np.int16), categories=("bags", "tops"))
+    other = make_rows(3, product=text_array(["y", "z", "x"]), categories=("tops",))
+    paths = [
+        write_embeddings(tmp_path / f"{name}.h5", rows, VECTORS[: len(rows)])
+        for name, rows in (("one", one), ("other", other))
+    ]
+    with open_embeddings(paths[0]) as queries, open_embeddings(paths[1]) as gallery:
+        sets = search_sets(queries, gallery)
+    assert not sets.same_matrix and sets.categories == ("bags", "tops")
+    assert sets.queries.product.tolist() == [sets.gallery.product[2], sets.gallery.product[0]]
+    assert sets.queries.category.tolist() == [1, 0] and set(sets.gallery.category.tolist()) == {1}
+
+
+def test_a_role_without_rows_is_one_line(tmp_path: Path) -> None:
+    rows = make_rows(4, role=np.full(4, int(Role.TRAIN), np.uint8))
+    with (
+        open_embeddings(write_embeddings(tmp_path / "a.h5", rows, VECTORS)) as file,
+        pytest.raises(FashretError, match=r"a\.h5: none of its 4 rows has the role query"),
+    ):
+        search_sets(file)
+
+
+def test_a_result_without_positives_has_empty_columns() -> None:
+    found = SearchResult(Neighbours(np.array([[3], [-1]]), np.array([[0.5], [np.nan]])), None)
+    arrays = ranking_arrays(found, np.array([7, 8]))
+    assert arrays["positives/offsets"].tolist() == [0, 0, 0] and not len(arrays["positives/rank"])
+    assert arrays["gallery_row"].tolist() == [[3], [-1]] and arrays["distance"].dtype == np.float32
