@@ -19,7 +19,8 @@ from fashret.files import hdf5
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings
 from fashret.options import EmbedOptions
-from fashret.report.score_tables import DEFINITIONS, HEADLINE, UNCONSTRAINED, Means, Run, counts
+from fashret.report.runs import UNCONSTRAINED, Means, Run
+from fashret.report.score_tables import DEFINITIONS, HEADLINE, counts
 from fashret.report.tables import Cell, Score, Table
 
 UNTRAINED = "no dataset"

@@ -18,7 +18,8 @@ from fashret.files import embeddings, hdf5, rankings
 from fashret.files.resume import arrays_path
 from fashret.options import EvaluateOptions, Reranking, RerankOptions, SearchOptions, taken_over
 from fashret.report.cross_domain import Origin, cross_domain_tables
-from fashret.report.score_tables import Run, Searches, score_tables, short_names
+from fashret.report.runs import Run, Searches, short_names
+from fashret.report.score_tables import score_tables
 from fashret.report.sections import Shown, check_outputs, check_pictures, plot_sizes, report_on_run, report_on_runs
 from fashret.report.tables import Table, to_json
 from fashret.stages import search

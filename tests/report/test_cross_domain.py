@@ -12,7 +12,7 @@ from fashret.files import hdf5
 from fashret.files.embeddings import open_embeddings
 from fashret.options import EmbedOptions
 from fashret.report.cross_domain import MISSING, UNTRAINED, Origin, cross_domain_tables, make_matrix
-from fashret.report.score_tables import Run, Searches
+from fashret.report.runs import Run, Searches
 from fashret.report.tables import Score, to_json
 from fashret.stages import embed
 from tests.report_case import corrupt_attribute, write_case

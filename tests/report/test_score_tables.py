@@ -5,34 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fashret.report.score_tables import (
-    AVERAGE,
-    NO_CATEGORY,
-    UNCONSTRAINED,
-    Run,
-    Searches,
-    score_tables,
-)
+from fashret.report.runs import AVERAGE, NO_CATEGORY, UNCONSTRAINED, Run, Searches
+from fashret.report.score_tables import score_tables
 from fashret.report.tables import Score
-
-MEASURES = ("mAP", "Acc@1", "Acc@20")
-CATEGORIES = ("bags", "belts", "dresses", "never used")
-
-
-def make_run(name="a", seed=0, reranked=True, in_category=True, queries=40) -> Run:
-    rng = np.random.default_rng(seed)
-    category = rng.choice([-1, 0, 1, 2], size=queries)
-
-    def scores():
-        values = rng.random((queries, 3))
-        values[:, 1:] = values[:, 1:] > 0.5
-        values[(category == 1) | (np.arange(queries) % 7 == 0)] = np.nan  # belts have no positives at all
-        return values
-
-    def searches():
-        return Searches(scores(), scores() if in_category else None)
-
-    return Run(name, MEASURES, category, CATEGORIES, 999, searches(), searches() if reranked else None)
+from tests.report.test_runs import CATEGORIES, MEASURES, make_run
 
 
 def mean_of(values, chosen):
@@ -89,14 +65,6 @@ def test_plain_and_reranked_stand_side_by_side_with_their_difference():
     np.testing.assert_allclose(bags[0::3], mean_of(run.plain.in_category, run.category == 0))
     np.testing.assert_allclose(bags[1::3], mean_of(run.reranked.in_category, run.category == 0))
     np.testing.assert_allclose(np.subtract(bags[1::3], bags[0::3]), bags[2::3])
-
-
-def test_the_interval_of_a_difference_is_paired():
-    run = make_run()
-    moved = Searches(run.plain.unconstrained + 0.125, run.plain.in_category + 0.125)
-    run = Run("a", MEASURES, run.category, CATEGORIES, 9, run.plain, moved)
-    np.testing.assert_allclose(run.means(UNCONSTRAINED, "difference").ends.mean, 0.125)
-    np.testing.assert_allclose(run.means(AVERAGE, "difference").ends.mean, 0.125)
 
 
 def test_several_runs_are_rows_and_the_best_is_marked():

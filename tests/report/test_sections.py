@@ -1,19 +1,13 @@
-"""Sections of the report: distances, facts, what is checked before any work, where its numbers come from."""
+"""Sections of the report: distances, and what is checked before any work."""
 
-import re
-
-import h5py
 import numpy as np
 import pytest
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
-from fashret.options import EvaluateOptions
 from fashret.report.gallery import Found
-from fashret.report.sections import check_pictures, flat, model_facts, nearest_wrong, wrong_pairs
-from fashret.stages import evaluate
+from fashret.report.sections import check_pictures, nearest_wrong, wrong_pairs
 from tests.report_case import write_case
 
 
@@ -63,19 +57,3 @@ def test_wrong_pairs_are_of_different_products(case):
     before = possible[np.clip(np.searchsorted(possible, distances) - 1, 0, len(possible) - 1)]
     assert np.minimum(abs(nearest - distances), abs(before - distances)).max() < 1e-6
     assert len(distances) > 40_000
-
-
-def test_facts_are_flat_and_name_no_folder_of_this_machine():
-    model = {"name": "m", "absolute_path": "/home/me/m", "settings": {"mean": [0.4, 0.5], "dim": None}}
-    assert model_facts(model) == {"name": "m", "mean": "0.4, 0.5", "dim": None}
-    assert model_facts({"name": "a + b", "parts": [model]})["part 1 name"] == "m"
-    assert flat({"a": {"b": {"c": 1}}}) == {"a b c": 1}
-
-
-def test_the_protocol_of_the_crops_stands_in_the_report(tmp_path):
-    case = write_case(tmp_path)
-    with h5py.File(case.crops, "r+") as file:
-        hdf5.write_json(file, "options", {"size": 320, "gallery": "val+test", "drop_train_products": False})
-    evaluate.run([case.ranking], EvaluateOptions(report=tmp_path / "r", report_queries=2))
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", (tmp_path / "r" / "index.html").read_text(encoding="utf-8")))
-    assert re.search(r" Crops file drawn\.crops\.h5 dataset drawn .*gallery val\+test drop_train_products False", text)
