@@ -5,6 +5,8 @@ In: measures in body heights. Out: a `Cut` at its place on the wearer; a bag's (
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fashret.demo.cuts import HEAD_HALF, HEAD_Y, WAIST, Cut, Panel, across, both
@@ -27,16 +29,24 @@ def _flap(half: float, top: float, bottom: float) -> list[Panel]:
     return [Panel(symmetric(points((half, top), side)), "edge"), Panel(clasp, "metal")]
 
 
-def bag(
-    half_top: float, half_base: float, tall: float, handle: str, close: str = "rim", flap: float = 0.0,
-    round_off: float = 0.0, pocket: bool = False,
-) -> Cut:  # fmt: skip
+@dataclass(frozen=True)
+class BagBody:
+    """What a bag measures: half its width at the top and at the base, its height, how round its sides are."""
+
+    half_top: float
+    half_base: float
+    tall: float
+    round_off: float = 0.0
+
+
+def bag(body: BagBody, handle: str, close: str = "rim", flap: float = 0.0, pocket: bool = False) -> Cut:
     """A bag. `handle` is a key of `HANDLES`; `close`: rim, flap (over the share `flap` of its height) or tied."""
+    half_top, half_base, tall, round_off = body.half_top, body.half_base, body.tall, body.round_off
     y0, y1 = HANDLES[handle], HANDLES[handle] + tall
     side = arc((half_top, y0), (half_base, y1), round_off)
-    body = symmetric(points(side, arc((half_base, y1), (0, y1), round_off * 0.6)))
+    front = symmetric(points(side, arc((half_base, y1), (0, y1), round_off * 0.6)))
     loop = half_top * (0.9 if handle == "long" else 0.62)
-    panels = [*_handle(handle, loop, y0), Panel(body)]
+    panels = [*_handle(handle, loop, y0), Panel(front)]
     if close == "flap":
         panels += _flap(half_top, y0, y0 + tall * flap)
     elif close == "tied":

@@ -10,12 +10,12 @@ from functools import partial
 
 import numpy as np
 
-from fashret.demo.accessories import CROWNS, bag, belt, glasses, hat
+from fashret.demo.accessories import CROWNS, BagBody, bag, belt, glasses, hat
 from fashret.demo.cuts import ANKLE, Cut
 from fashret.demo.footwear import shoe
 from fashret.demo.lower import leggings, skirt, trousers
 from fashret.demo.shapes import arc, ellipse, points, rectangle
-from fashret.demo.upper import coat, dress, top, trench
+from fashret.demo.upper import CoatBody, Skirt, coat, dress, top, trench
 
 _ROUND = ellipse((0, 0), 0.0165, 0.0165)
 _SQUARE = rectangle(-0.0175, -0.0125, 0.0175, 0.0135, 0.006)
@@ -28,13 +28,13 @@ _HEXAGON = np.stack([f(np.radians(np.arange(0, 360, 60))) for f in (np.cos, np.s
 
 CUTS: dict[str, dict[str, Callable[[], Cut]]] = {
     "bags": {
-        "tote": partial(bag, 0.072, 0.064, 0.13, "twin"),
-        "flap bag": partial(bag, 0.074, 0.078, 0.09, "long", "flap", flap=0.55),
-        "backpack": partial(bag, 0.058, 0.064, 0.15, "short", round_off=0.08, pocket=True),
-        "bucket bag": partial(bag, 0.048, 0.062, 0.12, "long", "tied", round_off=0.05),
-        "handbag": partial(bag, 0.056, 0.08, 0.092, "short"),
-        "barrel": partial(bag, 0.084, 0.084, 0.08, "twin", round_off=0.16),
-        "satchel": partial(bag, 0.078, 0.078, 0.1, "roll", "flap", flap=0.42, pocket=True),
+        "tote": partial(bag, BagBody(0.072, 0.064, 0.13), "twin"),
+        "flap bag": partial(bag, BagBody(0.074, 0.078, 0.09), "long", "flap", flap=0.55),
+        "backpack": partial(bag, BagBody(0.058, 0.064, 0.15, 0.08), "short", pocket=True),
+        "bucket bag": partial(bag, BagBody(0.048, 0.062, 0.12, 0.05), "long", "tied"),
+        "handbag": partial(bag, BagBody(0.056, 0.08, 0.092), "short"),
+        "barrel": partial(bag, BagBody(0.084, 0.084, 0.08, 0.16), "twin"),
+        "satchel": partial(bag, BagBody(0.078, 0.078, 0.1), "roll", "flap", flap=0.42, pocket=True),
     },
     "belts": {
         "classic": partial(belt, 0.024, "square"),
@@ -45,13 +45,13 @@ CUTS: dict[str, dict[str, Callable[[], Cut]]] = {
         "sash": partial(belt, 0.034, "sash"),
     },
     "dresses": {
-        "skater": partial(dress, "scoop", "none", 0.66, 0.17),
-        "sheath": partial(dress, "crew", "cap", 0.71, 0.092, 0.076),
-        "sundress": partial(dress, "scoop", "straps", 0.68, 0.15),
-        "maxi": partial(dress, "vee", "short", 0.93, 0.155),
-        "wrap": partial(dress, "vee", "long", 0.72, 0.125, wrap=True),
-        "tiered": partial(dress, "boat", "half", 0.82, 0.16, tiers=2),
-        "shift": partial(dress, "boat", "bell", 0.62, 0.118, 0.09),
+        "skater": partial(dress, "scoop", "none", Skirt(0.66, 0.17)),
+        "sheath": partial(dress, "crew", "cap", Skirt(0.71, 0.092), 0.076),
+        "sundress": partial(dress, "scoop", "straps", Skirt(0.68, 0.15)),
+        "maxi": partial(dress, "vee", "short", Skirt(0.93, 0.155)),
+        "wrap": partial(dress, "vee", "long", Skirt(0.72, 0.125, wrap=True)),
+        "tiered": partial(dress, "boat", "half", Skirt(0.82, 0.16, tiers=2)),
+        "shift": partial(dress, "boat", "bell", Skirt(0.62, 0.118), 0.09),
     },
     "eyewear": {
         "wayfarer": partial(glasses, _SQUARE, 1.28),
@@ -80,13 +80,13 @@ CUTS: dict[str, dict[str, Callable[[], Cut]]] = {
         "cycling": partial(leggings, 0.67, 0.044, 0.042),
     },
     "outerwear": {
-        "blazer": partial(coat, 0.52, 0.03, "notch", 0.086, 0.1),
-        "bomber": partial(coat, 0.46, 0.026, "stand", 0.102, 0.094, ribs=True),
+        "blazer": partial(coat, CoatBody(0.52, 0.086, 0.1), 0.03, "notch"),
+        "bomber": partial(coat, CoatBody(0.46, 0.102, 0.094), 0.026, "stand", ribs=True),
         "trench": trench,
-        "puffer": partial(coat, 0.5, 0.032, "stand", 0.106, 0.106, quilts=6),
-        "parka": partial(coat, 0.6, 0.032, "hood", 0.1, 0.114),
-        "denim jacket": partial(coat, 0.44, 0.028, "shirt", 0.096, 0.094, ribs=True),
-        "overcoat": partial(coat, 0.68, 0.034, "shirt", 0.1, 0.112),
+        "puffer": partial(coat, CoatBody(0.5, 0.106, 0.106), 0.032, "stand", quilts=6),
+        "parka": partial(coat, CoatBody(0.6, 0.1, 0.114), 0.032, "hood"),
+        "denim jacket": partial(coat, CoatBody(0.44, 0.096, 0.094), 0.028, "shirt", ribs=True),
+        "overcoat": partial(coat, CoatBody(0.68, 0.1, 0.112), 0.034, "shirt"),
     },
     "pants": {
         "straight": partial(trousers, ANKLE, 0.043, 0.041),

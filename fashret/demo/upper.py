@@ -5,6 +5,8 @@ In: measures in body heights. Out: a `Cut`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from fashret.demo.cuts import ARM, ARMPIT, SHOULDER, WAIST, Cut, Panel, across, both
@@ -85,13 +87,24 @@ def top(
     )
 
 
-def _skirt_seams(hem_y: float, flare: float, waist: float, tiers: int, wrap: bool) -> list[Points]:
+@dataclass(frozen=True)
+class Skirt:
+    """The skirt of a dress: where it ends, half its width there, how many seams go round it, whether it wraps."""
+
+    hem_y: float
+    flare: float
+    tiers: int = 0
+    wrap: bool = False
+
+
+def _skirt_seams(skirt: Skirt, waist: float) -> list[Points]:
     """Lines on the skirt of a dress: tiers, the edge of a wrap, or two pleats."""
+    hem_y, flare, tiers = skirt.hem_y, skirt.flare, skirt.tiers
     seams = []
     for share in np.arange(1, tiers + 1) / (tiers + 1):
         half = waist + (flare - waist) * share + 0.012
         seams.append(across(half, WAIST + (hem_y - WAIST) * share, 0.02))
-    if wrap:
+    if skirt.wrap:
         over = points((0.04, 0.18), (-0.03, 0.33), (-waist, WAIST), (0.02, WAIST))
         seams.append(points(over, arc((0.02, WAIST), (flare * 0.55, hem_y), 0.08)))
     if flare > 0.12 and not tiers:
@@ -99,10 +112,9 @@ def _skirt_seams(hem_y: float, flare: float, waist: float, tiers: int, wrap: boo
     return seams
 
 
-def dress(
-    neck: str, arms: str, hem_y: float, flare: float, waist: float = 0.074, tiers: int = 0, wrap: bool = False
-) -> Cut:
+def dress(neck: str, arms: str, skirt: Skirt, waist: float = 0.074) -> Cut:
     """A dress: a bodice to the waist and a skirt below it. `arms` is a key of `SLEEVES`, none or straps."""
+    hem_y, flare = skirt.hem_y, skirt.flare
     side = arc((waist, WAIST), (flare, hem_y), 0.05 if flare > 0.12 else -0.06)
     hem = points(arc((0.086, ARMPIT), (waist, WAIST), -0.03), side, arc((flare, hem_y), (0, hem_y + 0.012), 0.03))
     if arms == "straps":
@@ -116,7 +128,7 @@ def dress(
     belt = across(waist, WAIST, 0.03)
     return Cut(
         panels,
-        [belt, *_skirt_seams(hem_y, flare, waist, tiers, wrap)],
+        [belt, *_skirt_seams(skirt, waist)],
         front=points((0, 0.25 if arms == "straps" else NECKS[neck][1] + 0.02), (0, hem_y)),
         edges=[across(flare, hem_y - 0.012, 0.015), belt],
         pockets=[(-0.06, 0.46, 0.05), (0.06, 0.46, 0.05)],
@@ -141,10 +153,18 @@ def _collar(kind: str) -> tuple[list[Panel], list[Panel], list[Points]]:
     return [], both(points((0.0, 0.196), (0.034, 0.16), (0.072, 0.186), (0.042, 0.232)), "edge"), []
 
 
-def coat(
-    hem_y: float, cuff: float, collar: str, waist: float, flare: float, ribs: bool = False, quilts: int = 0
-) -> Cut:
+@dataclass(frozen=True)
+class CoatBody:
+    """What a coat measures: where it ends, half its width at the waist and at the hem."""
+
+    hem_y: float
+    waist: float
+    flare: float
+
+
+def coat(body: CoatBody, cuff: float, collar: str, ribs: bool = False, quilts: int = 0) -> Cut:
     """A jacket or coat, closed in front. `collar`: notch, hood, stand or shirt."""
+    hem_y, waist, flare = body.hem_y, body.waist, body.flare
     ease = 0.012
     side = points(arc((0.098, ARMPIT + 0.006), (waist, WAIST), -0.03), (flare, hem_y), (0, hem_y + 0.006))
     under, over, seams = _collar(collar)
@@ -166,7 +186,7 @@ def coat(
 
 def trench() -> Cut:
     """A long coat with a belt."""
-    plain = coat(0.72, 0.034, "notch", 0.084, 0.128)
+    plain = coat(CoatBody(0.72, 0.084, 0.128), 0.034, "notch")
     belt = Panel(rectangle(-0.088, WAIST - 0.012, 0.088, WAIST + 0.016), "strap")
     buckle = Panel(rectangle(-0.016, WAIST - 0.016, 0.016, WAIST + 0.02, 0.004), "metal")
     return Cut(

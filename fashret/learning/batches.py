@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fashret.errors import FashretError
+from fashret.loading.processes import Place
 from fashret.options import TrainOptions
 
 Rows = NDArray[np.int64]
+ALONE = Place()  # one process
 
 
 class Batch(NamedTuple):
@@ -93,8 +95,7 @@ def epoch_batches(
     category: NDArray,
     batching: Batching,
     epoch: int,
-    rank: int = 0,
-    world: int = 1,
+    place: Place = ALONE,
 ) -> list[Rows]:
     """The batches of one epoch for one process.
 
@@ -104,8 +105,8 @@ def epoch_batches(
         N integers each: what the training rows show.
     epoch
         From 0; each epoch draws its own batches.
-    rank, world
-        This process's number among those that share each batch: it gets every `world`-th product (P×K) or row.
+    place
+        This process among those that share each batch: it gets every `world`-th product (P×K) or row.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def epoch_batches(
     """
     random = np.random.default_rng([batching.seed, epoch])
     if batching.products == 0:
-        return [rows[rank::world] for rows in _random_batches(len(product), batching.images, random)]
+        return [rows[place.rank :: place.world] for rows in _random_batches(len(product), batching.images, random)]
     groups = {int(label): _groups(rows, domain, batching, random) for label, rows in _by_value(product)}
     if batching.same_category:
         shelf_of = dict(zip(product.tolist(), category.tolist(), strict=True))
@@ -131,7 +132,7 @@ def epoch_batches(
         random.shuffle(batches)  # the categories take turns
     else:
         batches = list(_product_batches(groups, batching, random))
-    return [np.concatenate(batch[rank::world]) for batch in batches]
+    return [np.concatenate(batch[place.rank :: place.world]) for batch in batches]
 
 
 def _random_batches(count: int, size: int, random: np.random.Generator) -> list[Rows]:

@@ -56,7 +56,7 @@ class TrainingRows:
 
     def batches(self, batching: Batching, epoch: int, place: Place) -> list[NDArray[np.int64]]:
         """The epoch's batches of this process, as positions among the N; −1 = empty place."""
-        return epoch_batches(self.label, self.domain, self.category, batching, epoch, place.rank, place.world)
+        return epoch_batches(self.label, self.domain, self.category, batching, epoch, place)
 
 
 class Request(NamedTuple):

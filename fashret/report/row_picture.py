@@ -67,7 +67,7 @@ def draw_row(row: GalleryRow, pictures: Mapping[str, Pictures]) -> Image:
     image = Image.new("RGB", (width, height), GROUND)
     pen = ImageDraw.Draw(image)
     pen.text((MARGIN, MARGIN), "Query", INK, font(15, bold=True))
-    _place(image, pen, row.query, pictures, (MARGIN, MARGIN + HEADING), QUERY, None)
+    _place(image, pen, _pixels(row.query, pictures), (MARGIN, MARGIN + HEADING), QUERY, None)
     _caption(pen, (MARGIN, MARGIN + HEADING + QUERY[1] + 6), QUERY[0], row.query.product, row.category, INK)
     for i, line in enumerate(row.lines):
         _draw_line(image, pen, line, pictures, (MARGIN + QUERY[0] + 2 * GAP, MARGIN + i * line_height))
@@ -82,7 +82,8 @@ def _draw_line(
     start = x + (pen.textlength(line.name, font(15, bold=True)) + 14 if line.name else 0)
     pen.text((start, y), _summary(line), MUTED, font(15))
     for result in line.results:
-        _place(image, pen, result, pictures, (x, y + HEADING), CELL, GREEN if result.hit else None)
+        frame = GREEN if result.hit else None
+        _place(image, pen, _pixels(result, pictures), (x, y + HEADING), CELL, frame)
         below = (x, y + HEADING + CELL[1] + 6)
         _caption(pen, below, CELL[0], result.product, f"{result.distance:.3f}", GREEN if result.hit else INK)
         x += CELL[0] + GAP
@@ -96,11 +97,14 @@ def _summary(line: Line) -> str:
     return ", ".join(known)
 
 
+def _pixels(picture: Picture, pictures: Mapping[str, Pictures]) -> NDArray[np.uint8]:
+    return pictures[picture.side].image(picture.row)
+
+
 def _place(
     image: Image,
     pen: ImageDraw,
-    picture: Picture,
-    pictures: Mapping[str, Pictures],
+    pixels: NDArray[np.uint8],
     corner: tuple[int, int],
     size: tuple[int, int],
     frame: str | None,
@@ -109,7 +113,7 @@ def _place(
     from PIL import Image, ImageOps
 
     inside = (size[0] - 2 * FRAME, size[1] - 2 * FRAME)
-    fitted = ImageOps.contain(Image.fromarray(pictures[picture.side].image(picture.row)), inside)
+    fitted = ImageOps.contain(Image.fromarray(pixels), inside)
     x, y = corner
     image.paste(fitted, (x + (size[0] - fitted.width) // 2, y + (size[1] - fitted.height) // 2))
     box = (x, y, x + size[0] - 1, y + size[1] - 1)

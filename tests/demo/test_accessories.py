@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fashret.demo.accessories import BROW, CROWNS, HANDLES, bag, belt, glasses, hat
+from fashret.demo.accessories import BROW, CROWNS, HANDLES, BagBody, bag, belt, glasses, hat
 from fashret.demo.cuts import HEAD_HALF, HEAD_Y, WAIST, Cut
 from fashret.demo.shapes import ellipse
 
@@ -22,21 +22,21 @@ def extent(cut: Cut, part: str) -> np.ndarray:
 
 @pytest.mark.parametrize("handle", HANDLES)
 def test_a_bag_hangs_by_its_handle_below_the_hand(handle: str) -> None:
-    body = extent(bag(0.07, 0.06, 0.13, handle), "body")
+    body = extent(bag(BagBody(0.07, 0.06, 0.13), handle), "body")
     np.testing.assert_allclose(body[:, 1], [HANDLES[handle], HANDLES[handle] + 0.13])
     np.testing.assert_allclose(body[:, 0], [-0.07, 0.07])
-    assert extent(bag(0.07, 0.06, 0.13, handle), "strap")[0, 1] < HANDLES[handle]
+    assert extent(bag(BagBody(0.07, 0.06, 0.13), handle), "strap")[0, 1] < HANDLES[handle]
 
 
 def test_a_bag_is_closed_by_what_it_is_told() -> None:
-    assert "metal" in parts(bag(0.07, 0.07, 0.1, "long", "flap", flap=0.5))
-    assert "edge" not in parts(bag(0.05, 0.06, 0.12, "long", "tied"))
-    rim, pocket = bag(0.07, 0.07, 0.1, "long"), bag(0.07, 0.07, 0.1, "long", pocket=True)
+    assert "metal" in parts(bag(BagBody(0.07, 0.07, 0.1), "long", "flap", flap=0.5))
+    assert "edge" not in parts(bag(BagBody(0.05, 0.06, 0.12), "long", "tied"))
+    rim, pocket = bag(BagBody(0.07, 0.07, 0.1), "long"), bag(BagBody(0.07, 0.07, 0.1), "long", pocket=True)
     assert len(pocket.panels) == len(rim.panels) + 1
 
 
 def test_a_print_is_below_the_flap() -> None:
-    cut = bag(0.07, 0.07, 0.1, "long", "flap", flap=0.5)
+    cut = bag(BagBody(0.07, 0.07, 0.1), "long", "flap", flap=0.5)
     x, y, half = cut.print
     assert x == 0 and y - half > HANDLES["long"] + 0.05 and y + half < HANDLES["long"] + 0.1
 

@@ -7,7 +7,7 @@ import pytest
 
 from fashret.demo.cuts import ARM, WAIST, Cut
 from fashret.demo.shapes import along
-from fashret.demo.upper import NECKS, SLEEVES, bodice, coat, dress, neckline, sleeves, top, trench
+from fashret.demo.upper import NECKS, SLEEVES, CoatBody, Skirt, bodice, coat, dress, neckline, sleeves, top, trench
 
 
 def corners(cut: Cut, part: str = "body") -> np.ndarray:
@@ -52,30 +52,32 @@ def test_tops_end_at_their_hem_and_have_the_sleeves_they_are_told() -> None:
 
 
 def test_dresses_are_as_wide_at_the_hem_as_they_flare() -> None:
-    outline = corners(dress("scoop", "none", 0.66, 0.17))
+    outline = corners(dress("scoop", "none", Skirt(0.66, 0.17)))
     assert outline[outline[:, 1] > 0.6][:, 0].max() == pytest.approx(0.17)
     assert outline[:, 1].max() == pytest.approx(0.672, abs=1e-3)
-    straps = dress("scoop", "straps", 0.68, 0.15)
+    straps = dress("scoop", "straps", Skirt(0.68, 0.15))
     assert not any(panel.behind for panel in straps.panels) and [p.part for p in straps.panels].count("edge") == 2
 
 
 def test_tiers_and_a_wrap_are_seams() -> None:
     plain, tiered, wrapped = (
-        len(dress("vee", "none", 0.7, 0.12, **more).seams) for more in ({}, {"tiers": 2}, {"wrap": True})
+        len(dress("vee", "none", Skirt(0.7, 0.12, **more)).seams) for more in ({}, {"tiers": 2}, {"wrap": True})
     )
     assert (tiered - plain, wrapped - plain) == (2, 1)
 
 
 @pytest.mark.parametrize(("collar", "part"), [("notch", "lining"), ("hood", "lining"), ("stand", "edge")])
 def test_a_coat_is_closed_at_the_neck(collar: str, part: str) -> None:
-    cut = coat(0.6, 0.03, collar, 0.09, 0.1)
+    cut = coat(CoatBody(0.6, 0.09, 0.1), 0.03, collar)
     assert part in {panel.part for panel in cut.panels}
     assert corners(cut)[:, 1].max() == pytest.approx(0.606)
     assert corners(cut)[:, 1].min() < 0.175 or collar != "hood"
 
 
 def test_ribs_are_a_panel_and_quilts_are_seams() -> None:
-    plain, ribs, quilts = (coat(0.5, 0.03, "stand", 0.1, 0.1, **more) for more in ({}, {"ribs": True}, {"quilts": 6}))
+    plain, ribs, quilts = (
+        coat(CoatBody(0.5, 0.1, 0.1), 0.03, "stand", **more) for more in ({}, {"ribs": True}, {"quilts": 6})
+    )
     assert len(ribs.panels) == len(plain.panels) + 1
     assert len(quilts.seams) == len(plain.seams) + 6
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fashret.errors import FashretError
 from fashret.learning.batches import Batching, check_batching, epoch_batches
+from fashret.loading.processes import Place
 
 
 def catalogue(seed: int, products: int = 12, most: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,7 +87,7 @@ def test_epochs_and_seeds_differ():
 def test_processes_share_the_batch_of_one(world, batching):
     rows = catalogue(3, products=20)
     whole = epoch_batches(*rows, batching, 1)
-    parts = [epoch_batches(*rows, batching, 1, rank, world) for rank in range(world)]
+    parts = [epoch_batches(*rows, batching, 1, Place(rank, world)) for rank in range(world)]
     assert len(whole) > 1
     for i, batch in enumerate(whole):
         shared = [part[i] for part in parts]
