@@ -29,7 +29,7 @@ from fashret import options as stage_options
 from fashret.console import set_verbosity
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
-from fashret.options import MESSAGES, ONE_PHOTO, OUTPUT, PANELS, RECIPE
+from fashret.options import MESSAGES, OUTPUT, PANELS, RECIPE
 from fashret.reranking.methods import METHODS
 from fashret.stages import wait_passively
 
@@ -71,12 +71,11 @@ NO_TERMINAL = 10_000  # columns of what is printed to a pipe or a file
 TABLES = {"method": METHODS}  # options whose choices are the names of a table that loads nothing else
 PIPELINE = "The pipeline, in order"
 OTHERS = "Other commands"
-PATHS = "<path>..."  # the type of a flag that can be repeated
 
 
-def _own(help: str, panel: str, *flags: str, shown_type: str | None = None) -> Any:
+def _own(help: str, panel: str, *flags: str) -> Any:
     """A flag of one command that is no option of its stage."""
-    return typer.Option(*flags, help=help, rich_help_panel=panel, show_default=False, metavar=shown_type)
+    return typer.Option(*flags, help=help, rich_help_panel=panel, show_default=False)
 
 
 Output = Annotated[Path, _own("File to write.", OUTPUT, "-o", "--output")]
@@ -191,11 +190,11 @@ def _flag(field: dataclasses.Field[Any], kind: Any) -> inspect.Parameter:
     about = field.metadata
     choices = about["choices"] or tuple(TABLES.get(field.name, ()))
     flags = about["flag"].split(",") if about["flag"] else ["--" + field.name.replace("_", "-")]
-    shown_type = None
+    shown_type = about["shown"] or None
     if choices:
         kind, shown_type = Literal[choices], f"<{'|'.join(filter(None, choices))}>"
     elif getattr(kind, "__origin__", None) is tuple:
-        kind, shown_type = list[kind.__args__[0]], f"<{kind.__args__[0].__name__.lower()}>..."
+        kind, shown_type = list[kind.__args__[0]], shown_type or f"<{kind.__args__[0].__name__.lower()}>..."
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     note = typer.Option(
         *flags,
@@ -309,26 +308,13 @@ def embed(
     return stage.run(source, output, options, given)
 
 
-@command(stage_options.SearchOptions)
+@command(stage_options.PhotoOptions)
 def search(
     queries: Annotated[Path, typer.Argument(help="embeddings.h5 with the queries (and the gallery).")],
-    options: stage_options.SearchOptions,
+    options: stage_options.PhotoOptions,
     given: set[str],
     gallery: Annotated[Path | None, typer.Argument(help="embeddings.h5 with the gallery, if another file.")] = None,
     output: OptionalOutput = None,
-    image: Annotated[
-        list[Path] | None,
-        _own("Search for this photo and print the best products.", ONE_PHOTO, shown_type="<path>"),
-    ] = None,
-    box: Annotated[str, _own("Its garment: x1,y1,x2,y2 in pixels, such as 40,60,380,900.", ONE_PHOTO)] = "",
-    model: Annotated[
-        list[Path] | None, _own("The catalogue's model, if it was moved.", ONE_PHOTO, shown_type=PATHS)
-    ] = None,
-    show: Annotated[Path | None, _own("Draw what was found to this PNG or JPEG.", ONE_PHOTO)] = None,
-    crops: Annotated[
-        list[Path] | None,
-        _own("With --show: crops.h5 or the folder of the photos, if not beside.", ONE_PHOTO, shown_type=PATHS),
-    ] = None,
 ) -> Any:
     """Find the nearest gallery rows of every query, exactly: embeddings.h5 → ranking.h5.
 
@@ -338,8 +324,8 @@ def search(
     Example:
     fashret search demo/catalogue.emb.h5 --image photo.jpg --box 40,60,380,900
     """
-    if image:
-        if len(image) > 1:
+    if options.image:
+        if len(options.image) > 1:
             raise typer.BadParameter(
                 "give --image once; several photos will be --images FOLDER|LIST, not available yet"
             )
@@ -348,14 +334,14 @@ def search(
         from fashret.stages import search_photo
 
         products = options.k if "k" in given else stage_options.PRODUCTS
-        drawing = search_photo.Drawing(show, tuple(crops or ())) if show else None
-        return search_photo.run(queries, image[0], box, tuple(model or ()), products, options, drawing)
-    if box or model or show or crops:
+        return search_photo.run(queries, options.image[0], options, products)
+    if options.box or options.model or options.show or options.crops:
         raise typer.BadParameter("--box, --model, --show and --crops need --image photo.jpg")
     wait_passively()
     from fashret.stages import search as stage
 
-    return stage.run(queries, gallery, _needed(output, "ranking.h5 (or --image photo.jpg for one photo)"), options)
+    needed = _needed(output, "ranking.h5 (or --image photo.jpg for one photo)")
+    return stage.run(queries, gallery, needed, stage_options.taken_over(stage_options.SearchOptions, options))
 
 
 @command(stage_options.RerankOptions)

@@ -47,7 +47,9 @@ PANELS = (  # of the help, from top to bottom
 Options = TypeVar("Options")
 
 
-def option(default: Any, help: str, panel: str, *, flag: str = "", choices: tuple[str, ...] = ()) -> Any:
+def option(
+    default: Any, help: str, panel: str, *, flag: str = "", choices: tuple[str, ...] = (), shown: str = ""
+) -> Any:
     """A dataclass field that the command line shows.
 
     Parameters
@@ -60,10 +62,13 @@ def option(default: Any, help: str, panel: str, *, flag: str = "", choices: tupl
         Its flag, if that is not the field's name; several are separated by commas.
     choices
         The values that it can have; empty = any.
+    shown
+        The type that the help shows; empty = that of the field.
     """
     if isinstance(default, list | dict):
         raise TypeError("use a tuple")
-    return field(default=default, metadata={"help": help, "panel": panel, "flag": flag, "choices": choices})
+    about = {"help": help, "panel": panel, "flag": flag, "choices": choices, "shown": shown}
+    return field(default=default, metadata=about)
 
 
 def like(stage: type, name: str, help: str = "", panel: str = "") -> Any:
@@ -328,6 +333,19 @@ class EvaluateOptions(Reranking):
     restart: bool = like(CropOptions, "restart", "Start over and discard the interrupted re-ranking", RERANKING)
     memory: str = like(SearchOptions, "memory")
     device: str = like(TrainOptions, "device")
+
+
+@dataclass(frozen=True)
+class PhotoOptions(SearchOptions):
+    """`fashret search`: with --image, the nearest products of one photo."""
+
+    image: tuple[Path, ...] = option((), "Search for this photo and print the best products", ONE_PHOTO, shown="<path>")
+    box: str = option("", "Its garment: x1,y1,x2,y2 in pixels, such as 40,60,380,900", ONE_PHOTO)
+    model: tuple[Path, ...] = like(EmbedOptions, "model", "The catalogue's model, if it was moved", ONE_PHOTO)
+    show: Path | None = option(None, "Draw what was found to this PNG or JPEG", ONE_PHOTO)
+    crops: tuple[Path, ...] = like(
+        EvaluateOptions, "crops", "With --show: crops.h5 or the folder of the photos, if not beside", ONE_PHOTO
+    )
 
 
 @dataclass(frozen=True)

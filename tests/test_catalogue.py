@@ -14,7 +14,7 @@ from fashret.catalogue import Catalogue, Hit
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
 from fashret.knn import ExactNeighbours, Neighbours, SearchSpec
-from fashret.options import SearchOptions
+from fashret.options import PhotoOptions
 from fashret.stages import search_photo
 from tests import brute
 from tests.catalogue_case import write_catalogue
@@ -42,8 +42,8 @@ def pixels(photo: Path) -> np.ndarray:
 
 
 def test_gives_what_the_command_gives_however_often_it_is_asked(path: Path) -> None:
-    options = SearchOptions(device="cpu")
-    expected = [search_photo.run(path, photo, "", (), 3, options).hits for photo in photos(path)]
+    options = PhotoOptions(device="cpu")
+    expected = [search_photo.run(path, photo, options, 3).hits for photo in photos(path)]
     with Catalogue.open(path, device="cpu") as catalogue:
         assert len(catalogue) == 8
         for _ in range(2):

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from fashret.catalogue import Catalogue, Hit
 from fashret.errors import FashretError
-from fashret.files.embeddings import Embeddings
 from fashret.knn import SearchSpec
 from fashret.knn.distance import Metric
-from fashret.options import SearchOptions, parse_memory
+from fashret.options import PRODUCTS, PhotoOptions, parse_memory
 from fashret.report.gallery import GalleryRow, Line, Picture
-from fashret.report.pictures import pictures_of
+from fashret.report.pictures import Pictures, pictures_of
 from fashret.report.row_picture import ArrayPictures, check_name, save_row
 
 
@@ -58,37 +57,17 @@ def parse_box(text: str) -> NDArray[np.float32]:
     return box
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A picture to make of the result: its file, and where the catalogue's pictures are if not beside it."""
-
-    output: Path
-    crops: tuple[Path, ...] = ()
-
-
-def run(
-    catalogue: Path,
-    photo: Path,
-    box: str,
-    model: tuple[Path, ...],
-    products: int,
-    options: SearchOptions,
-    drawing: Drawing | None = None,
-) -> PhotoSearch:
+def run(catalogue: Path, photo: Path, options: PhotoOptions, products: int = PRODUCTS) -> PhotoSearch:
     """Embed one photo with the model that made the catalogue and find its nearest products.
 
     Parameters
     ----------
     catalogue
         embeddings.h5; its gallery rows are searched.
-    box
-        x1,y1,x2,y2 in pixels of the photo as stored; empty for the whole photo.
-    model
-        Where the catalogue's model is now, if not where it was.
+    options
+        Its `k` is not used.
     products
         How many to find.
-    drawing
-        Where to draw the photo and what was found; None = nowhere.
 
     Raises
     ------
@@ -97,22 +76,22 @@ def run(
     """
     if products < 1:
         raise FashretError(f"--top {products}: find at least 1 product")
-    corners = parse_box(box) if box else None
-    if drawing is not None:
-        check_name(drawing.output)
+    corners = parse_box(options.box) if options.box else None
+    if options.show:
+        check_name(options.show)
     spec = SearchSpec(metric=cast(Metric, options.metric), memory=parse_memory(options.memory))
-    with Catalogue.open(catalogue, spec, model, options.device) as opened:
+    with Catalogue.open(catalogue, spec, options.model, options.device) as opened:
         crop = opened.crop(photo, corners)
         found = PhotoSearch(photo, catalogue, len(opened), opened.search(crop, products)[0])
-        if drawing is not None:
-            _draw(drawing, opened.file, crop, found)
+        if options.show:
+            _draw(options.show, crop, found, pictures_of(opened.file, options.crops))
     return found
 
 
-def _draw(drawing: Drawing, file: Embeddings, crop: NDArray[np.uint8], found: PhotoSearch) -> None:
+def _draw(output: Path, crop: NDArray[np.uint8], found: PhotoSearch, gallery: Pictures) -> None:
     """Draw the photo with the products that were found for it."""
     results = tuple(Picture("gallery", h.row, h.product, h.photo, h.rank, h.distance) for h in found.hits)
     line = Line("Nearest products", results, first_hit=0)
     query = Picture("query", 0, found.photo.name, found.photo.name)
-    pictures = {"query": ArrayPictures({0: crop}), "gallery": pictures_of(file, drawing.crops)}
-    save_row(drawing.output, GalleryRow(0, "", "", query, (line,)), pictures)
+    pictures = {"query": ArrayPictures({0: crop}), "gallery": gallery}
+    save_row(output, GalleryRow(0, "", "", query, (line,)), pictures)

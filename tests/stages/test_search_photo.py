@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +12,14 @@ from PIL import Image
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
-from fashret.options import SearchOptions
+from fashret.options import PhotoOptions
 from fashret.stages import search_photo
-from fashret.stages.search_photo import Drawing, PhotoSearch, parse_box
+from fashret.stages.search_photo import PhotoSearch, parse_box
 from tests.catalogue_case import write_catalogue
 from tests.conftest import make_rows, write_embeddings
 from tests.training_case import add_tiny_backbone
 
-OPTIONS = SearchOptions(device="cpu")
+OPTIONS = PhotoOptions(device="cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -30,8 +32,8 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_catalogue(tmp_path_factory.mktemp("catalogue"))
 
 
-def find(catalogue: Path, photo: str, products: int = 10, box: str = "", drawing: Drawing | None = None) -> PhotoSearch:
-    return search_photo.run(catalogue, catalogue.parent / photo, box, (), products, OPTIONS, drawing)
+def find(catalogue: Path, photo: str, products: int = 10, **changes: Any) -> PhotoSearch:
+    return search_photo.run(catalogue, catalogue.parent / photo, replace(OPTIONS, **changes), products)
 
 
 @pytest.mark.parametrize("number", range(8))
@@ -59,7 +61,7 @@ def test_the_search_is_widened_until_products_suffice(catalogue: Path, tmp_path:
     vectors = np.concatenate([vector + random.normal(0, 1e-4, (40, len(vector))), -vector[None]]).astype(np.float32)
     rows = make_rows(41, product=np.array(["near"] * 40 + ["far"], object))
     many = write_embeddings(tmp_path / "many.emb.h5", rows, vectors, model)
-    hits = search_photo.run(many, catalogue.parent / "0.png", "", (), 2, OPTIONS).hits
+    hits = search_photo.run(many, catalogue.parent / "0.png", OPTIONS, 2).hits
     assert [hit.product for hit in hits] == ["near", "far"] and hits[1].row == 40
 
 
@@ -68,9 +70,9 @@ def test_a_box_is_cut_out_before_it_is_embedded(catalogue: Path, tmp_path: Path)
         outer = Image.new("RGB", (60, 60), "white")
         outer.paste(inner, (10, 20))
     outer.save(tmp_path / "outer.png")
-    found = search_photo.run(catalogue, tmp_path / "outer.png", "10,20,30,44", (), 1, OPTIONS)
+    found = search_photo.run(catalogue, tmp_path / "outer.png", replace(OPTIONS, box="10,20,30,44"), 1)
     assert found.hits[0].row == 3 and found.hits[0].distance == pytest.approx(0, abs=1e-5)
-    whole = search_photo.run(catalogue, tmp_path / "outer.png", "", (), 1, OPTIONS)
+    whole = search_photo.run(catalogue, tmp_path / "outer.png", OPTIONS, 1)
     assert whole.hits[0].distance > 1e-4
 
 
@@ -81,11 +83,11 @@ def test_boxes_that_are_none(text: str) -> None:
 
 
 def test_what_was_found_is_drawn(catalogue: Path, tmp_path: Path) -> None:
-    find(catalogue, "1.png", products=3, drawing=Drawing(tmp_path / "row.png", (catalogue.parent,)))
+    find(catalogue, "1.png", products=3, show=tmp_path / "row.png", crops=(catalogue.parent,))
     with Image.open(tmp_path / "row.png") as picture:
         assert picture.width > 3 * 100 and picture.height > 100
     with pytest.raises(FashretError, match=r"row\.txt"):
-        find(catalogue, "1.png", drawing=Drawing(tmp_path / "row.txt"))
+        find(catalogue, "1.png", show=tmp_path / "row.txt")
 
 
 def test_what_cannot_be_searched_is_one_line(catalogue: Path, tmp_path: Path) -> None:
@@ -93,11 +95,11 @@ def test_what_cannot_be_searched_is_one_line(catalogue: Path, tmp_path: Path) ->
         find(catalogue, "0.png", products=0)
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(FashretError, match=r"text\.jpg: "):
-        search_photo.run(catalogue, tmp_path / "text.jpg", "", (), 1, OPTIONS)
+        search_photo.run(catalogue, tmp_path / "text.jpg", OPTIONS, 1)
     queries = make_rows(2, role=np.full(2, 2, np.uint8))
     path = write_embeddings(tmp_path / "q.emb.h5", queries, np.eye(2, dtype=np.float32))
     with pytest.raises(FashretError, match="none of its 2 rows has the role gallery"):
-        search_photo.run(path, catalogue.parent / "0.png", "", (), 1, OPTIONS)
+        search_photo.run(path, catalogue.parent / "0.png", OPTIONS, 1)
     other = write_embeddings(tmp_path / "o.emb.h5", make_rows(2), np.eye(2, dtype=np.float32))
     with pytest.raises(FashretError, match="does not say which model made it"):
-        search_photo.run(other, catalogue.parent / "0.png", "", (), 1, OPTIONS)
+        search_photo.run(other, catalogue.parent / "0.png", OPTIONS, 1)
