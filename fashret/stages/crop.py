@@ -28,7 +28,7 @@ from fashret.datasets.census import compare, counts, search_census
 from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
 from fashret.files.atomic import check_output
-from fashret.files.columns import TEXT, Role, Rows
+from fashret.files.columns import TEXT, Role
 from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
 from fashret.files.digests import Content
 from fashret.files.manifests import Listing
@@ -72,6 +72,17 @@ class CropSummary:
     crops_per_second: float  # made in this run
 
 
+@dataclass(frozen=True)
+class Job:
+    """What is to be cut, how, where to, and what is there."""
+
+    listing: Listing
+    output: Path
+    options: CropOptions
+    old: Crops | None  # the file to append to
+    kept: NDArray[np.int64]  # for each row of the manifest its row in that file, −1 where its crop is to be made
+
+
 def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
     """Cut every row's crop and write crops.h5.
 
@@ -88,14 +99,14 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
     with contextlib.ExitStack() as stack:
         old = stack.enter_context(open_crops(output)) if options.append else None
         kept = _kept_rows(listing, old, options) if old else np.full(len(listing.rows), -1, np.int64)
-        task = _task(listing, kept, options)
+        job, task = Job(listing, output, options, old, kept), _task(listing, kept, options)
         done = stack.enter_context(
             open_log(log_path(output), len(kept), task, resume=options.resume, restart=options.restart)
         )
         with noted_if_interrupted(done, "crops"):
-            made = _make_crops(done, output, listing, kept, options)
-            _write_output(output, done, listing, kept, old, options)
-        summary = _summary(output, done, listing, kept, old, made, time.monotonic() - started)
+            made = _make_crops(job, done)
+            _write_output(job, done)
+        summary = _summary(job, done, made, time.monotonic() - started)
     done.path.unlink()
     return summary
 
@@ -164,29 +175,27 @@ def _kept_rows(listing: Listing, old: Crops, options: CropOptions) -> NDArray[np
     return kept
 
 
-def _make_crops(done: RecordLog, output: Path, listing: Listing, kept: NDArray[np.int64], options: CropOptions) -> int:
+def _make_crops(job: Job, done: RecordLog) -> int:
     """Make the crops that are neither in the log nor in the file to append to; how many were made.
 
     An interruption loses at most the block under way.
     """
-    rows = listing.rows
+    photos, rows, options = job.listing.photos, job.listing.rows, job.options
     done.status[done.status != Status.DONE] = Status.WAITING  # what failed may have been mended since
     order = by_photo(rows)
-    order = order[(done.status[order] == Status.WAITING) & (kept[order] < 0)]
-    results = stream_crops(
-        listing.photos, rows, options.size, order=order, workers=options.workers, then=_encoder(options)
-    )
-    records = (_record(row, result, listing.public) for row, result in results)
+    order = order[(done.status[order] == Status.WAITING) & (job.kept[order] < 0)]
+    results = stream_crops(photos, rows, options.size, order=order, workers=options.workers, then=_encoder(options))
+    records = (_record(row, result, job.listing.public) for row, result in results)
     before = done.count(Status.DONE)
     try:
         with progress(len(rows), "crop", "crops", done=len(rows) - len(order)) as advance:
             while block := list(itertools.islice(records, BLOCK)):
                 done.append(block)
                 advance(len(block))
-                _check_errors(done, output, listing, options)
+                _check_errors(job, done)
     finally:
         results.close()  # ends the threads
-        _note_errors(output, done, rows)
+        _note_errors(job, done)
     return done.count(Status.DONE) - before
 
 
@@ -203,20 +212,22 @@ def _record(row: int, result: bytes | PhotoError, public: bool) -> Record:
     return Record(row, Status.DONE, result)
 
 
-def _check_errors(done: RecordLog, output: Path, listing: Listing, options: CropOptions) -> None:
+def _check_errors(job: Job, done: RecordLog) -> None:
+    rows = job.listing.rows
     failed = np.flatnonzero(done.status == Status.FAILED)
-    if len(failed) <= options.max_errors * len(listing.rows):
+    if len(failed) <= job.options.max_errors * len(rows):
         return
     first = int(failed[0])
     raise FashretError(
-        f"{len(failed):,} of {len(listing.rows):,} crops cannot be made, more than --max-errors {options.max_errors:g}"
-        f"; the first: {listing.rows.source[first]}: {done.read(first).decode()}; all: {errors_path(output)}"
+        f"{len(failed):,} of {len(rows):,} crops cannot be made, more than --max-errors {job.options.max_errors:g}"
+        f"; the first: {rows.source[first]}: {done.read(first).decode()}; all: {errors_path(job.output)}"
     )
 
 
-def _note_errors(output: Path, done: RecordLog, rows: Rows) -> None:
+def _note_errors(job: Job, done: RecordLog) -> None:
     """Name every row without a crop and why."""
     wrong = np.flatnonzero((done.status == Status.LOST) | (done.status == Status.FAILED))
+    rows = job.listing.rows
     boxes = (rows.box[row] for row in wrong)
     about = [
         {
@@ -229,55 +240,47 @@ def _note_errors(output: Path, done: RecordLog, rows: Rows) -> None:
         }
         for row, box in zip(wrong, boxes, strict=True)
     ]
-    write_errors(output, about)
+    write_errors(job.output, about)
 
 
-def _write_output(
-    output: Path, done: RecordLog, listing: Listing, kept: NDArray[np.int64], old: Crops | None, options: CropOptions
-) -> None:
+def _write_output(job: Job, done: RecordLog) -> None:
     """Write the crops, from the log and from the file to append to, in the manifest's order."""
-    chosen = np.flatnonzero((done.status == Status.DONE) | (kept >= 0))
+    listing, options = job.listing, job.options
+    chosen = np.flatnonzero((done.status == Status.DONE) | (job.kept >= 0))
     if not len(chosen):
-        raise FashretError(f"{listing.name}: none of its {len(kept):,} photos could be read; is --root right?")
+        raise FashretError(f"{listing.name}: none of its {len(job.kept):,} photos could be read; is --root right?")
     inputs = [Content(path).record() for path in listing.files]
-    with hdf5.write_whole(output, KIND, VERSION, result_options(listing, options), inputs) as file:
+    with hdf5.write_whole(job.output, KIND, VERSION, result_options(listing, options), inputs) as file:
         create_crops(file, listing.rows.categories, options.encoding, options.size, listing.name)
         with progress(len(chosen), "write", "crops") as advance:
             for start in range(0, len(chosen), BATCH):
                 batch = chosen[start : start + BATCH]
-                images = [_stored(row, done, kept, old, options.encoding) for row in batch]
+                images = [_stored(job, done, row) for row in batch]
                 append_crops(file, listing.rows.take(batch), images)
                 advance(len(batch))
         for name, texts in listing.labels.items():
             file.create_dataset(f"labels/{name}", data=texts[chosen], dtype=TEXT)
 
 
-def _stored(row: int, done: RecordLog, kept: NDArray[np.int64], old: Crops | None, encoding: str) -> Any:
+def _stored(job: Job, done: RecordLog, row: int) -> Any:
     """One crop in the form that the output holds."""
-    if old is not None and kept[row] >= 0:
-        place = int(kept[row])
-        return old.image(place) if encoding == "raw" else old.encoded(place, place + 1)[0]
+    if job.old is not None and job.kept[row] >= 0:
+        place = int(job.kept[row])
+        return job.old.image(place) if job.options.encoding == "raw" else job.old.encoded(place, place + 1)[0]
     data = done.read(row)
-    if encoding == "jpeg":
+    if job.options.encoding == "jpeg":
         return data
     height, width = np.frombuffer(data, SHAPE, 2)
     return np.frombuffer(data, np.uint8, offset=2 * SHAPE.itemsize).reshape(height, width, 3)
 
 
-def _summary(
-    output: Path,
-    done: RecordLog,
-    listing: Listing,
-    kept: NDArray[np.int64],
-    old: Crops | None,
-    made: int,
-    seconds: float,
-) -> CropSummary:
-    there = (done.status == Status.DONE) | (kept >= 0)
+def _summary(job: Job, done: RecordLog, made: int, seconds: float) -> CropSummary:
+    listing, old = job.listing, job.old
+    there = (done.status == Status.DONE) | (job.kept >= 0)
     search = search_census(listing.rows, there, Role.QUERY, Role.GALLERY)
-    unchanged = int(np.count_nonzero(kept >= 0))
+    unchanged = int(np.count_nonzero(job.kept >= 0))
     return CropSummary(
-        output=output,
+        output=job.output,
         dataset=listing.name,
         rows=len(there),
         crops=int(np.count_nonzero(there)),
