@@ -10,16 +10,12 @@ Under torchrun each process has a log of its own, and the first one writes the o
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,30 +23,26 @@ from torch import Tensor
 
 from fashret.console import log, progress
 from fashret.datasets import readers
+from fashret.embedding import Job, note_errors, rows_there, write_output
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output
 from fashret.files.catalogues import is_catalogue
-from fashret.files.columns import Rows, blocks
 from fashret.files.crops import open_crops
-from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, open_embeddings, write_embeddings
-from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
-from fashret.files.resume import check_flags, log_path
-from fashret.files.row_errors import errors_path, write_errors
+from fashret.files.embeddings import Embeddings, open_embeddings
+from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
+from fashret.files.resume import check_flags
+from fashret.files.row_errors import errors_path
 from fashret.loading.batches import count_workers, load, slices
-from fashret.loading.processes import Place, place, together, wait
+from fashret.loading.processes import place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source
 from fashret.models.backbones import settings_for
-from fashret.models.centroids import product_centroids
 from fashret.models.devices import choose_device, choose_precision, within_memory
 from fashret.models.embedder import Embedder, backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import CropOptions, EmbedOptions, check_seed
 
-BLOCK = 4096  # rows that are written at a time
 ADVICE = "lower --batch-size; with --resume nothing is embedded twice"
-# options that do not change a vector, or act through the model's digest
 OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own
-INCIDENTAL = ("model", "root", "max_errors", "workers", "resume", "restart", "append", "device", "centroids", "dtype")
 
 
 @dataclass(frozen=True)
@@ -70,47 +62,6 @@ class EmbedSummary:
     precision: str
     seconds: float
     rows_per_second: float  # of this run, by this process, while it embedded
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is to be embedded, with what, where to."""
-
-    source: Source
-    embedder: Embedder
-    output: Path
-    options: EmbedOptions
-    here: Place
-    old: Embeddings | None  # the file to append to
-    place: NDArray[np.int64]  # for each row of the source its row in that file, −1 where it is to be embedded
-
-    @property
-    def todo(self) -> NDArray[np.int64]:
-        """Rows of the source to be embedded."""
-        return np.flatnonzero(self.place < 0)
-
-    def open_log(self, rank: int) -> RecordLog:
-        """The log of one process: its own, or that of another one that has ended."""
-        alone = self.here.world == 1
-        path = log_path(self.output if alone else self.output.with_name(f"{self.output.name}.{rank}"))
-        count, options = len(self.source.rows), self.options
-        if rank != self.here.rank:
-            return RecordLog(path, count, self.task, resume=True)
-        return open_log(path, count, self.task, resume=options.resume, restart=options.restart)
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """Everything that the vectors depend on."""
-        names = [field.name for field in dataclasses.fields(self.options) if field.name not in INCIDENTAL]
-        options = {name: getattr(self.options, name) for name in names}
-        return {
-            **self.source.identity,
-            "model": self.embedder.record(self.output)["digest"],
-            "precision": self.embedder.precision,
-            "rows to embed": hashlib.sha256(self.todo.tobytes()).hexdigest()[:32],
-            "processes": self.here.world,
-            "options": json.loads(json.dumps(options)),  # as it is read again: lists, no tuples
-        }
 
 
 def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str] = ()) -> EmbedSummary | None:
@@ -139,7 +90,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         embedder = _embedder(options)
         taken = _source(source, options, given, embedder, stack)
         old = stack.enter_context(open_embeddings(output)) if options.append and output.exists() else None
-        place_before = np.full(len(taken.rows), -1) if old is None else _places(old, taken, embedder)
+        place_before = np.full(len(taken.rows), -1) if old is None else rows_there(old, taken, embedder)
         job = Job(taken, embedder, output, options, here, old, place_before)
         if len(job.todo):
             _settle_precision(embedder, old, taken, job.todo[: options.batch_size])
@@ -151,7 +102,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         if not here.first:
             return None
         logs = [finished, *(stack.enter_context(job.open_log(rank)) for rank in range(1, here.world))]
-        count = _write_output(job, logs)
+        count = write_output(job, logs)
         failed = sum(each.count(Status.FAILED) for each in logs)
         for each in logs:
             each.path.unlink()
@@ -216,26 +167,6 @@ def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder:
     return source
 
 
-def _places(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[np.int64]:
-    """For each row of the source its row in the file to append to, −1 where it is to be embedded.
-
-    Raises
-    ------
-    FashretError
-        If that file was made by another model, or holds centroids.
-    """
-    now = embedder.record(old.path)
-    if old.model.get("digest") != now["digest"]:
-        raise FashretError(
-            f"{old.path}: was made by the model {old.model.get('name', 'unknown')}, not by {now['name']}; "
-            "append with that one, or embed everything again"
-        )
-    if old.centroids:
-        raise FashretError(f"{old.path}: holds centroids, to which nothing can be added; embed everything again")
-    place = {name: row for row, name in enumerate(old.crop_id)}
-    return np.array([place.get(name, -1) for name in source.rows.crop_id], np.int64)
-
-
 def _settle_precision(embedder: Embedder, old: Embeddings | None, source: Source, first: NDArray[np.int64]) -> None:
     """That of the file to append to; otherwise the one asked for, if the first batch shows that it is close enough."""
     if old is not None and old.model.get("precision"):
@@ -274,7 +205,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
     finally:
         made.close()  # ends the processes that decode
         if job.here.first:
-            _note_errors(job, [finished])
+            note_errors(job, [finished])
     return time.monotonic() - started
 
 
@@ -310,68 +241,3 @@ def _check_errors(job: Job, finished: RecordLog) -> None:
             f"{job.options.max_errors:g}; the first: {job.source.rows.source[first]}: {finished.read(first).decode()}; "
             f"all: {errors_path(job.output)}"
         )
-
-
-def _note_errors(job: Job, logs: Sequence[RecordLog]) -> None:
-    """Name every row without a vector and why."""
-    failed = [(int(row), where) for where in logs for row in np.flatnonzero(where.status == Status.FAILED)]
-    source = job.source.rows.source
-    about = [{"row": row, "source": source[row], "reason": where.read(row).decode()} for row, where in failed]
-    write_errors(job.output, about)
-
-
-def _write_output(job: Job, logs: Sequence[RecordLog]) -> int:
-    """Write embeddings.h5 from the logs and the file to append to, in the source's order; how many rows it has."""
-    _note_errors(job, logs)
-    owner = np.full(len(job.source.rows), -1, np.int64)  # whose log has the row
-    for number, finished in enumerate(logs):
-        owner[finished.status == Status.DONE] = number
-    count = int(((owner >= 0) | (job.place >= 0)).sum())
-    if not count:
-        raise FashretError(f"{job.source.dataset}: none of its {len(owner):,} photos could be read; is --root right?")
-    if job.options.centroids:
-        rows, means = product_centroids(_described(job, logs, owner))
-        pieces, count = iter([(rows, job.embedder.joined(means))]), len(rows)
-    else:
-        pieces = _vectors_of(job, logs, owner)
-    model = job.embedder.record(job.output) | {"crop_size": job.source.crop_size}
-    plain = dataclasses.asdict(job.options)
-    origin = EmbeddingsOrigin(model, True, job.source.dataset, plain, job.source.inputs, job.options.centroids)
-    shape, dtype = (count, job.embedder.width), job.options.dtype if job.old is None else job.old.vectors.dtype.name
-    with write_embeddings(job.output, shape, job.source.rows.categories, origin, dtype) as append:
-        for rows, vectors in pieces:
-            append(rows, vectors)
-    return count
-
-
-def _described(
-    job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]
-) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
-    """Rows of the logs and their vectors as the networks gave them, in the source's order."""
-    chosen, start = np.flatnonzero(owner >= 0), 0
-    for rows in blocks(job.source.rows, chosen, BLOCK):
-        yield rows, _raw(logs, owner, chosen[start : start + len(rows)])
-        start += len(rows)
-
-
-def _vectors_of(
-    job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]
-) -> Iterator[tuple[Rows, NDArray[np.floating]]]:
-    """Rows and final vectors, from the logs and from the file to append to, in the source's order."""
-    chosen, start = np.flatnonzero((owner >= 0) | (job.place >= 0)), 0
-    for rows in blocks(job.source.rows, chosen, BLOCK):
-        part = chosen[start : start + len(rows)]
-        start += len(rows)
-        new = owner[part] >= 0
-        vectors = np.empty((len(part), job.embedder.width), np.float32)
-        if new.any():
-            vectors[new] = job.embedder.joined(_raw(logs, owner, part[new]))
-        if job.old is not None:
-            vectors[~new] = job.old.vectors[job.place[part[~new]]]
-        yield rows, vectors
-
-
-def _raw(logs: Sequence[RecordLog], owner: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Vectors of some rows as the networks gave them."""
-    data = [logs[owner[row]].read(int(row)) for row in rows]
-    return np.frombuffer(b"".join(data), "<f4").reshape(len(rows), -1)

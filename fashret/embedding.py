@@ -1,0 +1,160 @@
+"""One run of `fashret embed`: what there is to embed, the logs that its vectors go to, the file that they become.
+
+In: the rows of a source, an embedder, the file to append to. Out: embeddings.h5 from the logs of all processes and from
+that file, with the rows in the order of the source.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files.columns import Rows, blocks
+from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, write_embeddings
+from fashret.files.record_log import RecordLog, Status, open_log
+from fashret.files.resume import log_path
+from fashret.files.row_errors import write_errors
+from fashret.loading.processes import Place
+from fashret.loading.sources import Source
+from fashret.models.centroids import product_centroids
+from fashret.models.embedder import Embedder
+from fashret.options import EmbedOptions
+
+BLOCK = 4096  # rows that are written at a time
+# options that do not change a vector, or act through the model's digest
+INCIDENTAL = ("model", "root", "max_errors", "workers", "resume", "restart", "append", "device", "centroids", "dtype")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be embedded, with what, where to."""
+
+    source: Source
+    embedder: Embedder
+    output: Path
+    options: EmbedOptions
+    here: Place
+    old: Embeddings | None  # the file to append to
+    place: NDArray[np.int64]  # for each row of the source its row in that file, −1 where it is to be embedded
+
+    @property
+    def todo(self) -> NDArray[np.int64]:
+        """Rows of the source to be embedded."""
+        return np.flatnonzero(self.place < 0)
+
+    def open_log(self, rank: int) -> RecordLog:
+        """The log of one process: its own, or that of another one that has ended."""
+        alone = self.here.world == 1
+        path = log_path(self.output if alone else self.output.with_name(f"{self.output.name}.{rank}"))
+        count, options = len(self.source.rows), self.options
+        if rank != self.here.rank:
+            return RecordLog(path, count, self.task, resume=True)
+        return open_log(path, count, self.task, resume=options.resume, restart=options.restart)
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """Everything that the vectors depend on."""
+        names = [field.name for field in dataclasses.fields(self.options) if field.name not in INCIDENTAL]
+        options = {name: getattr(self.options, name) for name in names}
+        return {
+            **self.source.identity,
+            "model": self.embedder.record(self.output)["digest"],
+            "precision": self.embedder.precision,
+            "rows to embed": hashlib.sha256(self.todo.tobytes()).hexdigest()[:32],
+            "processes": self.here.world,
+            "options": json.loads(json.dumps(options)),  # as it is read again: lists, no tuples
+        }
+
+
+def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[np.int64]:
+    """For each row of the source its row in the file to append to, −1 where it is to be embedded.
+
+    Raises
+    ------
+    FashretError
+        If that file was made by another model, or holds centroids.
+    """
+    now = embedder.record(old.path)
+    if old.model.get("digest") != now["digest"]:
+        raise FashretError(
+            f"{old.path}: was made by the model {old.model.get('name', 'unknown')}, not by {now['name']}; "
+            "append with that one, or embed everything again"
+        )
+    if old.centroids:
+        raise FashretError(f"{old.path}: holds centroids, to which nothing can be added; embed everything again")
+    place = {name: row for row, name in enumerate(old.crop_id)}
+    return np.array([place.get(name, -1) for name in source.rows.crop_id], np.int64)
+
+
+def note_errors(job: Job, logs: Sequence[RecordLog]) -> None:
+    """Name every row without a vector and why."""
+    failed = [(int(row), where) for where in logs for row in np.flatnonzero(where.status == Status.FAILED)]
+    source = job.source.rows.source
+    about = [{"row": row, "source": source[row], "reason": where.read(row).decode()} for row, where in failed]
+    write_errors(job.output, about)
+
+
+def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
+    """Write embeddings.h5 from the logs and the file to append to, in the source's order; how many rows it has."""
+    note_errors(job, logs)
+    owner = np.full(len(job.source.rows), -1, np.int64)  # whose log has the row
+    for number, finished in enumerate(logs):
+        owner[finished.status == Status.DONE] = number
+    count = int(((owner >= 0) | (job.place >= 0)).sum())
+    if not count:
+        raise FashretError(f"{job.source.dataset}: none of its {len(owner):,} photos could be read; is --root right?")
+    if job.options.centroids:
+        rows, means = product_centroids(_described(job, logs, owner))
+        pieces, count = iter([(rows, job.embedder.joined(means))]), len(rows)
+    else:
+        pieces = _vectors_of(job, logs, owner)
+    model = job.embedder.record(job.output) | {"crop_size": job.source.crop_size}
+    plain = dataclasses.asdict(job.options)
+    origin = EmbeddingsOrigin(model, True, job.source.dataset, plain, job.source.inputs, job.options.centroids)
+    shape, dtype = (count, job.embedder.width), job.options.dtype if job.old is None else job.old.vectors.dtype.name
+    with write_embeddings(job.output, shape, job.source.rows.categories, origin, dtype) as append:
+        for rows, vectors in pieces:
+            append(rows, vectors)
+    return count
+
+
+def _described(
+    job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]
+) -> Iterator[tuple[Rows, NDArray[np.float32]]]:
+    """Rows of the logs and their vectors as the networks gave them, in the source's order."""
+    chosen, start = np.flatnonzero(owner >= 0), 0
+    for rows in blocks(job.source.rows, chosen, BLOCK):
+        yield rows, _raw(logs, owner, chosen[start : start + len(rows)])
+        start += len(rows)
+
+
+def _vectors_of(
+    job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]
+) -> Iterator[tuple[Rows, NDArray[np.floating]]]:
+    """Rows and final vectors, from the logs and from the file to append to, in the source's order."""
+    chosen, start = np.flatnonzero((owner >= 0) | (job.place >= 0)), 0
+    for rows in blocks(job.source.rows, chosen, BLOCK):
+        part = chosen[start : start + len(rows)]
+        start += len(rows)
+        new = owner[part] >= 0
+        vectors = np.empty((len(part), job.embedder.width), np.float32)
+        if new.any():
+            vectors[new] = job.embedder.joined(_raw(logs, owner, part[new]))
+        if job.old is not None:
+            vectors[~new] = job.old.vectors[job.place[part[~new]]]
+        yield rows, vectors
+
+
+def _raw(logs: Sequence[RecordLog], owner: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Vectors of some rows as the networks gave them."""
+    data = [logs[owner[row]].read(int(row)) for row in rows]
+    return np.frombuffer(b"".join(data), "<f4").reshape(len(rows), -1)
