@@ -114,7 +114,8 @@ def count_before(
     Errors are those of :func:`search`.
     """
     _check(queries, gallery, spec)
-    counters = _counters(thresholds, spec)
+    points = thresholds.offsets, thresholds.distances, thresholds.rows
+    counters = RankCounters.at(*points, same_matrix=spec.same_matrix)
     _scan(queries, gallery, [counters], replace(spec, k=0), 16 * len(thresholds.rows))
     return counters.before, counters.before_in_category
 
@@ -158,7 +159,7 @@ def _search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchR
         return SearchResult(_in_order(nearest, spec.k), None)
     offsets, index, distances = ordered_positives(queries, gallery, spec.metric, spec.same_matrix)
     rows = gallery.rows[index]
-    counters = _counters(Thresholds(offsets, distances, rows), spec)
+    counters = RankCounters.at(offsets, distances, rows, same_matrix=spec.same_matrix)
     _scan(queries, gallery, _wanted(nearest, counters), spec, 16 * len(queries) * spec.k + 80 * len(rows))
     own = np.repeat(queries.category, np.diff(offsets))
     in_category = np.where((own >= 0) & (gallery.category[index] == own), counters.before_in_category, -1)
@@ -179,10 +180,6 @@ def _scan(
     found = choose_filter(spec.device, spec.arithmetic, len(queries) * len(gallery) * queries.width)
     sizes = largest_within(spec.memory, search_sizes(queries, gallery, spec.k, results, found))
     Scanner(found, spec.stats, spec.k, spec.metric == "cosine").scan(queries, gallery, reductions, sizes)
-
-
-def _counters(thresholds: Thresholds, spec: SearchSpec) -> RankCounters:
-    return RankCounters.at(thresholds.offsets, thresholds.distances, thresholds.rows, same_matrix=spec.same_matrix)
 
 
 def _in_order(nearest: KNearest, k: int) -> Neighbours:

@@ -6,6 +6,7 @@ merge into one. :class:`NearestNeighbours` is what other stores of vectors imple
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
@@ -22,11 +23,7 @@ from fashret.options import SearchOptions, parse_memory
 class WorkStats:
     """Pairs decided, either way round, by arithmetic ("int8", "float32", "definition")."""
 
-    pairs: dict[str, int] = field(default_factory=dict)
-
-    def add(self, arithmetic: str, pairs: int) -> None:
-        """Count pairs."""
-        self.pairs[arithmetic] = self.pairs.get(arithmetic, 0) + pairs
+    pairs: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -124,13 +121,8 @@ class SearchResult(NamedTuple):
         """How many queries, results kept for each, positives and queries without one: as summaries name them."""
         queries, results = self.neighbours.rows.shape
         each = np.diff((self.positives or Positives.none(queries)).offsets)
-        lonely = int(np.count_nonzero(each == 0))
-        return {
-            "queries": queries,
-            "results": results,
-            "positives": int(each.sum()),
-            "queries_without_positive": lonely,
-        }
+        positives, lonely = int(each.sum()), int(np.count_nonzero(each == 0))
+        return dict(queries=queries, results=results, positives=positives, queries_without_positive=lonely)
 
 
 def categories_of(queries: VectorSet, gallery: VectorSet) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:

@@ -84,10 +84,8 @@ class VectorSet:
 
     def take(self, index: NDArray) -> VectorSet:
         """A part of the selection; ``index`` ascending."""
-        columns = self.product[index], self.category[index], self.name
-        return VectorSet(
-            self.vectors, self.rows[index], *columns, None if self.numbers is None else self.numbers[index]
-        )
+        numbers = None if self.numbers is None else self.numbers[index]
+        return VectorSet(self.vectors, self.rows[index], self.product[index], self.category[index], self.name, numbers)
 
     @property
     def known_as(self) -> NDArray[np.int64]:

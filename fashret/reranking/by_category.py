@@ -31,7 +31,8 @@ def rerank_all(
     found, positives = method(queries, gallery, spec, _keep(store, "gallery"))
     if positives is None:
         return SearchResult(found, None)
-    if _one_category(queries, gallery):
+    categories = np.union1d(queries.category, gallery.category)
+    if len(categories) == 1 and categories[0] >= 0:  # being held to the only category changes nothing
         return SearchResult(found, replace(positives, ranks_in_category=positives.ranks))
     _, held = rerank_categories(method, queries, gallery, replace(spec, k=1), store)
     assert held is not None
@@ -53,12 +54,6 @@ def rerank_categories(
 
 def _keep(store: ResumeStore | None, name: str) -> tuple[ResumeStore, str] | None:
     return (store, name) if store else None
-
-
-def _one_category(queries: VectorSet, gallery: VectorSet) -> bool:
-    """Whether one category holds everything, so that being held to it changes nothing."""
-    found = np.union1d(queries.category, gallery.category)
-    return len(found) == 1 and found[0] >= 0
 
 
 def _looked_up(positives: Positives, held: Positives) -> NDArray[np.int64]:

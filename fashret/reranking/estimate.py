@@ -49,7 +49,7 @@ def estimate(queries: VectorSet, gallery: VectorSet, spec: SearchSpec, list_leng
     for asked, of_gallery, wanted in _runs(queries, gallery, spec):
         union = Union.of(asked, of_gallery, spec.same_matrix)
         sizes.append(len(union))
-        least = max(least, _for_search(asked, of_gallery, wanted), _for_lists(union, spec, list_length))
+        least = max(least, _least(asked, of_gallery, wanted, union, list_length))
     rows = max(sizes)
     entries, tile = rows * min(list_length, rows), min(rows, BLOCK)
     lists, sets = entries * BYTES_PER_ENTRY, int(entries * (20 + MEMBERS * BYTES_PER_MEMBER))
@@ -72,16 +72,13 @@ def _runs(
             yield queries.take(asked), gallery.take(searched), spec
 
 
-def _for_search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> int:
-    """The least memory that the plain search of a run takes."""
+def _least(queries: VectorSet, gallery: VectorSet, spec: SearchSpec, union: Union, list_length: int) -> int:
+    """The least memory that a run takes for its plain search and for its neighbour lists while they are made."""
+    needs = choose_filter(spec.device, "auto", len(union) ** 2 * gallery.width // 2)
+    least = square_sizes(union.sets, len(union) * (32 * list_length + 8), needs)[-1].memory
     if not len(queries) or not len(gallery):
-        return 0
+        return least
     positives = len(positive_pairs(queries, gallery, spec.same_matrix)[1]) if spec.positives else 0
     needs = choose_filter(spec.device, "auto", len(queries) * len(gallery) * queries.width)
-    return search_sizes(queries, gallery, spec.k, 16 * len(queries) * spec.k + 80 * positives, needs)[-1].memory
-
-
-def _for_lists(union: Union, spec: SearchSpec, list_length: int) -> int:
-    """The least memory that the neighbour lists of a run take while they are made."""
-    needs = choose_filter(spec.device, "auto", len(union) ** 2 * union.sets[0].width // 2)
-    return square_sizes(union.sets, len(union) * (32 * list_length + 8), needs)[-1].memory
+    results = 16 * len(queries) * spec.k + 80 * positives
+    return max(least, search_sizes(queries, gallery, spec.k, results, needs)[-1].memory)

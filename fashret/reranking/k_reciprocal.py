@@ -65,8 +65,8 @@ class KReciprocal:
 class Encoding:
     """All N rows as sparse vectors of their neighbourhoods.
 
-    ``weights``: V, N×N with few entries. ``nearest``: N×k2 int32, the neighbours that are averaged. ``scale``: N
-    float64, the distance of each row to its farthest row, 1 where that is 0.
+    ``weights``: V, N×N. ``nearest``: N×k2 int32, the neighbours that are averaged. ``scale``: N float64, distance of
+    each row to its farthest row, 1 where that is 0.
     """
 
     weights: sparse.csr_array

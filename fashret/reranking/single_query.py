@@ -20,7 +20,7 @@ from fashret.knn import SearchResult, SearchSpec, VectorSet, all_neighbours, sea
 from fashret.knn.distance import pair_distances
 from fashret.knn.results import Neighbours, Positives, merge_results
 from fashret.reranking import jaccard
-from fashret.reranking.final_rank import PositiveCutoffs, count_overlapping, overlapping, without_overlap
+from fashret.reranking.final_rank import Found, PositiveCutoffs, count_overlapping, final_distance, without_overlap
 from fashret.reranking.k_reciprocal import Keep, KReciprocal, euclidean, final_ranks, may_find, rerank
 from fashret.reranking.neighbour_sets import expanded_sets, half, reciprocal_sets
 from fashret.reranking.union import Union
@@ -143,7 +143,7 @@ def _rerank_inserted(
     if not len(gallery):
         return SearchResult(plain, positives)
     positives = positives or Positives.none(len(queries))
-    graph, every, cutoffs, rows = GalleryGraph.of(gallery, spec, how, keep), np.arange(len(gallery)), [], []
+    graph, cutoffs, rows = GalleryGraph.of(gallery, spec, how, keep), [], []
     for i, row in enumerate(queries.rows):
         same = np.full(len(gallery), row)
         distances = pair_distances(queries.vectors, same, gallery.vectors, gallery.rows, "euclidean")
@@ -153,9 +153,10 @@ def _rerank_inserted(
         index = np.searchsorted(gallery.rows, mine.rows)
         cutoffs.append(PositiveCutoffs.of(mine, gallery, sums[index], scale, how.weight))
         met = np.flatnonzero(sums)
-        row_of = sparse.csr_array((sums[met], met, np.array([0, len(met)])), (1, len(every)))
-        found = overlapping(row_of, distances[met], (0, 0), scale, how.weight)
-        found = may_find(found, queries.take(np.array([i])), gallery, own, spec)
+        final = final_distance(sums[met], distances[met], scale, how.weight)
+        found = may_find(
+            Found(np.zeros_like(met), final, distances[met], met), queries.take(np.array([i])), gallery, own, spec
+        )
         count_overlapping(found, cutoffs[-1])
         one = Neighbours(plain.rows[[i]], plain.distances[[i]])
         best = without_overlap(one, gallery, scale, how.weight).best(spec.k).improved_by(found, spec.k)

@@ -119,8 +119,7 @@ def announce(sets: SearchSets, spec: SearchSpec, list_length: int) -> None:
             f"{what} needs {in_words(cost.least)} of memory at least and {in_words(spec.memory, math.floor)} "
             f"are allowed; give --memory {in_words(cost.least)} or more"
         )
-    free = free_memory()
-    if free is not None and cost.memory > free:
+    if (free := free_memory()) is not None and cost.memory > free:
         raise FashretError(
             f"{what} needs about {in_words(cost.memory)} of memory and {in_words(free, math.floor)} are free; "
             "stop other programs or give a smaller --memory"
@@ -182,8 +181,7 @@ def _sets(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[Se
 def _spec(ranking: Ranking, sets: SearchSets, options: RerankOptions) -> SearchSpec:
     if options.k < 1:
         raise FashretError(f"--top {options.k}: keep at least 1 result")
-    before = hdf5.read_json(ranking.file, "options", {})
-    left_out = bool(before.get("exclude_same_product", False))
+    left_out = bool(hdf5.read_json(ranking.file, "options", {}).get("exclude_same_product", False))
     return SearchSpec(
         k=min(options.k, len(sets.gallery)),
         within="category" if ranking.attribute("within") else None,
