@@ -18,9 +18,18 @@ from numpy.typing import NDArray
 
 from fashret.knn.bounds import BoundTerms, distance_bounds
 from fashret.knn.candidates import Candidates, Limits
-from fashret.knn.quantise import ARITHMETICS, Arithmetic, QuantisedBlock, TileBuffers, faster
+from fashret.knn.quantise import (
+    ARITHMETICS,
+    Arithmetic,
+    Float32,
+    Int8,
+    QuantisedBlock,
+    TileBuffers,
+    faster,
+    gains_by_mixing,
+)
 from fashret.knn.threads import over_rows
-from fashret.knn.vectors import Block, BlockData
+from fashret.knn.vectors import Block, BlockData, VectorSet
 
 SMALL = 10**9  # multiplications below which measuring the arithmetic would not pay
 GROUP = 32  # columns
@@ -210,8 +219,10 @@ def _turned(products: NDArray) -> NDArray:
     return turned
 
 
-def cpu_filter(arithmetic: str, multiplications: int) -> CpuFilter:
-    """A filter in the arithmetic named, or ("auto") in the faster one for so much work."""
+def cpu_filter(arithmetic: str, multiplications: int, vectors: VectorSet | None = None) -> CpuFilter:
+    """A filter in the arithmetic named, or ("auto") in the faster one for so much work; int8 as suits the vectors."""
     if arithmetic == "auto":
         arithmetic = "float32" if multiplications < SMALL else faster()
+    if arithmetic == "int8" and vectors is not None and gains_by_mixing(vectors):
+        return CpuFilter((Int8(mixed=True), Float32()))
     return CpuFilter(ARITHMETICS[arithmetic])

@@ -133,7 +133,7 @@ def all_neighbours(
     total = sum(len(vectors) for vectors in sets)
     nearest = KNearest.empty(total, max(0, min(spec.k, total) - 1), same_matrix=True)
     most = FarthestDistance(np.zeros(total))
-    found = choose_filter(spec.device, spec.arithmetic, total * total * sets[0].width // 2)
+    found = choose_filter(spec.device, spec.arithmetic, total * total * sets[0].width // 2, max(sets, key=len))
     sizes = largest_within(spec.memory, square_sizes(sets, total * (32 * spec.k + 8), found))
     state = {"distances": nearest.distances, "numbers": nearest.numbers, "farthest": most.distances}
     scanner = Scanner(found, spec.stats, spec.k, spec.metric == "cosine")
@@ -177,7 +177,7 @@ def _scan(
     """Show every pair of rows to the reductions; ``results``: bytes that these fill."""
     if not len(queries) or not len(gallery):
         return
-    found = choose_filter(spec.device, spec.arithmetic, len(queries) * len(gallery) * queries.width)
+    found = choose_filter(spec.device, spec.arithmetic, len(queries) * len(gallery) * queries.width, gallery)
     sizes = largest_within(spec.memory, search_sizes(queries, gallery, spec.k, results, found))
     Scanner(found, spec.stats, spec.k, spec.metric == "cosine").scan(queries, gallery, reductions, sizes)
 

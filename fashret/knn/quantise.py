@@ -5,7 +5,9 @@ arithmetic's numbers, and the :class:`fashret.knn.bounds.BoundTerms` that say ho
 a tile of products.
 
 * float32: a sum of D products in any order is off by at most (D + 2)·2⁻²⁴·|q|·|g|; reduced precision is switched off.
-* int8: sums are exact; the lengths of the residuals that rounding leaves are computed, not estimated.
+* int8: sums are exact; the lengths of the residuals that rounding leaves are computed, not estimated. Where components
+  differ widely (after PCA, matryoshka), one step for all of a vector rounds most of them badly: they are mixed first by
+  an orthogonal matrix, which changes no product. Mixing is off by at most 520·2⁻²⁴ of a vector's length.
 """
 
 from __future__ import annotations
@@ -20,13 +22,20 @@ import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
+from scipy.linalg import hadamard
 
 from fashret.knn.bounds import UNIT, BoundTerms, bound_terms, unit_lengths
+from fashret.knn.distance import frozen, squared_norms
 from fashret.knn.threads import over_rows
-from fashret.knn.vectors import BlockData
+from fashret.knn.vectors import NO_LENGTH, BlockData, VectorSet
 
 TINY = 1e-25  # a largest component below this is taken for 0
 TILE = (512, 1024, 512)  # rows, columns and width of the tile that arithmetics are timed on
+MIXED = 64  # components that are mixed with each other, D/64 apart
+MIXING = hadamard(MIXED).astype(np.float32) / 8  # orthogonal, of ±1/8
+MIXING_ERROR = 528 * UNIT  # 64 sums of 64 products: √64·65·2⁻²⁴, and a little more
+ROWS_AT_ONCE = 512  # that are mixed
+SAMPLE = 256  # vectors that tell whether mixing pays
 
 
 @dataclass(frozen=True)
@@ -122,14 +131,21 @@ class Int8:
     name = "int8"
     component_bytes = 1
 
+    def __init__(self, mixed: bool = False) -> None:
+        self.mixed = mixed
+
     def quantise(self, data: BlockData, cosine: bool) -> QuantisedBlock:
-        """Round the vectors to 8 bits."""
+        """Round the vectors to 8 bits, mixed or as they are."""
         vectors, step = data.vectors, np.empty(len(data.vectors), np.float32)
         numbers, lost = np.empty(vectors.shape, np.int8), np.empty(len(vectors))
-        over_rows(_quantise, len(vectors), vectors, step, numbers, lost)
+        size = ROWS_AT_ONCE if self.mixed else max(1, len(vectors))
+        for start in range(0, len(vectors), size):
+            part = slice(start, start + size)
+            some = _mix(vectors[part]) if self.mixed else vectors[part]
+            over_rows(_quantise, len(some), some, step[part], numbers[part], lost[part])
         relative = step / unit_lengths(data.squares, cosine)
-        terms = bound_terms(data.squares, relative, _residual(lost, relative, vectors.shape[1]), cosine)
-        return QuantisedBlock(torch.from_numpy(numbers), terms)
+        error = _residual(lost, relative, vectors.shape[1]) + MIXING_ERROR * self.mixed
+        return QuantisedBlock(torch.from_numpy(numbers), bound_terms(data.squares, relative, error, cosine))
 
     def products(self, rows: QuantisedBlock, columns: QuantisedBlock, buffers: TileBuffers) -> NDArray[np.int32]:
         """Tile of t×n products."""
@@ -142,6 +158,27 @@ ARITHMETICS: dict[str, tuple[Arithmetic, ...]] = {  # the first for all pairs, t
     "float32": (Float32(),),
     "int8": (Int8(), Float32()),
 }
+
+
+def _mix(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    count, width = vectors.shape
+    return frozen((MIXING @ vectors.reshape(count, MIXED, width // MIXED)).reshape(count, width))
+
+
+def gains_by_mixing(vectors: VectorSet) -> bool:
+    """Whether mixing shortens the residuals of a sample of the vectors by a fifth at least.
+
+    A search takes 1/1.55 of the CPU time then (vectors of D=2,048 rotated by PCA), but 1.25 times as much where mixing
+    does not shorten them (the same as drawn).
+    """
+    if vectors.width % MIXED or not len(vectors):
+        return False
+    rows = vectors.rows[:: -(-len(vectors) // SAMPLE)]
+    sample, squares = frozen(vectors.vectors[rows]), squared_norms(vectors.vectors[rows])
+    usable = (squares > NO_LENGTH) & np.isfinite(squares)
+    data = BlockData(frozen(sample[usable]), squares[usable], *(rows[usable],) * 3)
+    plain, mixed = (Int8(mixed).quantise(data, True).terms.residual.sum() for mixed in (False, True))
+    return bool(mixed < 0.8 * plain)
 
 
 @contextmanager

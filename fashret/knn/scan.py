@@ -74,11 +74,11 @@ class Filter(FilterNeeds, Protocol):
         """Pairs of the rows ``which`` with all columns that matter to a row, or to a column if it has limits."""
 
 
-def choose_filter(device: str, arithmetic: str, multiplications: int) -> Filter:
+def choose_filter(device: str, arithmetic: str, multiplications: int, vectors: VectorSet | None = None) -> Filter:
     """The filter for a device; "torch" as arithmetic takes the GPU's way wherever it is."""
     if arithmetic == "torch" or device.startswith("cuda"):
         return TorchFilter(torch.device(device))
-    return cpu_filter(arithmetic, multiplications)
+    return cpu_filter(arithmetic, multiplications, vectors)
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,17 @@ def test_duplicates_by_the_thousand_are_ranked_by_row(arithmetic: str, metric: s
     check_search(queries, gallery, 30, same_matrix=True, metric=metric, memory=LITTLE * 2, arithmetic=arithmetic)
 
 
+def test_vectors_whose_components_differ_widely() -> None:
+    """They are mixed before they are rounded."""
+    rng = np.random.default_rng(14)
+    vectors = drawn(rng, 400, 128) * np.float32(0.93) ** np.arange(128, dtype=np.float32)
+    gallery = VectorSet(vectors, np.arange(400), np.arange(400) % 40, np.zeros(400, int))
+    for metric in METRICS:
+        check_search(
+            gallery.take(np.arange(0, 400, 9)), gallery, 12, same_matrix=True, metric=metric, arithmetic="int8"
+        )
+
+
 def test_all_rows_equal() -> None:
     vectors = np.ones((3000, 5), np.float32)
     gallery = VectorSet(vectors, np.arange(3000), np.zeros(3000, int), np.zeros(3000, int))

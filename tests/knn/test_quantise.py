@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from fashret.knn.bounds import UNIT
+from fashret.knn.bounds import UNIT, BoundTerms
 from fashret.knn.distance import METRICS
-from fashret.knn.quantise import Float32, Int8, TileBuffers, full_precision
+from fashret.knn.quantise import Float32, Int8, TileBuffers, full_precision, gains_by_mixing
+from fashret.knn.vectors import VectorSet
 from tests.knn_case import block_of, with_ties
 
 
@@ -32,6 +33,32 @@ def test_int8_loses_no_more_than_it_says(metric: str, width: int) -> None:
     assert (form.terms.residual <= 1.001 * residual + 8 * UNIT * length).all()
     assert (np.linalg.norm(rounded, axis=1) <= form.terms.rounded).all()
     assert (np.abs(form.numbers.numpy().astype(int)).max(axis=1) == 127).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_mixed_int8_has_products_within_what_it_says(metric: str) -> None:
+    rng = np.random.default_rng(5)
+    vectors = with_ties(rng, 40, 128) * np.float32(0.9) ** np.arange(128, dtype=np.float32)
+    form = Int8(mixed=True).quantise(block_of(vectors, metric).data, metric == "cosine")
+    terms = BoundTerms(*(term.astype(float) for term in form.terms))
+    exact = units(vectors) @ units(vectors).T
+    if metric == "euclidean":
+        exact = 2 * vectors.astype(float) @ vectors.astype(float).T
+    products = form.numbers.numpy().astype(float) @ form.numbers.numpy().astype(float).T
+    approximate = products * np.outer(terms.scale, terms.scale)
+    spread = np.outer(terms.length, terms.residual) + np.outer(terms.residual, terms.rounded)
+    assert (np.abs(approximate - exact) <= spread).all()
+
+
+def test_vectors_are_mixed_where_it_shortens_what_rounding_loses() -> None:
+    rng = np.random.default_rng(6)
+    even = rng.standard_normal((300, 128)).astype(np.float32)
+    decaying = even * np.float32(0.9) ** np.arange(128, dtype=np.float32)
+    nothing = np.zeros_like(even)
+    found = [
+        gains_by_mixing(VectorSet.of(vectors)) for vectors in (even, decaying, nothing, decaying[:0], decaying[:, :100])
+    ]
+    assert found == [False, True, False, False, False]
 
 
 def test_int8_products_are_those_of_integers() -> None:
