@@ -47,13 +47,8 @@ class Found(NamedTuple):
     def best(self, k: int) -> Found:
         """The k best of each query, best first."""
         order = np.lexsort((self.at, self.distance, self.final, self.query))
-        ordered = Found._make(column[order] for column in self)
-        return Found._make(column[ordered.rank < k] for column in ordered)
-
-    @property
-    def rank(self) -> Integers:
-        """The rank of each row among those of its query, if they are by query."""
-        return np.arange(len(self.query)) - np.searchsorted(self.query, self.query)
+        chosen = order[_ranks(self.query[order]) < k]
+        return Found._make(column[chosen] for column in self)
 
     def improved_by(self, other: Found, k: int) -> Found:
         """The k best of both for each query, a row of both as it is in ``other``.
@@ -65,7 +60,7 @@ class Found(NamedTuple):
         start, stop = np.searchsorted(self.query, [other.query[0], other.query[-1] + 1])
         mine = Found._make(column[start:stop] for column in self)
         worst = np.full(other.query[-1] + 1, np.inf)  # final distance of the k-th best so far
-        last = mine.rank == k - 1
+        last = _ranks(mine.query) == k - 1
         worst[mine.query[last]] = mine.final[last]
         promising = other.final <= worst[other.query]
         size = 1 + max(part.at.max(initial=0) for part in (mine, other))
@@ -80,8 +75,14 @@ class Found(NamedTuple):
     def as_neighbours(self, queries: int, k: int, gallery: VectorSet) -> Neighbours:
         """The best k as a table, rows of the gallery's matrix."""
         best, rows, distances = self.best(k), np.full((queries, k), -1), np.full((queries, k), np.nan)
-        rows[best.query, best.rank], distances[best.query, best.rank] = gallery.rows[best.at], best.final
+        rank = _ranks(best.query)
+        rows[best.query, rank], distances[best.query, rank] = gallery.rows[best.at], best.final
         return Neighbours(rows, distances)
+
+
+def _ranks(query: Integers) -> Integers:
+    """The rank of each entry among those of its query; they are by query."""
+    return np.arange(len(query)) - np.searchsorted(query, query)
 
 
 class PositiveCutoffs(NamedTuple):
