@@ -25,6 +25,10 @@ class WorkStats:
 
     pairs: Counter[str] = field(default_factory=Counter)
 
+    def add(self, arithmetic: str, pairs: int) -> None:
+        """Count pairs."""
+        self.pairs[arithmetic] += pairs
+
 
 @dataclass(frozen=True)
 class SearchSpec:

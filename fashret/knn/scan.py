@@ -152,7 +152,7 @@ class Scanner:
             if of_columns:
                 left_columns[self._settle(pair.turned, found.turned(len(columns)), of_columns, level)] = True
             left[self._settle(pair, found, reductions, level)] = True
-        self.stats.pairs[self.filter.levels[level]] += (2 if of_columns else 1) * len(which) * len(columns)
+        self.stats.add(self.filter.levels[level], (2 if of_columns else 1) * len(which) * len(columns))
         finer = (rows, columns, left, reductions), (columns, rows, left_columns, of_columns)
         for one, other, again, theirs in finer:
             waiting = np.flatnonzero(again)
@@ -179,7 +179,7 @@ class Scanner:
                 reduction.reduce(start, stop, pair, candidates)
             return rescored
 
-        self.stats.pairs["definition"] += sum(over_rows(settle, len(rows)))
+        self.stats.add("definition", sum(over_rows(settle, len(rows))))
         return rows[candidates.rows == LEFT_TO_FINER]
 
 
