@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fashret.files.manifests import find_manifest
+from fashret.files.manifests import find_manifest, manifest_names
 from fashret.stages import list_datasets, list_losses, list_models, list_recipes
 from fashret.terminal.lists import FIGURES
 from tests.conftest import invoke
@@ -21,6 +21,24 @@ def test_the_page_of_a_dataset_has_the_figures_of_the_literature() -> None:
     published = find_manifest("street2shop").published
     for name in FIGURES:
         assert not published.get(name) or f"{name} {published[name]}" in lines
+
+
+@pytest.mark.parametrize("name", manifest_names())
+@pytest.mark.parametrize("width", [60, 120])
+def test_every_dataset_has_a_page_that_cuts_nothing_off(name: str, width: int) -> None:
+    about = find_manifest(name)
+    text = printed(list_datasets.run(name), width)
+    words = "".join(text.split())
+    assert text.startswith(about.title[:20]) and "".join(about.licence.split()) in words
+    command = f"fashretcrop{name}--rootFOLDER-o"
+    assert ("".join(about.no_pairs.split()) if about.no_pairs else command) in words
+    for entry in about.expected:
+        assert f"{entry.count:,}" in text
+
+
+def test_counts_that_need_an_option_name_it() -> None:
+    text = printed(list_datasets.run("deepfashion"))
+    assert "gallery photos 11,312 (--gallery test)" in " ".join(text.split())
 
 
 def test_the_page_of_a_backbone() -> None:
