@@ -80,7 +80,7 @@ def test_damaged_files_give_sound_rows_or_one_line(name: str, request: pytest.Fi
     files = sorted(path for path in root.rglob("*") if path.suffix in kinds and path.stat().st_size > 2)
     whole = {path: path.read_bytes() for path in files}
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
     @given(path=st.sampled_from(files), damage=st.lists(DAMAGE, min_size=1, max_size=3))
     def damaged(path: Path, damage: list[tuple[float, int, bytes]]) -> None:
         content = whole[path]

@@ -110,7 +110,7 @@ ITEM = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(source=VALUE | st.sampled_from(["user", "shop"]), pair=VALUE, items=st.lists(ITEM | VALUE, max_size=3))
 def test_any_annotation_gives_rows_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, source: Any, pair: Any, items: list[Any]

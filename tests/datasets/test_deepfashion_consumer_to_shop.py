@@ -204,7 +204,7 @@ def test_the_reader_lists_what_the_name_loads(root: Path) -> None:
 LINE = st.text(st.sampled_from("ab/.-0123 \t_tesrainv"), max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(LINE, max_size=5), count=st.text("0123456789x", max_size=3))
 def test_any_text_gives_rows_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], count: str

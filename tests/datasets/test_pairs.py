@@ -194,7 +194,7 @@ FILES = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(name=st.sampled_from(sorted(FILES)), text=st.text(st.sampled_from("a1/_.\t\n ../test"), max_size=60))
 def test_any_text_gives_rows_or_one_line(tmp_path_factory: pytest.TempPathFactory, name: str, text: str) -> None:
     root = tmp_path_factory.getbasetemp() / f"fuzzed-{name}"

@@ -252,7 +252,7 @@ def empty_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(content=JSON | st.lists(JSON, max_size=3), kind=st.sampled_from(["train_pairs", "retrieval"]))
 def test_any_json_gives_rows_or_one_line(empty_root: Path, content: Any, kind: str) -> None:
     for name in ("train_pairs", "retrieval"):

@@ -17,7 +17,7 @@ def test_categories_are_those_of_street2shop() -> None:
     assert ", ".join(CATEGORIES) == STREET2SHOP
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(24, 300), st.integers(0, 2**31))
 def test_twins_differ_in_exactly_one_attribute(count: int, seed: int) -> None:
     catalogue = products(count, seed)

@@ -57,7 +57,7 @@ def test_covers_the_true_mean_about_as_often_as_it_says():
     assert 0.90 <= inside / 400 <= 0.98  # 95 % nominal; 4 standard errors are 0.044
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 9))
 def test_means_of_samples_lie_between_the_smallest_and_the_largest_value(values, seed):
     column = np.array(values)[:, None]

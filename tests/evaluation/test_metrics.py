@@ -27,7 +27,7 @@ def rankings(rng: np.random.Generator, queries: int, gallery: int, shuffle: bool
     return right, np.cumsum([0, *map(len, ranks)]), np.concatenate([*ranks, np.zeros(0, int)]).astype(np.int64)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), queries=st.integers(0, 8), gallery=st.integers(1, 40), shuffle=st.booleans())
 def test_average_precision_is_scikit_learn_s(seed: int, queries: int, gallery: int, shuffle: bool) -> None:
     right, offsets, ranks = rankings(np.random.default_rng(seed), queries, gallery, shuffle)
@@ -44,7 +44,7 @@ def test_average_precision_is_not_interpolated() -> None:
     assert average_precision(np.array([0, 2]), np.array([0, 3])).tolist() == [0.75]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), ks=st.lists(st.integers(1, 50), min_size=1, max_size=4))
 def test_hits_are_those_of_a_loop(seed: int, ks: list[int]) -> None:
     right, offsets, ranks = rankings(np.random.default_rng(seed), 6, 30, True)
@@ -61,7 +61,7 @@ def test_positives_of_another_category_are_left_out() -> None:
     np.testing.assert_array_equal(first_ranks(offsets, ranks), [0, NEVER, NEVER])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), kept=st.integers(1, 12))
 def test_products_are_collapsed_as_in_a_loop(seed: int, kept: int) -> None:
     rng = np.random.default_rng(seed)

@@ -146,7 +146,7 @@ def test_a_file_of_no_known_kind(tmp_path: Path) -> None:
         datasets.load(str(write(tmp_path / "c.xlsx", "")), CropOptions())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     header=st.permutations(["image", "product", "x1", "y1", "x2", "y2", "role", "split", "domain", "category"]),
     count=st.integers(0, 10),

@@ -208,7 +208,7 @@ def test_a_photo_of_every_extension_is_decoded(tmp_path: Path, ending: str) -> N
     assert read_crop(tmp_path / f"a{ending}", None, 320).shape == (30, 40, 3)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_damaged_bytes_give_a_crop_or_one_line(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"]))
@@ -230,7 +230,7 @@ def test_damaged_bytes_give_a_crop_or_one_line(data: st.DataObject) -> None:
         assert crop.ndim == 3 and crop.shape[2] == 3 and max(crop.shape[:2]) <= 16
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=300))
 def test_any_bytes_give_one_line(data: bytes) -> None:
     assert isinstance(cut_crops(data, [NAN], 16)[0], PhotoError)

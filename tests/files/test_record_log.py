@@ -22,7 +22,7 @@ def contents(log: RecordLog) -> dict[int, tuple[int, bytes]]:
     return {i: (int(log.status[i]), log.read(i)) for i in range(9) if log.status[i]}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(blocks=st.lists(RECORDS, max_size=4), data=st.data())
 def test_a_log_cut_anywhere_holds_its_whole_blocks(
     tmp_path_factory: pytest.TempPathFactory, blocks: list[list[Record]], data: st.DataObject

@@ -17,7 +17,7 @@ def all_pairs(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:
     return pair_distances(a, i.ravel(), b, j.ravel(), metric).reshape(len(a), len(b))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     width=st.integers(1, 100),

@@ -110,7 +110,7 @@ def test_search_equals_brute_force(arithmetic: str, metric: str, memory: int) ->
     check_search(queries, replace(gallery, vectors=vectors), 7, metric=metric, memory=memory, arithmetic=arithmetic)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     sizes=st.tuples(st.integers(1, 20), st.integers(1, 90), st.integers(1, 70), st.integers(1, 12)),

@@ -37,7 +37,7 @@ def catalogues(draw):
     return rows, batching, draw(st.integers(0, 5))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(catalogues())
 def test_every_batch_is_p_products_of_k_images(drawn):
     (product, domain, category), batching, epoch = drawn
@@ -62,7 +62,7 @@ def test_every_batch_is_p_products_of_k_images(drawn):
                 assert len(rows) < k or set(domain[group].tolist()) == {0, 1}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(catalogues())
 def test_function_of_its_arguments_alone(drawn):
     rows, batching, epoch = drawn

@@ -131,7 +131,7 @@ PAIRWISE = [
 
 
 @pytest.mark.parametrize(("loss", "loop", "options"), PAIRWISE)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), products=st.integers(1, 5), images=st.integers(1, 4), grid=st.booleans())
 def test_equals_loop(loss, loop, options, seed, products, images, grid):
     grid = grid and loss is not quadruplet  # which of two equal n1 is taken decides about n2

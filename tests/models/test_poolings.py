@@ -66,7 +66,7 @@ def regions_by_definition(height: int, width: int, levels: int) -> list[tuple[in
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 4))
 @example(6, 22, 1)  # five and six squares are equally near to 40 %
 def test_rmac_regions_follow_the_definition_and_lie_inside(height, width, levels):

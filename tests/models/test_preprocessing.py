@@ -18,7 +18,7 @@ def crop(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(1, 40))
 def test_pad_shrinks_keeping_the_aspect_and_centres_on_white(height, width, input_height, input_width):
     image = np.zeros((height, width, 3), np.uint8)

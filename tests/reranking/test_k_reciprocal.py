@@ -168,7 +168,7 @@ def test_empty_sides() -> None:
     assert found.rows.shape == (0, 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     vectors=arrays(
         np.float32, array_shapes(min_dims=2, max_dims=2, max_side=14), elements=st.sampled_from([0.0, 1, 2.5])

@@ -67,7 +67,7 @@ def test_a_far_query_rescales_the_gallery() -> None:
     check_alone(queries, gallery, SearchSpec(k=57, same_matrix=True, positives=True), KReciprocal(6, 3, 0.3))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     vectors=arrays(
         np.float32,
