@@ -113,7 +113,7 @@ PIPELINE = (  # what `make demo` runs, on a few products and for one epoch
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the whole pipeline has run; tests only add to it."""
+    """A folder in which the whole pipeline has run; tests that write work on a copy."""
     folder = tmp_path_factory.mktemp("pipeline")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

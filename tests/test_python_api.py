@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -54,10 +55,11 @@ def test_type_checkers_see_each_name_where_it_comes_from() -> None:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_the_examples_run(number: int, pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(pipeline)
-    street = next((pipeline / "demo/photos").rglob("*street*.jpg"))
-    (pipeline / "customer.jpg").write_bytes(street.read_bytes())
+def test_the_examples_run(number: int, pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(pipeline, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    street = next((tmp_path / "demo/photos").rglob("*street*.jpg"))
+    (tmp_path / "customer.jpg").write_bytes(street.read_bytes())
     names: dict[str, object] = {}
     with redirect_stdout(io.StringIO()) as printed:
         exec(EXAMPLES[number], names)

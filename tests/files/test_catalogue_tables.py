@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fashret import datasets
+from fashret.datasets import readers
 from fashret.errors import FashretError
 from fashret.files.catalogue_tables import read_table
 from fashret.options import CropOptions
@@ -143,7 +143,7 @@ def test_a_table_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
 
 def test_a_file_of_no_known_kind(tmp_path: Path) -> None:
     with pytest.raises(FashretError, match="expected a table"):
-        datasets.load(str(write(tmp_path / "c.xlsx", "")), CropOptions())
+        readers.load(str(write(tmp_path / "c.xlsx", "")), CropOptions())
 
 
 @settings(max_examples=100)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fashret import datasets
+from fashret.datasets import readers
 from fashret.errors import FashretError
 from fashret.files.catalogues import is_catalogue, read_catalogue, read_folder
 from fashret.files.photo_sources import EXTENSIONS
@@ -83,7 +83,7 @@ def test_a_folder_without_photos(tmp_path: Path) -> None:
 
 def test_a_folder_takes_no_root(tmp_path: Path) -> None:
     with pytest.raises(FashretError, match="is itself the root"):
-        datasets.load(str(tmp_path), CropOptions(root=tmp_path))
+        readers.load(str(tmp_path), CropOptions(root=tmp_path))
 
 
 def test_a_catalogue_is_a_table_or_a_folder(tmp_path: Path) -> None:
