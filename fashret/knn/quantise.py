@@ -168,8 +168,8 @@ def _mix(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 def gains_by_mixing(vectors: VectorSet) -> bool:
     """Whether mixing shortens the residuals of a sample of the vectors by a fifth at least.
 
-    A search takes 1/1.55 of the CPU time then (vectors of D=2,048 rotated by PCA), but 1.25 times as much where mixing
-    does not shorten them (the same as drawn).
+    A search takes a third of the CPU time then (D=2,048, components that decay like d^−0.7), but 1.16 times as much
+    where mixing does not shorten them (vectors as drawn); paired runs, 2,000 queries in 40,000 rows.
     """
     if vectors.width % MIXED or not len(vectors):
         return False
