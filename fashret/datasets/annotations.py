@@ -177,7 +177,7 @@ def read_list(path: Path, columns: str) -> Iterator[tuple[int, list[str]]]:
     """
     lines = read_lines(path)
     wanted = columns.split()
-    if len(lines) < 2 or not lines[0].strip().isdecimal():
+    if len(lines) < 2 or not re.fullmatch(r"\s*\d{1,15}\s*", lines[0]):
         raise FashretError(f"{path}, line 1: expected the number of rows, found {shown(lines[0] if lines else '')}")
     if lines[1].split() != wanted:
         raise FashretError(f"{path}, line 2: expected the columns {columns!r}, found {shown(lines[1].strip())}")

@@ -83,7 +83,7 @@ def _add_photo(rows: RowList, root: Path, part: str, name: str) -> int:
     pair = whole_number(content, "pair_id", str(path))
     photo = _Photo(part, f"{part}/image/{Path(name).stem}.jpg", DOMAINS[source], pair)
     left_out = 0
-    for key in sorted((k for k in content if re.fullmatch(r"item\d+", k)), key=lambda k: int(k[4:])):
+    for key in sorted((k for k in content if re.fullmatch(r"item\d+", k)), key=lambda k: (len(k), k)):
         left_out += _add_item(rows, photo, content[key], f"{path}, {key}")
     return left_out
 

@@ -194,7 +194,7 @@ def _domain(text: str, row: int, where: Where) -> Domain:
 
 def _role(text: str, row: int, where: Where) -> Role:
     """Roles as names joined by "+" (or by blanks, commas, |), or as the number that files hold."""
-    if text.isdecimal() and int(text) <= sum(Role):
+    if text.isdecimal() and len(text) < 9 and int(text) <= sum(Role):
         return Role(int(text))
     role = Role(0)
     for name in text.lower().replace("|", "+").replace(",", "+").replace(" ", "+").split("+"):

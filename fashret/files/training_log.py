@@ -6,6 +6,7 @@ In: what an epoch gave, as names and numbers. Out: the file, always with the sam
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def read_log(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             lines = list(csv.DictReader(stream))
-            if any(not (line.get("step") or "").isdigit() for line in lines):
+            if any(not re.fullmatch(r"\d{1,15}", line.get("step") or "") for line in lines):
                 raise ValueError
     except (OSError, UnicodeDecodeError, ValueError):
         raise FashretError(f"{path}: is missing or no log of a training run") from None

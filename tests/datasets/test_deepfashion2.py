@@ -61,6 +61,13 @@ def test_style_0_is_a_distractor_of_the_gallery_and_left_out_elsewhere(root: Pat
     assert listing.notes == {LEFT_OUT: 2}
 
 
+def test_an_item_may_have_any_number(root: Path) -> None:
+    """Also one that Python does not turn into an integer."""
+    long = f"item{'9' * 5000}"
+    write(root / "train/annos/000001.json", {"source": "user", "pair_id": 7, long: SKIRT, "item3": TOP})
+    assert [row[5] for row in rows(root)[:2]] == ["short sleeve top", "skirt"]
+
+
 def test_another_style_of_the_same_pair_is_another_product(root: Path) -> None:
     write(root / "validation/annos/000002.json", {"source": "shop", "pair_id": 7, "item1": {**TOP, "style": 3}})
     street, _, shop = [row[2] for row in rows(root)[3:]]

@@ -114,6 +114,7 @@ def test_repeats_are_dropped_with_their_roles_joined(tmp_path: Path) -> None:
         ("image,product,split\na.jpg,p,holdout\n", "line 2: split 'holdout'; expected train, val or test"),
         ("image,product,role\na.jpg,p,quarry\n", "line 2: role 'quarry'; expected any of train, query, gallery"),
         ("image,product,role\na.jpg,p,32\n", "line 2: role '32'"),
+        (f"image,product,role\na.jpg,p,{'9' * 5000}\n", "line 2: role '9999"),
         ("image,product,x1,y1,x2\na.jpg,p,1,2,3\n", "a box needs x1, y1, x2 and y2"),
         ("image,product,x1,y1,x2,y2\na.jpg,p,1,2,,4\n", "line 2: box ('1', '2', '', '4'); expected four numbers"),
         ("image,product,x1,y1,x2,y2\na.jpg,p,1,2,nan,4\n", "line 2: box"),

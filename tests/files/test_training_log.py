@@ -24,7 +24,9 @@ def test_the_log_is_cut_to_the_step_of_the_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_log_of_something_else_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text("a,b\n1,2\n")
-    for name in ("log.csv", "nowhere.csv"):
+    with pytest.raises(FashretError, match="no log of a training run"):
+        read_log(tmp_path / "nowhere.csv")
+    for content in ("a,b\n1,2\n", "epoch,step\n1,\n", "epoch,step\n1,²\n", f"epoch,step\n1,{'9' * 5000}\n"):
+        (tmp_path / "log.csv").write_text(content, encoding="utf-8")
         with pytest.raises(FashretError, match="no log of a training run"):
-            read_log(tmp_path / name)
+            read_log(tmp_path / "log.csv")
