@@ -204,7 +204,7 @@ class KNearest(NamedTuple):
             same = np.searchsorted(ordered, own, side="right") - np.searchsorted(ordered, own, side="left")
             seeds += np.where(own >= 0, same, 0)
         near = np.maximum(limits.near, np.where(unknown, -np.inf, roots)).astype(np.float32)
-        return limits._replace(near=near, seeds=np.where(unknown, seeds, limits.seeds).astype(np.int32))
+        return limits._replace(near=near, seeds=np.maximum(limits.seeds, np.where(unknown, seeds, 0)).astype(np.int32))
 
     def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
         """Mark what is undecided."""
@@ -227,7 +227,8 @@ class FarthestDistance(NamedTuple):
     def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
         """What matters to these rows, as known so far."""
         known = self.distances[which]
-        return limits._replace(far=np.where(known > 0, float32_at_most(known), np.float32(-np.inf)))
+        far = np.where(known > 0, float32_at_most(known), np.float32(-np.inf))
+        return limits._replace(far=np.minimum(limits.far, far))
 
     def select(self, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
         """Mark what is undecided."""

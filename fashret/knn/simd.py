@@ -58,7 +58,10 @@ def _add_product(builder: Any, rows: tuple[Any, Any], index: Any, kind: Any, sum
     total = builder.load(sums)
     left, right = (builder.bitcast(builder.gep(row, [index]), kind.as_pointer()) for row in rows)
     left, right = (builder.fpext(builder.load(number, align=4), total.type) for number in (left, right))
-    builder.store(builder.fadd(total, builder.fmul(left, right)), sums)
+    fused = (
+        "contract",
+    )  # a multiply-add in one step where there is one: the product is exact, so the bits are the same
+    builder.store(builder.fadd(total, builder.fmul(left, right, flags=fused), flags=fused), sums)
 
 
 def _fold(builder: Any, lanes: Any) -> Any:
