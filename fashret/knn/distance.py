@@ -23,7 +23,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.knn.simd import dot_product
+from fashret.knn.simd import dot_products
 from fashret.knn.threads import over_rows
 
 Metric = Literal["cosine", "euclidean"]
@@ -33,16 +33,20 @@ CHUNK_BYTES = 8 << 20  # vectors converted at a time
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def defined_distance(cosine: bool, a: NDArray, i: int, b: NDArray, j: int, square_a: float, square_b: float) -> float:
-    """The distance of row ``i`` of ``a`` and row ``j`` of ``b``, contiguous float32, from their sums of squares."""
-    dot = dot_product(a, i, b, j)
+def distance_of(cosine: bool, dot: float, square_a: float, square_b: float) -> float:
+    """The distance of two rows from their product and their sums of squares."""
     return 1.0 - dot / np.sqrt(square_a * square_b) if cosine else (square_a + square_b) - 2.0 * dot
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _dot_product(a: NDArray, i: int, b: NDArray, j: int) -> float:
+    return dot_products(a, i, b, (j,))[0]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _squares(start: int, stop: int, block: NDArray, out: NDArray) -> None:
     for i in range(start, stop):
-        out[i] = dot_product(block, i, block, i)
+        out[i] = _dot_product(block, i, block, i)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -53,9 +57,9 @@ def _distances(
     known = squares.shape[0] > 0
     for pair in range(start, stop):
         i, j = rows[pair], others[pair]
-        square = squares[pair] if known else dot_product(a, i, a, i)
-        other_square = other_squares[pair] if known else dot_product(b, j, b, j)
-        out[pair] = defined_distance(cosine, a, i, b, j, square, other_square)
+        square = squares[pair] if known else _dot_product(a, i, a, i)
+        other_square = other_squares[pair] if known else _dot_product(b, j, b, j)
+        out[pair] = distance_of(cosine, _dot_product(a, i, b, j), square, other_square)
 
 
 def frozen(block: NDArray) -> NDArray:

@@ -26,8 +26,8 @@ def _row(context: Any, builder: Any, kind: Any, matrix: Any, row: Any) -> tuple[
     return builder.gep(array.data, [builder.mul(row, length)]), length
 
 
-def _emit_dot_product(typing_context: Any, a: Any, i: Any, b: Any, j: Any) -> Any:  # noqa: ARG001 numba's convention
-    """Σ a[i]·b[j] over rows of two contiguous float32 matrices in the order of :mod:`fashret.knn.distance`.
+def _emit_dot_products(typing_context: Any, a: Any, i: Any, b: Any, rows: Any) -> Any:  # noqa: ARG001 numba's convention
+    """Σ a[i]·b[j] for each j of a tuple of rows, side by side; each sum in the order of :mod:`fashret.knn.distance`.
 
     Written as vector instructions because the compiler may not reorder float sums by itself, and a scalar loop is
     five times slower; the order stays the same on machines with narrower registers.
@@ -35,33 +35,41 @@ def _emit_dot_product(typing_context: Any, a: Any, i: Any, b: Any, j: Any) -> An
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         left, length = _row(context, builder, signature.args[0], arguments[0], arguments[1])
-        right, _ = _row(context, builder, signature.args[2], arguments[2], arguments[3])
+        others = []
+        for number in cgutils.unpack_tuple(builder, arguments[3], len(rows)):
+            number = builder.sext(number, length.type)
+            others.append(_row(context, builder, signature.args[2], arguments[2], number)[0])
         zero, one, step = (ir.Constant(length.type, number) for number in (0, 1, LANES))
         whole = builder.and_(length, ir.Constant(length.type, -LANES))
         none = ir.Constant(ir.VectorType(ir.DoubleType(), LANES), [0.0] * LANES)
-        lanes = cgutils.alloca_once_value(builder, none)
+        lanes = [cgutils.alloca_once_value(builder, none) for _ in others]
         with cgutils.for_range_slice(builder, zero, whole, step, intp=length.type) as (at, _):
-            _add_product(builder, (left, right), at, ir.VectorType(ir.FloatType(), LANES), lanes)
-        total = cgutils.alloca_once_value(builder, _fold(builder, builder.load(lanes)))
+            _add_products(builder, (left, others), at, lanes)
+        totals = [cgutils.alloca_once_value(builder, _fold(builder, builder.load(lane))) for lane in lanes]
         with cgutils.for_range_slice(builder, whole, length, one, intp=length.type) as (at, _):
-            _add_product(builder, (left, right), at, ir.FloatType(), total)
-        return builder.load(total)
+            _add_products(builder, (left, others), at, totals)
+        return context.make_tuple(builder, signature.return_type, [builder.load(total) for total in totals])
 
-    return types.float64(a, types.int64, b, types.int64), generate
-
-
-dot_product: Any = intrinsic(_emit_dot_product)
+    return types.UniTuple(types.float64, len(rows))(a, types.int64, b, rows), generate
 
 
-def _add_product(builder: Any, rows: tuple[Any, Any], index: Any, kind: Any, sums: Any) -> None:
-    """Emit the addition to sums of the products of two rows' numbers at an index: one float32 each, or a vector."""
-    total = builder.load(sums)
-    left, right = (builder.bitcast(builder.gep(row, [index]), kind.as_pointer()) for row in rows)
-    left, right = (builder.fpext(builder.load(number, align=4), total.type) for number in (left, right))
-    fused = (
-        "contract",
-    )  # a multiply-add in one step where there is one: the product is exact, so the bits are the same
-    builder.store(builder.fadd(total, builder.fmul(left, right, flags=fused), flags=fused), sums)
+dot_products: Any = intrinsic(_emit_dot_products)
+
+
+def _add_products(builder: Any, rows: tuple[Any, list[Any]], index: Any, sums: list[Any]) -> None:
+    """Emit the addition to each sum, a float64 or a vector, of the products of a row's and another's numbers there."""
+    wide = sums[0].type.pointee
+    narrow = ir.VectorType(ir.FloatType(), LANES) if isinstance(wide, ir.VectorType) else ir.FloatType()
+
+    def numbers(row: Any) -> Any:
+        there = builder.bitcast(builder.gep(row, [index]), narrow.as_pointer())
+        return builder.fpext(builder.load(there, align=4), wide)
+
+    # in one step where the processor can: a product of two float32 is exact in float64, so the bits are the same
+    fused, left = ("contract",), numbers(rows[0])
+    for other, total in zip(rows[1], sums, strict=True):
+        product = builder.fmul(left, numbers(other), flags=fused)
+        builder.store(builder.fadd(builder.load(total), product, flags=fused), total)
 
 
 def _fold(builder: Any, lanes: Any) -> Any:
