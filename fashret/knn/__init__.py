@@ -20,13 +20,22 @@ distance. CPU and GPU differ in the filter alone. :class:`NearestNeighbours` is 
 to stand in for the exact search.
 """
 
-from fashret.knn.exact import AllNeighbours, ExactNeighbours, Thresholds, all_neighbours, count_before, search
+from fashret.knn.exact import (
+    AllNeighbours,
+    ExactNeighbours,
+    MakeLists,
+    Thresholds,
+    all_neighbours,
+    count_before,
+    search,
+)
 from fashret.knn.results import NearestNeighbours, Neighbours, Positives, SearchResult, SearchSpec, WorkStats
 from fashret.knn.vectors import VectorSet
 
 __all__ = [
     "AllNeighbours",
     "ExactNeighbours",
+    "MakeLists",
     "NearestNeighbours",
     "Neighbours",
     "Positives",

@@ -9,7 +9,7 @@ the smaller gallery row. It depends on neither memory budget, block sizes, numbe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from fashret.knn.positives import ordered_positives
 from fashret.knn.reductions import NOWHERE, FarthestDistance, KNearest, RankCounters, Reduction
 from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, by_category
 from fashret.knn.scan import Checkpoint, ResumeStore, Scanner, choose_filter
+from fashret.knn.square import Square
 from fashret.knn.vectors import VectorSet
 
 
@@ -50,6 +51,9 @@ class AllNeighbours:
     rows: NDArray[np.int64]
     distances: NDArray[np.float64]
     farthest: NDArray[np.float64]
+
+
+MakeLists = Callable[[Sequence[VectorSet], SearchSpec], AllNeighbours]  # as `all_neighbours`
 
 
 @dataclass(frozen=True)
@@ -121,26 +125,40 @@ def count_before(
 
 
 def all_neighbours(
-    sets: Sequence[VectorSet], spec: SearchSpec, keep: tuple[ResumeStore, str] | None = None
+    sets: Sequence[VectorSet],
+    spec: SearchSpec,
+    keep: tuple[ResumeStore, str] | None = None,
+    known: list[tuple[NDArray[np.int64], AllNeighbours]] | None = None,
 ) -> AllNeighbours:
     """Neighbours of all N rows of all ``sets`` among each other; each block of approximate distances is computed once.
 
     The sets share no row. ``spec.k``: entries of a list, the row itself included. ``keep``: where what is finished is
-    kept, under a name, and what an interrupted run kept is taken up. Errors are those of :func:`search`.
+    kept, under a name, and what an interrupted run kept is taken up. ``known``: what is known of parts of the rows,
+    which are not compared again: the numbers of their rows, ascending, and these rows' neighbours among each other, in
+    lists of the same length; it is emptied. Errors are those of :func:`search`.
     """
     for vectors in sets:
         _check(sets[0], vectors, spec)
     total = sum(len(vectors) for vectors in sets)
+    square = Square.of(sets, [numbers for numbers, _ in known or []])
     nearest = KNearest.empty(total, max(0, min(spec.k, total) - 1), same_matrix=True)
-    most = FarthestDistance(np.zeros(total))
+    most, start = FarthestDistance(np.zeros(total)), 0
+    while known:
+        numbers, among = known.pop(0)
+        stop = start + len(numbers)
+        nearest.part(start, stop).fill(np.append(numbers, NOWHERE)[among.rows[:, 1:]], among.distances[:, 1:])
+        most.distances[start:stop] = among.farthest
+        start = stop
+        del among  # its memory is needed
     found = choose_filter(spec.device, spec.arithmetic, total * total * sets[0].width // 2, max(sets, key=len))
-    sizes = largest_within(spec.memory, square_sizes(sets, total * (32 * spec.k + 8), found))
+    sizes = largest_within(spec.memory, square_sizes(square.sets, total * (32 * spec.k + 8), found))
     state = {"distances": nearest.distances, "numbers": nearest.numbers, "farthest": most.distances}
     scanner = Scanner(found, spec.stats, spec.k, spec.metric == "cosine")
-    scanner.scan_square(sets, _wanted(nearest, most), sizes, Checkpoint(*keep, state) if keep else None)
+    scanner.scan_square(square, _wanted(nearest, most), sizes, Checkpoint(*keep, state) if keep else None)
     others = _in_order(nearest, spec.k - 1)
-    rows = np.hstack([np.arange(total)[:, None], others.rows])
-    return AllNeighbours(rows, np.hstack([np.zeros((total, 1)), others.distances]), most.distances)
+    rows, distances = square.by_number(others.rows), square.by_number(others.distances)
+    rows, distances = np.hstack([np.arange(total)[:, None], rows]), np.hstack([np.zeros((total, 1)), distances])
+    return AllNeighbours(rows, distances, square.by_number(most.distances))
 
 
 def _check(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> None:

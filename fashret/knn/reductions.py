@@ -194,6 +194,12 @@ class KNearest(NamedTuple):
         """A part of the rows, a view."""
         return self._replace(distances=self.distances[start:stop], numbers=self.numbers[start:stop])
 
+    def fill(self, numbers: NDArray[np.int64], distances: NDArray[np.float64]) -> None:
+        """Take over neighbours that are known, nearest first; NOWHERE and NaN where there are none."""
+        size = self.numbers.shape[1]
+        self.numbers[:] = numbers[:, :size][:, ::-1]  # descending, which is a heap
+        self.distances[:] = np.nan_to_num(distances[:, :size][:, ::-1], nan=np.inf)
+
     def narrow(self, limits: Limits, pair: BlockPair, which: NDArray[np.int64]) -> Limits:
         """What matters to these rows, as known so far."""
         roots = float32_at_least(self.distances[which, 0])

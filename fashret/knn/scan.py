@@ -19,6 +19,7 @@ from fashret.knn.cpu_filter import cpu_filter
 from fashret.knn.memory import BlockSizes, FilterNeeds
 from fashret.knn.reductions import Reduction
 from fashret.knn.results import WorkStats
+from fashret.knn.square import Square
 from fashret.knn.threads import over_rows
 from fashret.knn.torch_filter import TorchFilter
 from fashret.knn.vectors import Block, BlockPair, VectorSet, load_all, load_block, load_blocks
@@ -105,28 +106,28 @@ class Scanner:
 
     def scan_square(
         self,
-        sets: Sequence[VectorSet],
+        square: Square,
         reductions: Sequence[Reduction],
         sizes: BlockSizes,
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        """Show every pair of rows of all sets, either way round; each tile is computed once.
+        """Show every pair of rows that is not known, either way round; each tile is computed once.
 
         With a checkpoint, pairs with a row that was done before are left out, and the state is kept block by block.
         """
-        total = sum(len(vectors) for vectors in sets)
-        done = checkpoint.load() if checkpoint else 0
-        pairs, left = total * (total + 1) // 2, (total - done) * (total - done + 1) // 2
+        sets, done = square.sets, checkpoint.load() if checkpoint else 0
+        pairs, left = square.pairs(), square.pairs(done)
         with progress(pairs, "neighbours of all rows", "pairs", done=pairs - left) as advance:
             held = (
                 list(load_all(sets, sizes.rows, self.cosine, done))
-                if sizes.held >= total and self.filter.has_room(total, sets[0].width)
+                if sizes.held >= len(square) and self.filter.has_room(len(square), sets[0].width)
                 else []
             )
             for rows in held or load_all(sets, sizes.rows, self.cosine, done):
-                later = [block for block in held if block.start >= rows.start]
+                first = max(rows.start, int(square.known_until[rows.start]))
+                later = [block for block in held if block.start >= first]
                 mine = [reduction.part(rows.start, rows.stop) for reduction in reductions]
-                for columns in later or load_all(sets, sizes.rows, self.cosine, rows.start):
+                for columns in later or load_all(sets, sizes.rows, self.cosine, first):
                     itself = columns.start == rows.start
                     others = [] if itself else [reduction.part(columns.start, columns.stop) for reduction in reductions]
                     self._compare(rows, columns, np.arange(len(rows)), mine, others)

@@ -135,10 +135,8 @@ class Block:
         return Block(self.start + start, self.start + start + len(data.numbers), data, self.cosine)
 
 
-def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, first_number: int | None = None) -> Block:
-    """Rows ``start`` … ``stop`` of the selection, known by their row in the stored matrix.
-
-    With ``first_number`` they are known by their index in the selection, counted from that number.
+def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, before: int = 0) -> Block:
+    """Rows ``start`` … ``stop`` of the selection; ``before``: rows that are counted before it.
 
     Raises
     ------
@@ -149,10 +147,9 @@ def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, first_nu
     stored = frozen(vectors.vectors[rows[0] : rows[-1] + 1] if without_gaps(rows) else vectors.vectors[rows])
     squares = squared_norms(stored)
     _check(vectors.name, rows, squares, cosine)
-    first = start + (first_number or 0)
-    numbers = vectors.known_as[start:stop] if first_number is None else np.arange(first, first + len(rows))
-    data = BlockData(stored, squares, numbers, vectors.product[start:stop], vectors.category[start:stop])
-    return Block(first, first + len(rows), data, cosine)
+    columns = vectors.known_as, vectors.product, vectors.category
+    data = BlockData(stored, squares, *(column[start:stop] for column in columns))
+    return Block(before + start, before + stop, data, cosine)
 
 
 def load_blocks(vectors: VectorSet, size: int, cosine: bool) -> Iterator[Block]:
@@ -162,12 +159,12 @@ def load_blocks(vectors: VectorSet, size: int, cosine: bool) -> Iterator[Block]:
 
 
 def load_all(sets: Sequence[VectorSet], size: int, cosine: bool, first: int = 0) -> Iterator[Block]:
-    """The rows of all sets, numbered through, in blocks of ``size``, from row ``first`` on."""
-    number = 0
+    """The rows of all sets, counted through, in blocks of ``size``, from row ``first`` on."""
+    before = 0
     for vectors in sets:
-        for start in range(max(0, first - number), len(vectors), size):
-            yield load_block(vectors, start, min(start + size, len(vectors)), cosine, number)
-        number += len(vectors)
+        for start in range(max(0, first - before), len(vectors), size):
+            yield load_block(vectors, start, min(start + size, len(vectors)), cosine, before)
+        before += len(vectors)
 
 
 def without_gaps(rows: NDArray[np.int64]) -> bool:

@@ -1,7 +1,7 @@
 """Re-ranking: the order of a plain search, improved by who is whose neighbour.
 
     queries ∪ gallery                                     union
-       │ knn.all_neighbours: the k1 nearest of every row
+       │ knn.all_neighbours: the k1 nearest of every row; those within categories are shared
        ▼
     k-reciprocal sets, expanded                           neighbour_sets
        │ weight of each member: exp(−distance)

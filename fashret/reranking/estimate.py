@@ -14,6 +14,7 @@ from fashret.knn.positives import positive_pairs
 from fashret.knn.quantise import seconds_per_product
 from fashret.knn.results import SearchSpec, categories_of
 from fashret.knn.scan import choose_filter
+from fashret.knn.square import SMALLEST_PART
 from fashret.knn.vectors import VectorSet
 from fashret.reranking.union import Union
 
@@ -45,31 +46,32 @@ class Estimate:
 
 def estimate(queries: VectorSet, gallery: VectorSet, spec: SearchSpec, list_length: int) -> Estimate:
     """Count the work and the memory of k-reciprocal re-ranking with neighbour lists of a length, the row included."""
-    sizes, least = [0], 0
+    rows, pairs, least, waiting = 0, 0, 0, 0
     for asked, of_gallery, wanted in _runs(queries, gallery, spec):
         union = Union.of(asked, of_gallery, spec.same_matrix)
-        sizes.append(len(union))
-        least = max(least, _least(asked, of_gallery, wanted, union, list_length))
-    rows = max(sizes)
+        size, of_all = len(union), wanted is spec
+        shared = spec.within is None and not of_all and size >= SMALLEST_PART  # its lists begin those of all rows
+        rows, pairs = max(rows, size), pairs + (0 if shared else size * size)
+        least = max(least, _least(asked, of_gallery, wanted, union, list_length) + (0 if of_all else waiting))
+        waiting += size * (16 * list_length + 8) if shared else 0
     entries, tile = rows * min(list_length, rows), min(rows, BLOCK)
     lists, sets = entries * BYTES_PER_ENTRY, int(entries * (20 + MEMBERS * BYTES_PER_MEMBER))
     blocks = 2 * tile * (9 * queries.width + 8 * tile)
     searched = len(queries) * (9 * queries.width + 32 * spec.k) + blocks
     memory = min(spec.memory, max(lists + blocks, sets + spec.memory // 4, searched))
-    products = sum(size * size for size in sizes) * gallery.width // 2
-    return Estimate(rows, products, max(memory, lists, sets), max(least, lists, sets))
+    return Estimate(rows, pairs * gallery.width // 2, max(memory, lists, sets), max(least, lists, sets))
 
 
 def _runs(
     queries: VectorSet, gallery: VectorSet, spec: SearchSpec
 ) -> Iterator[tuple[VectorSet, VectorSet, SearchSpec]]:
-    """What is re-ranked by itself: everything, each category, or both."""
+    """What is re-ranked by itself: everything, with ``spec`` itself, each category, or both."""
     if spec.within is None:
         yield queries, gallery, spec
-        spec = replace(spec, k=1)  # then the categories only give ranks
     if spec.within == "category" or spec.positives:
+        k = spec.k if spec.within else 1  # beside everything, categories only give ranks
         for _, asked, searched in categories_of(queries, gallery):
-            yield queries.take(asked), gallery.take(searched), spec
+            yield queries.take(asked), gallery.take(searched), replace(spec, k=k)
 
 
 def _least(queries: VectorSet, gallery: VectorSet, spec: SearchSpec, union: Union, list_length: int) -> int:

@@ -21,8 +21,7 @@ from scipy import sparse
 
 from fashret import knn
 from fashret.errors import FashretError
-from fashret.knn import AllNeighbours, Positives, SearchResult, SearchSpec, Thresholds, VectorSet
-from fashret.knn.scan import ResumeStore
+from fashret.knn import AllNeighbours, MakeLists, Positives, SearchResult, SearchSpec, Thresholds, VectorSet
 from fashret.knn.threads import ranges
 from fashret.reranking import jaccard
 from fashret.reranking.final_rank import Found, PositiveCutoffs, count_overlapping, overlapping, without_overlap
@@ -34,7 +33,6 @@ BYTES_PER_PAIR = 192  # of one overlapping pair of rows while it is being settle
 BYTES_PER_WEIGHT = 24  # of one weight in a block of the gallery: once by row, once by column
 
 PairDistances = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
-Keep = tuple[ResumeStore, str]
 
 
 @dataclass(frozen=True)
@@ -92,18 +90,18 @@ class Encoding:
 
 
 def rerank(
-    queries: VectorSet, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, keep: Keep | None = None
+    queries: VectorSet, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, lists: MakeLists | None = None
 ) -> SearchResult:
     """Re-rank the gallery for all queries: the k best rows of each, and, if asked for, the ranks of its positives.
 
     As :func:`fashret.knn.search`, with final distances, positives by ascending rank. Distances are euclidean; the whole
     gallery is searched whatever ``within`` says, and ``ranks_in_category`` are −1: see
-    :mod:`fashret.reranking.by_category`. ``keep``: where finished work is kept, and under which name.
+    :mod:`fashret.reranking.by_category`. ``lists``: makes the neighbour lists.
     """
     spec = euclidean(spec)
     plain, positives = knn.search(queries, gallery, spec)
     union = Union.of(queries, gallery, spec.same_matrix)
-    everyone = knn.all_neighbours(union.sets, replace(spec, k=how.list_length), keep)
+    everyone = (lists or knn.all_neighbours)(union.sets, replace(spec, k=how.list_length))
     encoding = Encoding.of(everyone, how, union.distances)
     del everyone
     scale = encoding.scale[union.query]

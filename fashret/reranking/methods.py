@@ -39,8 +39,8 @@ def _k_reciprocal(options: Reranking) -> Reranker:
     how = KReciprocal(options.k1, options.k2, options.lam)
     settings = {"k1": how.k1, "k2": how.k2, "lambda": how.weight, "per_query": options.per_query}
 
-    def run(queries: Any, gallery: Any, spec: Any, keep: Any = None) -> Any:
-        return (rerank_single if options.per_query else rerank)(queries, gallery, spec, how, keep)
+    def run(queries: Any, gallery: Any, spec: Any, lists: Any = None) -> Any:
+        return (rerank_single if options.per_query else rerank)(queries, gallery, spec, how, lists)
 
     return Reranker(run, settings, "euclidean", how.list_length)
 
@@ -50,7 +50,7 @@ def _expansion(options: Reranking, weighted: bool) -> Reranker:
 
     how = Expansion(options.neighbours, options.alpha if weighted else 0.0)
 
-    def run(queries: Any, gallery: Any, spec: Any, keep: Any = None) -> Any:
+    def run(queries: Any, gallery: Any, spec: Any, lists: Any = None) -> Any:
         return rerank_expanded(queries, gallery, spec, how)
 
     return Reranker(run, {"neighbours": how.neighbours, "alpha": how.alpha}, "cosine")

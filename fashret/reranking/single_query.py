@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fashret.knn import SearchResult, SearchSpec, VectorSet, all_neighbours, search
+from fashret.knn import MakeLists, SearchResult, SearchSpec, VectorSet, all_neighbours, search
 from fashret.knn.distance import pair_distances
 from fashret.knn.results import Neighbours, Positives, merge_results
 from fashret.reranking import jaccard
 from fashret.reranking.final_rank import Found, PositiveCutoffs, count_overlapping, final_distance, without_overlap
-from fashret.reranking.k_reciprocal import Keep, KReciprocal, euclidean, final_ranks, may_find, rerank
+from fashret.reranking.k_reciprocal import KReciprocal, euclidean, final_ranks, may_find, rerank
 from fashret.reranking.neighbour_sets import expanded_sets, half, reciprocal_sets
 from fashret.reranking.union import Union
 
@@ -45,17 +45,17 @@ class GalleryGraph:
     index: sparse.csc_array
 
     @classmethod
-    def of(cls, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, keep: Keep | None) -> GalleryGraph:
+    def of(cls, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, lists: MakeLists | None) -> GalleryGraph:
         """Compare the gallery with itself and encode it."""
-        everyone = all_neighbours([gallery], replace(spec, k=how.list_length), keep)
-        lists = everyone.rows.astype(np.int32)
-        whole = reciprocal_sets(lists, how.k1)
-        sets = expanded_sets(whole, reciprocal_sets(lists, half(how.k1)))
-        known = _distances(gallery, sets, np.arange(len(lists)), np.zeros(len(lists)))
+        everyone = (lists or all_neighbours)([gallery], replace(spec, k=how.list_length))
+        nearest = everyone.rows.astype(np.int32)
+        whole = reciprocal_sets(nearest, how.k1)
+        sets = expanded_sets(whole, reciprocal_sets(nearest, half(how.k1)))
+        known = _distances(gallery, sets, np.arange(len(nearest)), np.zeros(len(nearest)))
         distances = sparse.csr_array((known, sets.indices, sets.indptr), sets.shape)
         weights = jaccard.neighbour_weights(sets, distances.data, everyone.farthest)
-        index = jaccard.mean_over_neighbours(weights, lists[:, : how.k2]).tocsc()
-        return cls(gallery, how, lists, everyone.distances, everyone.farthest, whole, weights, distances, index)
+        index = jaccard.mean_over_neighbours(weights, nearest[:, : how.k2]).tocsc()
+        return cls(gallery, how, nearest, everyone.distances, everyone.farthest, whole, weights, distances, index)
 
     def sums(self, distances: NDArray[np.float64], before: int) -> NDArray[np.float64]:
         """Sum of minima of every gallery row with a query that is alone with the gallery: G float64.
@@ -123,19 +123,19 @@ class GalleryGraph:
 
 
 def rerank_single(
-    queries: VectorSet, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, keep: Keep | None = None
+    queries: VectorSet, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, lists: MakeLists | None = None
 ) -> SearchResult:
     """Re-rank each query as if it were alone; as :func:`fashret.reranking.k_reciprocal.rerank`."""
     inside = Union.of(queries, gallery, spec.same_matrix).own >= 0
     parts = []
     for method, asked in ((rerank, np.flatnonzero(inside)), (_rerank_inserted, np.flatnonzero(~inside))):
         if len(asked):
-            parts.append((asked, method(queries.take(asked), gallery, spec, how, keep)))
+            parts.append((asked, method(queries.take(asked), gallery, spec, how, lists)))
     return merge_results(len(queries), spec, parts)
 
 
 def _rerank_inserted(
-    queries: VectorSet, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, keep: Keep | None
+    queries: VectorSet, gallery: VectorSet, spec: SearchSpec, how: KReciprocal, lists: MakeLists | None
 ) -> SearchResult:
     """Re-rank queries that are not in the gallery, each alone."""
     spec = euclidean(spec)
@@ -143,7 +143,7 @@ def _rerank_inserted(
     if not len(gallery):
         return SearchResult(plain, positives)
     positives = positives or Positives.none(len(queries))
-    graph, cutoffs, rows = GalleryGraph.of(gallery, spec, how, keep), [], []
+    graph, cutoffs, rows = GalleryGraph.of(gallery, spec, how, lists), [], []
     for i, row in enumerate(queries.rows):
         same = np.full(len(gallery), row)
         distances = pair_distances(queries.vectors, same, gallery.vectors, gallery.rows, "euclidean")

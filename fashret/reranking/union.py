@@ -39,11 +39,12 @@ class Union:
             numbers = np.arange(count + len(gallery))
             return cls((queries, gallery), numbers[:count], numbers[count:], np.full(count, -1))
         rows = np.union1d(queries.rows, gallery.rows)
-        nothing = np.full(len(rows), -1, np.int64)
-        both = VectorSet(gallery.vectors, rows, nothing, nothing, gallery.name)
+        query, of_gallery = np.searchsorted(rows, queries.rows), np.searchsorted(rows, gallery.rows)
+        product, category = np.full((2, len(rows)), -1, np.int64)
+        category[query], category[of_gallery] = queries.category, gallery.category
+        both = VectorSet(gallery.vectors, rows, product, category, gallery.name)
         own = np.searchsorted(gallery.rows, queries.rows)
         found = np.append(gallery.rows, -1)[own] == queries.rows
-        query, of_gallery = np.searchsorted(rows, queries.rows), np.searchsorted(rows, gallery.rows)
         return cls((both,), query, of_gallery, np.where(found, own, -1))
 
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fashret.errors import FashretError
+from fashret.knn.square import Square
 from fashret.knn.vectors import BlockData, BlockPair, VectorSet, load_all, load_block, load_blocks
 from tests import brute
 
@@ -66,7 +67,7 @@ def test_rows_of_several_sets_are_numbered_through(first: int) -> None:
     sets = [selection(rng, 30, gaps=False), selection(rng, 4, gaps=True), selection(rng, 26, gaps=True)]
     whole = np.concatenate([vectors.vectors[vectors.rows] for vectors in sets])
     assert len(whole) == 38
-    blocks = list(load_all(sets, 6, False, first))
+    blocks = list(load_all(Square.of(sets).sets, 6, False, first))
     nothing = np.zeros((0, 5), np.float32), np.zeros(0, int)
     np.testing.assert_array_equal(np.concatenate([nothing[0], *(b.data.vectors for b in blocks)]), whole[first:])
     np.testing.assert_array_equal(np.concatenate([nothing[1], *(b.data.numbers for b in blocks)]), np.arange(first, 38))

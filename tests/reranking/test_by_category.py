@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fashret.knn import SearchResult, SearchSpec, VectorSet
+from fashret.errors import FashretError
+from fashret.knn import SearchResult, SearchSpec, VectorSet, WorkStats
 from fashret.knn.results import categories_of
+from fashret.reranking import by_category
+from fashret.reranking import estimate as estimates
 from fashret.reranking.by_category import rerank_all, rerank_categories
 from fashret.reranking.k_reciprocal import KReciprocal, rerank
+from fashret.reranking.single_query import rerank_single
 from tests.reranking.test_k_reciprocal import make_sides
 
 
@@ -83,3 +87,89 @@ def test_held_to_the_category() -> None:
     assert positives is not None
     np.testing.assert_array_equal(positives.ranks, positives.ranks_in_category)
     assert rerank_all(method, queries, gallery, replace(request, positives=False))[1] is None
+
+
+HOW = KReciprocal(5, 3, 0.3)
+Sides = tuple[VectorSet, VectorSet]
+
+
+def sides(same_matrix: bool) -> Sides:
+    queries, gallery = make_sides(np.random.default_rng(5), 150, kind="normal", same_matrix=same_matrix)
+    queries.category[::7], gallery.category[::11] = -1, -1
+    if same_matrix:  # a row that is both has one category
+        both = np.isin(queries.rows, gallery.rows)
+        queries.category[both] = gallery.category[np.searchsorted(gallery.rows, queries.rows[both])]
+    return queries, gallery
+
+
+def run(method: Any, both: Sides, spec: SearchSpec) -> SearchResult:
+    return rerank_all(lambda asked, searched, held, lists: method(asked, searched, held, HOW, lists), *both, spec)
+
+
+@pytest.mark.parametrize("same_matrix", [True, False])
+@pytest.mark.parametrize("method", [rerank, rerank_single])
+@pytest.mark.parametrize("least", [1, 40, 10**9])
+def test_shared_lists_change_nothing(
+    method: Any, same_matrix: bool, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, spec = sides(same_matrix), SearchSpec(k=6, same_matrix=same_matrix, positives=True)
+    expected, positives = run(method, both, spec)
+    monkeypatch.setattr(by_category, "SMALLEST_PART", least)
+    found, of_shared = run(method, both, spec)
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    np.testing.assert_array_equal(found.distances, expected.distances)
+    assert positives is not None and of_shared is not None
+    for name in ("offsets", "rows", "ranks", "ranks_in_category", "distances"):
+        np.testing.assert_array_equal(getattr(of_shared, name), getattr(positives, name))
+
+
+def test_shared_lists_save_their_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, stats = sides(same_matrix=False), WorkStats()
+    spec = SearchSpec(k=6, positives=True, arithmetic="float32")
+    pairs = []
+    for least in (1, 10**9):
+        monkeypatch.setattr(by_category, "SMALLEST_PART", least)
+        stats = WorkStats()
+        run(rerank, both, replace(spec, stats=stats))
+        pairs.append(stats.pairs["float32"])
+    sizes = [sum(int((side.category == one).sum()) for side in both) for one in np.unique(both[0].category) if one >= 0]
+    assert pairs[1] - pairs[0] == sum(size**2 for size in sizes)
+
+
+@pytest.mark.parametrize("least", [1, 10**9])
+def test_the_least_memory_is_enough_and_one_byte_less_is_not(least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    both, spec = sides(same_matrix=False), SearchSpec(k=1, positives=True)
+    for module in (by_category, estimates):
+        monkeypatch.setattr(module, "SMALLEST_PART", least)
+    enough = estimates.estimate(*both, spec, HOW.list_length).least
+    run(rerank, both, replace(spec, memory=enough))
+    with pytest.raises(FashretError, match="least is"):
+        run(rerank, both, replace(spec, memory=enough - 1))
+
+
+def test_lists_that_an_earlier_version_kept_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_category, "SMALLEST_PART", 1)
+
+    class Store:
+        def __init__(self, kept: dict[str, dict]) -> None:
+            self.kept = kept
+
+        def load(self, name: str) -> dict:
+            return self.kept.get(name, {})
+
+        def offer(self, name: str, arrays: dict) -> None:
+            self.kept[name] = {key: array.copy() for key, array in arrays.items()}
+
+    both, spec, store = sides(same_matrix=False), SearchSpec(k=6, positives=True), Store({})
+
+    def method(asked: VectorSet, searched: VectorSet, held: SearchSpec, lists: Any) -> SearchResult:
+        return rerank(asked, searched, held, HOW, lists)
+
+    expected = rerank_all(method, *both, spec, store)
+    assert "gallery, from categories" in store.kept
+    method(*both, spec, by_category.NeighbourLists((old := Store({}), "gallery")).make)  # without known lists
+    assert set(old.kept) == {"gallery"}
+    stats = WorkStats()
+    found = rerank_all(method, *both, replace(spec, stats=stats, arithmetic="float32"), old)
+    np.testing.assert_array_equal(found.neighbours.rows, expected.neighbours.rows)
+    assert "gallery, from categories" not in old.kept
