@@ -147,9 +147,11 @@ def command(
             set_verbosity(values.pop("quiet"), values.pop("verbose"))
             as_json = values.pop("json_output")
             chosen = {f.name: _frozen(values.pop(f.name)) for f in fields}
+            given, options = {n for n in chosen if _is_given(context, n)}, options_class(**chosen)
+            _check_needs(options, given)
             if "given" in own:
-                values["given"] = {n for n in chosen if _is_given(context, n)}
-            result = function(options=options_class(**chosen), **values)
+                values["given"] = given
+            result = function(options=options, **values)
             show(result, as_json)
             if getattr(result, "exit_code", 0):
                 raise typer.Exit(result.exit_code)
@@ -179,17 +181,32 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
+def _check_needs(options: Any, given: set[str]) -> None:
+    """Wrong usage if an option was given that has no effect without another."""
+    fields = {f.name: f for f in dataclasses.fields(options)}
+    for name in fields:
+        for other, values in fields[name].metadata.get("needs", {}).items() if name in given else ():
+            value = getattr(options, other) if other in fields else True
+            if not value or (values and value not in values):
+                needed = f"{_flags(fields[other])[-1]} {' or '.join(values)}".rstrip()
+                raise typer.BadParameter(f"{_flags(fields[name])[-1]} has no effect without {needed}")
+
+
 def _place(parameter: inspect.Parameter) -> int:
     """Where a parameter is in the help: arguments, then panel by panel; flags of one dataset after those of photos."""
     panels = [note.rich_help_panel for note in parameter.annotation.__metadata__ if isinstance(note, OptionInfo)]
     return PANELS.index(panels[0]) if panels and panels[0] in PANELS else 0 if panels else -1
 
 
+def _flags(field: dataclasses.Field[Any]) -> list[str]:
+    """The spellings of an option, the longest last."""
+    return (field.metadata["flag"] or "--" + field.name.replace("_", "-")).split(",")
+
+
 def _flag(field: dataclasses.Field[Any], kind: Any) -> inspect.Parameter:
     """One field of an options class as a typer parameter."""
     about = field.metadata
     choices = about["choices"] or tuple(TABLES.get(field.name, ()))
-    flags = about["flag"].split(",") if about["flag"] else ["--" + field.name.replace("_", "-")]
     shown_type = about["shown"] or None
     if choices:
         kind, shown_type = Literal[choices], f"<{'|'.join(filter(None, choices))}>"
@@ -197,7 +214,7 @@ def _flag(field: dataclasses.Field[Any], kind: Any) -> inspect.Parameter:
         kind, shown_type = list[kind.__args__[0]], shown_type or f"<{kind.__args__[0].__name__.lower()}>..."
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     note = typer.Option(
-        *flags,
+        *_flags(field),
         help=about["help"] + ".",
         metavar=shown_type,
         rich_help_panel=about["panel"],
@@ -281,6 +298,7 @@ def train(
     from fashret.learning.recipes import resolve, to_toml
 
     resolved = resolve(options, given, config)
+    _check_needs(resolved, given)  # a recipe or the file may have changed what others need
     if show:
         sys.stdout.write(to_toml(resolved))
         return None
@@ -329,14 +347,14 @@ def search(
             raise typer.BadParameter(
                 "give --image once; several photos will be --images FOLDER|LIST, not available yet"
             )
-        if gallery or output:
-            raise typer.BadParameter("--image takes one embeddings file and no --output")
+        if gallery or output or options.within or options.exclude_same_product:
+            raise typer.BadParameter(
+                "--image takes one embeddings file, and no --output, --within or --exclude-same-product"
+            )
         from fashret.stages import search_photo
 
         products = options.k if "k" in given else stage_options.PRODUCTS
         return search_photo.run(queries, options.image[0], options, products)
-    if options.box or options.model or options.show or options.crops:
-        raise typer.BadParameter("--box, --model, --show and --crops need --image photo.jpg")
     wait_passively()
     from fashret.stages import search as stage
 

@@ -47,9 +47,10 @@ PANELS = (  # of the help, from top to bottom
 Options = TypeVar("Options")
 
 
-def option(
-    default: Any, help: str, panel: str, *, flag: str = "", choices: tuple[str, ...] = (), shown: str = ""
-) -> Any:
+Needs = dict[str, tuple[str, ...]]  # other options by name, and the values that do; () = any that is not empty
+
+
+def option(default: Any, help: str, panel: str, *, flag: str = "", choices: tuple[str, ...] = (), **more: Any) -> Any:
     """A dataclass field that the command line shows.
 
     Parameters
@@ -62,19 +63,20 @@ def option(
         Its flag, if that is not the field's name; several are separated by commas.
     choices
         The values that it can have; empty = any.
-    shown
-        The type that the help shows; empty = that of the field.
+    more
+        ``shown``: the type that the help shows; empty = that of the field. ``needs``: the options without which it
+        has no effect (:data:`Needs`); where a command has no option of that name, it is not needed.
     """
     if isinstance(default, list | dict):
         raise TypeError("use a tuple")
-    about = {"help": help, "panel": panel, "flag": flag, "choices": choices, "shown": shown}
+    about = {"help": help, "panel": panel, "flag": flag, "choices": choices, "shown": "", "needs": {}, **more}
     return field(default=default, metadata=about)
 
 
-def like(stage: type, name: str, help: str = "", panel: str = "") -> Any:
-    """The option of that name of another stage, with a help and in a panel of its own where they are given."""
+def like(stage: type, name: str, help: str = "", panel: str = "", needs: Needs | None = None) -> Any:
+    """The option of that name of another stage, with a help, a panel and needs of its own where they are given."""
     first = stage.__dataclass_fields__[name]  # type: ignore[attr-defined]
-    own = {key: value for key, value in {"help": help, "panel": panel}.items() if value}
+    own = {key: value for key, value in {"help": help, "panel": panel, "needs": needs}.items() if value}
     return field(default=first.default, metadata={**first.metadata, **own})
 
 
@@ -155,7 +157,7 @@ class CropOptions:
     check: bool = option(False, "Read everything but the pixels and report what is there; needs no --output", PHOTOS)
     size: int = option(320, "Longer side of a crop in pixels; smaller crops are not enlarged", OUTPUT)
     encoding: str = option("jpeg", "How crops are stored", OUTPUT, choices=known.ENCODINGS)
-    quality: int = option(95, "JPEG quality, 1 to 100", OUTPUT)
+    quality: int = option(95, "JPEG quality, 1 to 100", OUTPUT, needs={"encoding": ("jpeg",)})
     append: bool = option(False, "Add the new rows of a grown manifest to the output", OUTPUT)
     resume: bool = option(False, "Resume an interrupted run", OUTPUT)
     restart: bool = option(False, "Start over and discard the interrupted run", OUTPUT)
@@ -204,16 +206,27 @@ class TrainOptions:
     weight_decay: float = option(5e-4, "Weight decay, of biases too", SCHEDULE)
     schedule: str = option("step", "Learning rate over the epochs", SCHEDULE, choices=known.SCHEDULES)
     steps: tuple[int, ...] = option(
-        (40, 70), "With --schedule step: epochs after which the rate is multiplied by --gamma", SCHEDULE
+        (40, 70),
+        "With --schedule step: epochs after which the rate is multiplied by --gamma",
+        SCHEDULE,
+        needs={"schedule": ("step",)},
     )
-    gamma: float = option(0.1, "With --schedule step: factor of the learning rate", SCHEDULE)
+    gamma: float = option(
+        0.1, "With --schedule step: factor of the learning rate", SCHEDULE, needs={"schedule": ("step",)}
+    )
     warmup: int = option(10, "Epochs of warm-up", SCHEDULE)
-    warmup_from: float = option(0.01, "Factor that warm-up starts from; 0 = (e + 1)/warmup in epoch e", SCHEDULE)
+    warmup_from: float = option(
+        0.01, "Factor that warm-up starts from; 0 = (e + 1)/warmup in epoch e", SCHEDULE, needs={"warmup": ()}
+    )
     freeze: int = option(0, "Epochs at the start in which only neck and classifier learn", SCHEDULE)
     freeze_bn: bool = option(False, "Keep the backbone's batch-norm statistics as they are", SCHEDULE)
     validate_every: int = option(5, "Epochs between two validations; 0 = never", VALIDATION)
     best: str = option(
-        "mAP", "Validation score that chooses the best checkpoint", VALIDATION, choices=known.DECIDING_SCORES
+        "mAP",
+        "Validation score that chooses the best checkpoint",
+        VALIDATION,
+        choices=known.DECIDING_SCORES,
+        needs={"validate_every": ()},
     )
     checkpoint_every: int = option(500, "Steps between two checkpoints; 0 = only at the end of each epoch", OUTPUT)
     resume: bool = like(CropOptions, "resume", "Resume from the last checkpoint in the output folder, if there is one")
@@ -268,22 +281,41 @@ class SearchOptions:
     device: str = like(TrainOptions, "device")
 
 
+RERANKED: Needs = {"rerank": ()}  # of `evaluate`; `fashret rerank` always does
+BY_RECIPROCAL: Needs = RERANKED | {"method": ("k-reciprocal",)}
+BY_EXPANSION: Needs = RERANKED | {"method": ("aqe", "alpha-qe")}
+OF_PHOTO: Needs = {"image": ()}
+
+
 @dataclass(frozen=True)
 class Reranking:
     """How results are re-ranked; `fashret rerank` and `fashret evaluate --rerank` share these options."""
 
-    method: str = option("k-reciprocal", "What to re-rank by", RERANKING)  # one of `fashret.reranking.methods`
+    method: str = option("k-reciprocal", "What to re-rank by", RERANKING, needs=RERANKED)  # fashret.reranking.methods
     settings: str = option(
-        "published", "Where --k1, --k2 and --lambda come from if not given: published = the method's paper", RECIPROCAL
+        "published",
+        "Where --k1, --k2 and --lambda come from if not given: published = the method's paper",
+        RECIPROCAL,
+        needs=BY_RECIPROCAL,
     )
-    k1: int = option(20, "Size of the reciprocal neighbour lists", RECIPROCAL)
-    k2: int = option(6, "Neighbours averaged in the query expansion", RECIPROCAL)
-    lam: float = option(0.3, "Weight of the original distance, 0 to 1", RECIPROCAL, flag="--lambda")
+    k1: int = option(20, "Size of the reciprocal neighbour lists", RECIPROCAL, needs=BY_RECIPROCAL)
+    k2: int = option(6, "Neighbours averaged in the query expansion", RECIPROCAL, needs=BY_RECIPROCAL)
+    lam: float = option(
+        0.3, "Weight of the original distance, 0 to 1", RECIPROCAL, flag="--lambda", needs=BY_RECIPROCAL
+    )
     per_query: bool = option(
-        False, "Re-rank each query as if it were alone; otherwise the result depends on the set of queries", RECIPROCAL
+        False,
+        "Re-rank each query as if it were alone; otherwise the result depends on the set of queries",
+        RECIPROCAL,
+        needs=BY_RECIPROCAL,
     )
-    neighbours: int = option(10, "Gallery rows that a query is averaged with", EXPANSION)
-    alpha: float = option(3.0, "With alpha-qe: power of the similarity that a neighbour counts with", EXPANSION)
+    neighbours: int = option(10, "Gallery rows that a query is averaged with", EXPANSION, needs=BY_EXPANSION)
+    alpha: float = option(
+        3.0,
+        "With alpha-qe: power of the similarity that a neighbour counts with",
+        EXPANSION,
+        needs=RERANKED | {"method": ("alpha-qe",)},
+    )
 
     def __post_init__(self) -> None:
         if self.settings not in known.SETTINGS:
@@ -319,8 +351,12 @@ class EvaluateOptions(Reranking):
     report: Path | None = option(
         None, "Write a page with tables, curves and a gallery of queries to this folder", REPORT
     )
-    report_queries: int = option(60, "Queries in that gallery: best, worst, moved by re-ranking, random", REPORT)
-    crops: tuple[Path, ...] = option((), "crops.h5, or the folder of the photos, if not beside the embeddings", MOVED)
+    report_queries: int = option(
+        60, "Queries in that gallery: best, worst, moved by re-ranking, random", REPORT, needs={"report": ()}
+    )
+    crops: tuple[Path, ...] = option(
+        (), "crops.h5, or the folder of the photos, if not beside the embeddings", MOVED, needs={"report": ()}
+    )
     embeddings: tuple[Path, ...] = like(
         RerankOptions, "embeddings", "embeddings.h5 of rankings, if it was moved; repeat it for queries and gallery"
     )
@@ -329,8 +365,10 @@ class EvaluateOptions(Reranking):
     markdown: bool = option(False, "Print the tables as Markdown", FORM)
     latex: bool = option(False, "Print the tables as LaTeX", FORM)
     metric: str = like(SearchOptions, "metric", panel=SCORES)
-    resume: bool = like(CropOptions, "resume", "Resume an interrupted re-ranking", RERANKING)
-    restart: bool = like(CropOptions, "restart", "Start over and discard the interrupted re-ranking", RERANKING)
+    resume: bool = like(CropOptions, "resume", "Resume an interrupted re-ranking", RERANKING, needs=RERANKED)
+    restart: bool = like(
+        CropOptions, "restart", "Start over and discard the interrupted re-ranking", RERANKING, needs=RERANKED
+    )
     memory: str = like(SearchOptions, "memory")
     device: str = like(TrainOptions, "device")
 
@@ -340,11 +378,17 @@ class PhotoOptions(SearchOptions):
     """`fashret search`: with --image, the nearest products of one photo."""
 
     image: tuple[Path, ...] = option((), "Search for this photo and print the best products", ONE_PHOTO, shown="<path>")
-    box: str = option("", "Its garment: x1,y1,x2,y2 in pixels, such as 40,60,380,900", ONE_PHOTO)
-    model: tuple[Path, ...] = like(EmbedOptions, "model", "The catalogue's model, if it was moved", ONE_PHOTO)
-    show: Path | None = option(None, "Draw what was found to this PNG or JPEG", ONE_PHOTO)
+    box: str = option("", "Its garment: x1,y1,x2,y2 in pixels, such as 40,60,380,900", ONE_PHOTO, needs=OF_PHOTO)
+    model: tuple[Path, ...] = like(
+        EmbedOptions, "model", "The catalogue's model, if it was moved", ONE_PHOTO, needs=OF_PHOTO
+    )
+    show: Path | None = option(None, "Draw what was found to this PNG or JPEG", ONE_PHOTO, needs=OF_PHOTO)
     crops: tuple[Path, ...] = like(
-        EvaluateOptions, "crops", "With --show: crops.h5 or the folder of the photos, if not beside", ONE_PHOTO
+        EvaluateOptions,
+        "crops",
+        "With --show: crops.h5 or the folder of the photos, if not beside",
+        ONE_PHOTO,
+        needs=OF_PHOTO | {"show": ()},
     )
 
 

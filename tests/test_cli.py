@@ -110,7 +110,7 @@ def test_flags_and_files_may_stand_in_any_order(pipeline: Path) -> None:
 
 
 def test_a_ranking_is_not_searched_again(pipeline: Path) -> None:
-    for flag in ("--rerank", "--lambda 0.5", "--metric euclidean"):
+    for flag in ("--rerank", "--rerank --lambda 0.5", "--metric euclidean"):
         done = invoke("evaluate", pipeline / "demo/ranking.h5", *flag.split())
         assert_one_line(done, f"is a ranking, which {flag.split()[0]} does not change")
 
@@ -201,10 +201,50 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, command: str, 
         "evaluate",
         "search a.h5 --metric manhattan -o b.h5",
         "search a.h5 --box 1,2,3,4 -o b.h5",
+        "search a.h5 --image a.jpg --within category",
+        "search a.h5 --image a.jpg --exclude-same-product",
     ],
 )
 def test_wrong_usage_is_exit_code_2(command: str) -> None:
     assert invoke(*command.split()).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "needed"),
+    [
+        ("evaluate a.h5 --k1 5", "--k1", "--rerank"),
+        ("evaluate a.h5 --method aqe", "--method", "--rerank"),
+        ("evaluate a.h5 --rerank --method aqe --lambda 0.5", "--lambda", "--method k-reciprocal"),
+        ("evaluate a.h5 --resume", "--resume", "--rerank"),
+        ("evaluate a.h5 --crops c.h5", "--crops", "--report"),
+        ("evaluate a.h5 --report-queries 60", "--report-queries", "--report"),  # the default, and given
+        ("rerank a.h5 -o b.h5 --method aqe --k1 5 --per-query", "--k1", "--method k-reciprocal"),
+        ("rerank a.h5 -o b.h5 --method alpha-qe --per-query", "--per-query", "--method k-reciprocal"),
+        ("rerank a.h5 -o b.h5 --neighbours 5", "--neighbours", "--method aqe or alpha-qe"),
+        ("rerank a.h5 -o b.h5 --method aqe --alpha 2", "--alpha", "--method alpha-qe"),
+        ("search a.h5 --box 1,2,3,4 -o b.h5", "--box", "--image"),
+        ("search a.h5 --image a.jpg --crops c.h5", "--crops", "--show"),
+        ("crop a.csv -o b.h5 --encoding raw --quality 90", "--quality", "--encoding jpeg"),
+        ("train a.h5 -o m --schedule cosine --gamma 0.2", "--gamma", "--schedule step"),
+        ("train a.h5 -o m --recipe demo --gamma 0.2", "--gamma", "--schedule step"),  # by the recipe
+        ("train a.h5 -o m --recipe demo --best Acc@1", "--best", "--validate-every"),
+    ],
+)
+def test_an_option_without_effect_is_wrong_usage(command: str, option: str, needed: str) -> None:
+    done = invoke(*command.split())
+    assert done.returncode == 2
+    assert f"{option} has no effect without {needed}" in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_what_an_option_needs_may_be_there() -> None:
+    for command in (
+        "rerank no.h5 -o b.h5 --method aqe --neighbours 5",
+        "rerank no.h5 -o b.h5 --k1 5 --settings published --per-query",
+        "show no.h5 --crops c.h5 -o a.png",  # it has no --report, which --crops of evaluate needs
+        "train no.h5 -o m --recipe demo --schedule step --gamma 0.2",
+        "crop no.csv -o b.h5 --quality 90",
+    ):
+        assert_one_line(invoke(*command.split()), "no such file")
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

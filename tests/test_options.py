@@ -13,6 +13,7 @@ from fashret.datasets import flags
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching
 from fashret.models.settings import ModelSettings, parse_input_size
+from fashret.reranking.methods import METHODS
 
 STAGES = [
     flags.CropFlags,
@@ -89,6 +90,14 @@ def test_evaluate_has_every_option_of_re_ranking() -> None:
     assert taken == options.RerankOptions(method="aqe", neighbours=3, k1=7, memory="1GB", k=5)
     shared = {field.name for field in dataclasses.fields(options.Reranking)}
     assert shared <= {field.name for field in dataclasses.fields(options.EvaluateOptions)}
+
+
+def test_what_options_need_is_an_option_with_such_values() -> None:
+    every = {field.name: field for _, field in all_fields()}
+    for stage, field in all_fields():
+        for name, values in field.metadata["needs"].items():
+            assert name in every, (stage, field.name)
+            assert set(values) <= set(every[name].metadata["choices"] or METHODS), (stage, field.name)
 
 
 def test_like_keeps_what_is_not_given() -> None:

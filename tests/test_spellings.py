@@ -48,7 +48,7 @@ def test_the_old_name_of_report_queries_is_taken_and_not_shown() -> None:
     for flag in ("--gallery", "--report-queries"):
         done = invoke("evaluate", "a.h5", flag, "many")
         assert done.returncode == 2 and "--report-queries" in done.stderr, flag
-    done = invoke("evaluate", "none.h5", "--gallery", "3")
+    done = invoke("evaluate", "none.h5", "--gallery", "3", "--report", "r")
     assert done.returncode == 1 and "none.h5: no such file" in done.stderr
     assert "--gallery" in invoke("crop", "--help").stdout  # of another command, which keeps it
 
@@ -88,7 +88,7 @@ def test_the_published_settings_are_the_defaults_and_numbers_override_them(ranki
 
 @pytest.mark.parametrize("method", METHODS)
 def test_evaluate_re_ranks_by_every_method(ranking: Path, method: str) -> None:
-    words = ["--method", method, "--neighbours", 3, "--k1", 4]
+    words = ["--method", method, *(("--k1", 4) if method == "k-reciprocal" else ("--neighbours", 3))]
     output = ranking.with_name(f"{method}.h5")
     assert invoke("rerank", ranking, "-o", output, *words).returncode == 0
     apart = invoke("evaluate", ranking, output, "--json")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from fashret.errors import FashretError
 from fashret.evaluation.scores import QueryScores, TooFewResultsError, score_ranking
 from fashret.files import embeddings, hdf5, rankings
 from fashret.files.resume import arrays_path
-from fashret.options import EvaluateOptions, Reranking, RerankOptions, SearchOptions, taken_over
+from fashret.options import EvaluateOptions, RerankOptions, SearchOptions, taken_over
 from fashret.report.cross_domain import Origin, cross_domain_tables
 from fashret.report.runs import Run, Searches, short_names
 from fashret.report.score_tables import score_tables
@@ -47,11 +47,7 @@ class Scored:
     run: Run
 
 
-OF_SEARCHES = (
-    "rerank",
-    "metric",
-    *(f.name for f in fields(Reranking)),
-)  # options that a finished ranking cannot follow
+OF_SEARCHES = ("rerank", "metric")  # options that a finished ranking cannot follow
 
 
 def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] = ()) -> Evaluation:
@@ -105,9 +101,8 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
 def _check_searches(kinds: Mapping[Path, str], asked: Sequence[str]) -> None:
     """Refuse options of searches where all files are rankings, which were searched before."""
     if asked and set(kinds.values()) == {rankings.KIND}:
-        flag = {"lam": "lambda"}.get(asked[0], asked[0].replace("_", "-"))
         raise FashretError(
-            f"{next(iter(kinds))}: is a ranking, which --{flag} does not change; give the embeddings, "
+            f"{next(iter(kinds))}: is a ranking, which --{asked[0]} does not change; give the embeddings, "
             "or make another with `fashret search` or `fashret rerank` and give both"
         )
 
