@@ -104,7 +104,8 @@ def search(queries: Searchable, gallery: Searchable | None = None, spec: SearchS
     Raises
     ------
     FashretError
-        If the vectors cannot be searched with each other, or need more memory than the spec allows.
+        If the vectors cannot be searched with each other, or need more memory than the spec allows, or the machine
+        does not have its device.
 
     >>> rows = [[1, 0], [0, 1], [3, 1], [1, 3]]
     >>> import fashret
@@ -189,11 +190,13 @@ def _prepared(
     """Both sets, and the spec with what is known of them."""
     from fashret.files.embeddings import Embeddings
     from fashret.knn import SearchSpec, VectorSet
+    from fashret.models.devices import choose_device
     from fashret.vector_sets import search_sets
 
     spec = spec or SearchSpec()
     if spec.k < 1:
         raise FashretError(f"k {spec.k}: keep at least 1 result")
+    spec = replace(spec, device=str(choose_device(spec.device)))
     if isinstance(queries, Embeddings) and (gallery is None or isinstance(gallery, Embeddings)):
         sets = search_sets(queries, gallery)
         return sets.queries, sets.gallery, replace(spec, same_matrix=sets.same_matrix)

@@ -6,7 +6,7 @@ In: an embeddings.h5, whose gallery rows are the catalogue. Out: a :class:`Catal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -19,6 +19,7 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.knn import ExactNeighbours, NearestNeighbours, SearchSpec
+from fashret.models.devices import choose_device
 from fashret.models.embedder import Embedder, embedder_of
 from fashret.models.photos import Box, Photo, crop_photo, embed_photos, listed
 from fashret.options import PRODUCTS, CropOptions
@@ -86,11 +87,14 @@ class Catalogue:
         Raises
         ------
         FashretError
-            If the file is missing, damaged, of another kind, or has no gallery rows.
+            If the file is missing, damaged, of another kind, or has no gallery rows, or the machine lacks a device.
         """
+        spec = spec or SearchSpec()
+        spec = replace(spec, device=str(choose_device(spec.device)))
+        choose_device(device)  # now, and not when the first photo comes
         file = open_embeddings(path)
         try:
-            nearest = ExactNeighbours(unlabelled_set(file, Role.GALLERY), spec or SearchSpec())
+            nearest = ExactNeighbours(unlabelled_set(file, Role.GALLERY), spec)
             return cls(file, nearest, models, device)
         except BaseException:
             file.close()

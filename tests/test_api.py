@@ -111,6 +111,16 @@ def test_embed_takes_a_folder_or_an_open_embedder(pipeline: Path) -> None:
     )
 
 
+def test_a_device_is_chosen_as_by_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("fashret.knn.search", lambda asked, searched, spec: seen.append(spec.device))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    for device in ("auto", "cuda", "cuda:1", "cpu"):
+        fashret.search(np.eye(3), spec=SearchSpec(device=device))
+    assert seen == ["cuda:0", "cuda:0", "cuda:1", "cpu"]
+
+
 def test_errors_are_one_line(case: Case, tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).standard_normal((9, 4))
     (tmp_path / "text.h5").write_text("none")
@@ -122,6 +132,8 @@ def test_errors_are_one_line(case: Case, tmp_path: Path) -> None:
         lambda: fashret.search(vectors, vectors[:, :3]): "vectors of queries have 4 components and those of gallery 3",
         lambda: fashret.search(vectors * np.nan): "hold NaN",
         lambda: fashret.search(vectors, spec=SearchSpec(k=0)): "k 0: keep at least 1 result",
+        lambda: fashret.search(vectors, spec=SearchSpec(device="bogus")): "--device bogus: write auto, cpu, cuda",
+        lambda: fashret.rerank(vectors, spec=SearchSpec(device="cuda:99")): "--device cuda:99: ",
         lambda: fashret.rerank(vectors, options=Reranking(method="none")): "none: expected k-reciprocal",
         lambda: fashret.rerank(vectors, spec=SearchSpec(memory=10)): "memory",
         lambda: fashret.evaluate(fashret.search(vectors)): "did not rank positives",

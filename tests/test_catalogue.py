@@ -179,6 +179,9 @@ def test_what_cannot_be_searched_is_one_line(path: Path, tmp_path: Path) -> None
         Catalogue.open(queries)
     with pytest.raises(FashretError, match="no such file"):
         Catalogue.open(tmp_path / "none.emb.h5")
+    for how in ({"spec": SearchSpec(device="bogus")}, {"device": "bogus"}):
+        with pytest.raises(FashretError, match="--device bogus: write auto, cpu, cuda"):
+            Catalogue.open(path, **how)
     other = write_embeddings(tmp_path / "o.emb.h5", make_rows(2), np.eye(2, dtype=np.float32))
     with Catalogue.open(other) as catalogue, pytest.raises(FashretError, match="does not say which model made it"):
         catalogue.search(photos(path)[0])

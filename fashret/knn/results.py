@@ -14,9 +14,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.errors import FashretError
 from fashret.knn.distance import Metric
 from fashret.knn.vectors import VectorSet
 from fashret.options import SearchOptions, parse_memory
+
+ARITHMETIC = ("auto", "int8", "float32", "torch")  # what discards most pairs; torch: the GPU's way on any device
 
 
 @dataclass
@@ -40,6 +43,11 @@ class SearchSpec:
     of the query's product (recommendations); contradicts ``positives``. ``positives``: whether to rank the gallery
     rows of the query's product. ``memory``: budget in bytes. ``device``: where to compute. ``arithmetic``: "float32",
     "int8" or "auto", what discards most pairs. ``stats``: counts the pairs computed. The last four change no result.
+
+    Raises
+    ------
+    FashretError
+        If one of them cannot be. Metric and device are checked where they are used.
     """
 
     k: int = SearchOptions.k
@@ -52,6 +60,16 @@ class SearchSpec:
     device: str = "cpu"
     arithmetic: str = "auto"
     stats: WorkStats = field(default_factory=WorkStats, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, about in (("k", ", 0 or more,"), ("memory", " of bytes")):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or (name == "k" and value < 0):
+                raise FashretError(f"{name} should be a whole number{about} and is {value!r}")
+        if self.within not in (None, "category"):
+            raise FashretError(f'within should be "category", or None for the whole gallery, and is {self.within!r}')
+        if self.arithmetic not in ARITHMETIC:
+            raise FashretError(f"arithmetic should be {' or '.join(ARITHMETIC)} and is {self.arithmetic!r}")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from fashret.errors import FashretError
 from fashret.knn import Neighbours, Positives, SearchResult, SearchSpec, VectorSet, WorkStats
 from fashret.knn.results import by_category, categories_of, merge_results
 
@@ -80,3 +83,23 @@ def test_work_is_added_up_and_is_no_part_of_the_question() -> None:
     for pairs in (2, 3):
         stats.add("int8", pairs)
     assert stats.pairs == {"int8": 5} and SearchSpec(stats=stats) == SearchSpec()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"k": -1}, "^k should be a whole number, 0 or more, and is -1$"),
+        ({"k": 2.0}, r"^k should be .* 2\.0$"),
+        ({"k": "3"}, "^k should be .* '3'$"),
+        ({"k": True}, "^k should be .* True$"),
+        ({"memory": "2GB"}, "^memory should be a whole number of bytes and is '2GB'$"),
+        ({"memory": 2e9}, "^memory should be "),
+        ({"within": "foo"}, "^within should be \"category\", or None for the whole gallery, and is 'foo'$"),
+        ({"within": ""}, "^within should be "),
+        ({"arithmetic": "int4"}, "^arithmetic should be auto or int8 or float32 or torch and is 'int4'$"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_one_line(how: dict[str, Any], message: str) -> None:
+    with pytest.raises(FashretError, match=message):
+        SearchSpec(**how)
+    assert SearchSpec(k=np.int64(3), memory=np.int64(10**9), within="category").k == 3
