@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fashret.knn import Neighbours, Positives, SearchResult, SearchSpec, VectorSet
     from fashret.options import Reranking
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Catalogue",

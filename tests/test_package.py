@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import fashret
+
 TREE = Path(__file__).parent.parent
 
 
@@ -45,6 +47,14 @@ def test_the_installed_wheel_works_elsewhere(wheel: Path, tmp_path: Path) -> Non
     assert Path(where.strip()).is_relative_to(site)
     assert "crop" in run("-m", "fashret", "--help", **elsewhere)
     assert "street2shop" in run("-m", "fashret", "datasets", **elsewhere)
+
+
+def test_the_version_is_what_the_changelog_is_about() -> None:
+    headings = re.findall(r"^## (\S+)", (TREE / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    newest, released = headings[0], headings[1:]
+    development = ".dev" in fashret.__version__
+    assert newest == ("Unreleased" if development else fashret.__version__)
+    assert fashret.__version__.split(".dev")[0] not in released
 
 
 IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}  # where the name differs by more than a dash
