@@ -144,7 +144,7 @@ def _photo_numbers(rows: Rows) -> NDArray[np.int64]:
 
 
 def shared_photos(rows: Rows) -> int:
-    """Number of photos that are both in train and in a query or gallery row of another product, or of a query.
+    """Number of photos that are in a row of train alone and in a row of queries or gallery too.
 
     A shop photo that is train and gallery by its dataset's own definition is one row, and not counted.
     """

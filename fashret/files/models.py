@@ -1,12 +1,15 @@
 """The model folder: a trained network, and the checkpoints of a run under way.
 
     model.safetensors        the network's weights and statistics, float32
-    model.json               `format`, `format_version`, `fashret_version`, `created`, `name`, `digest` (of weights),
+    model.json               `format`, `format_version`, `fashret_version`, `created`, `name`, `digest` (of tensors),
                              `settings` (as `fashret.models.settings`), `classes` (product of each classifier output),
-                             `options`, `trained_on` (dataset; name, size and digest of the crops file), `scores`
+                             `options`, `trained_on` (dataset; name, size and digest of the crops file), `precision`,
+                             `epochs`, `steps`, `validation` (scores of these weights), `identity` (of the run)
     log.csv                  one line per epoch, counted from 1
-    checkpoints/last.pt      everything that a run needs to be resumed
+    curves.png               the log, drawn
+    checkpoints/last.pt      everything that a run needs to be resumed; removed once model.json is there
     checkpoints/best.safetensors   weights with the best validation score so far
+    checkpoints/last.safetensors   weights of the last step, where those of model.safetensors are older
 
 model.json is written last, by rename: Makefiles depend on it. In: tensors and plain values. Out: the files, and back.
 """

@@ -1,8 +1,9 @@
 """Embeddings as a Parquet table (the extra `parquet`), for software that does not read HDF5.
 
-In: an open embeddings.h5. Out: one row per crop with the columns of a catalogue (`fashret.files.tables`: image,
-product, domain, category, role, x1, y1, x2, y2), `crop_id`, and `vector`, a list of D float32 or float16. What is empty
-is null. The table's metadata has `fashret`, JSON: the model, the dataset, and whether vectors have length 1.
+In: an open embeddings.h5. Out: one row per crop with the columns of a catalogue
+(`fashret.files.catalogue_tables`: image, product, domain, category, role, x1, y1, x2, y2), `crop_id`, and `vector`, a
+list of D float32 or float16. What is empty is null. The table's metadata has `fashret`, JSON: the model, the dataset,
+and whether vectors have length 1.
 """
 
 from __future__ import annotations

@@ -11,10 +11,18 @@ import json
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 from fashret.errors import FashretError
 from fashret.options import TrainOptions
+
+
+class RecipeEntry(NamedTuple):
+    """What a recipe is, in one line, and the options that it sets."""
+
+    about: str
+    values: dict[str, Any]
+
 
 # Adam, weight decay 5e-4, 120 epochs with × 0.1 at 40 and 70, ten epochs of linear warm-up, flip, pad 10 and crop,
 # random erasing: Luo et al., "A Strong Baseline and Batch Normalization Neck for Deep Person Re-Identification", and
@@ -39,69 +47,77 @@ _RST: dict[str, Any] = {
     "warmup_from": 0.01,
 }
 
-RECIPES: dict[str, dict[str, Any]] = {
-    "rst": _RST,
-    "rst-triplet": _RST | {"loss": ("softmax:smoothing=0.1", "triplet:margin=0.3", "center:weight=0.0005,lr=0.5")},
-    "softmax": _RST | {"loss": ("softmax:smoothing=0.1",), "batch_products": 0, "batch_images": 128},
-    "ctl": _RST
-    | {
-        "loss": (
-            "softmax:smoothing=0.1",
-            "triplet:margin=0.5",
-            "center:weight=0.0005,lr=0.5",
-            "centroid-triplet:margin=0.5",
-        ),
-        "batch_products": 12,
-        "missing": "mask",
-        "warmup_from": 0.0,
-    },
-    "osnet-ain": {
-        "backbone": "osnet_ain_x1_0",
-        "neck": "none",
-        "input": "256x128",
-        "fit": "stretch",
-        "loss": ("softmax:smoothing=0.1",),
-        "batch_products": 0,
-        "batch_images": 64,
-        "pad": 0,
-        "erase": 0.0,
-        "jitter": 0.2,
-        "optimiser": "amsgrad",
-        "lr": 1.5e-3,
-        "weight_decay": 5e-4,
-        "epochs": 100,
-        "schedule": "cosine",
-        "warmup": 0,
-        "freeze": 10,
-    },
-    "demo": {
-        "backbone": "small",
-        "weights": "none",
-        "pooling": "gem",
-        "input": "96x96",
-        "fit": "pad",
-        "loss": ("softmax:smoothing=0.1", "triplet:margin=0.3"),
-        "batch_products": 16,
-        "batch_images": 4,
-        "pad": 8,
-        "erase": 0.3,
-        "jitter": 0.3,
-        "optimiser": "adamw",
-        "lr": 2e-3,
-        "epochs": 12,
-        "schedule": "cosine",
-        "warmup": 2,
-        "validate_every": 0,
-    },
-}
-
-ABOUT = {  # what each recipe is, in one line
-    "rst": "RST (arXiv 2003.04094): softmax behind a BNNeck, quadruplet and center loss on the feature",
-    "rst-triplet": "RST with the strong baseline's batch-hard triplet loss in place of the quadruplet loss",
-    "softmax": "RST with classification alone, on images at random",
-    "ctl": "CTL (arXiv 2104.13643): RST-triplet with centroids; missing images leave their places empty",
-    "osnet-ain": "OSNet-AIN (arXiv 1910.06827): classification alone, with a schedule of its own",
-    "demo": "a small network from random weights, for two CPU cores and a few minutes",
+RECIPES = {
+    "rst": RecipeEntry(
+        "RST (arXiv 2003.04094): softmax behind a BNNeck, quadruplet and center loss on the feature", _RST
+    ),
+    "rst-triplet": RecipeEntry(
+        "RST with the strong baseline's batch-hard triplet loss in place of the quadruplet loss",
+        _RST | {"loss": ("softmax:smoothing=0.1", "triplet:margin=0.3", "center:weight=0.0005,lr=0.5")},
+    ),
+    "softmax": RecipeEntry(
+        "RST with classification alone, on images at random",
+        _RST | {"loss": ("softmax:smoothing=0.1",), "batch_products": 0, "batch_images": 128},
+    ),
+    "ctl": RecipeEntry(
+        "CTL (arXiv 2104.13643): RST-triplet with centroids; missing images leave their places empty",
+        _RST
+        | {
+            "loss": (
+                "softmax:smoothing=0.1",
+                "triplet:margin=0.5",
+                "center:weight=0.0005,lr=0.5",
+                "centroid-triplet:margin=0.5",
+            ),
+            "batch_products": 12,
+            "missing": "mask",
+            "warmup_from": 0.0,
+        },
+    ),
+    "osnet-ain": RecipeEntry(
+        "OSNet-AIN (arXiv 1910.06827): classification alone, with a schedule of its own",
+        {
+            "backbone": "osnet_ain_x1_0",
+            "neck": "none",
+            "input": "256x128",
+            "fit": "stretch",
+            "loss": ("softmax:smoothing=0.1",),
+            "batch_products": 0,
+            "batch_images": 64,
+            "pad": 0,
+            "erase": 0.0,
+            "jitter": 0.2,
+            "optimiser": "amsgrad",
+            "lr": 1.5e-3,
+            "weight_decay": 5e-4,
+            "epochs": 100,
+            "schedule": "cosine",
+            "warmup": 0,
+            "freeze": 10,
+        },
+    ),
+    "demo": RecipeEntry(
+        "a small network from random weights, for two CPU cores and a few minutes",
+        {
+            "backbone": "small",
+            "weights": "none",
+            "pooling": "gem",
+            "input": "96x96",
+            "fit": "pad",
+            "loss": ("softmax:smoothing=0.1", "triplet:margin=0.3"),
+            "batch_products": 16,
+            "batch_images": 4,
+            "pad": 8,
+            "erase": 0.3,
+            "jitter": 0.3,
+            "optimiser": "adamw",
+            "lr": 2e-3,
+            "epochs": 12,
+            "schedule": "cosine",
+            "warmup": 2,
+            "validate_every": 0,
+        },
+    ),
 }
 
 
@@ -131,7 +147,7 @@ def resolve(options: TrainOptions, given: Iterable[str], config: Path | None = N
     if recipe not in RECIPES:
         raise FashretError(f"--recipe {recipe}: no such recipe; there are {', '.join(RECIPES)}")
     from_command_line = {name: getattr(options, name) for name in given}
-    values = RECIPES[recipe] | from_file | from_command_line | {"recipe": recipe}
+    values = RECIPES[recipe].values | from_file | from_command_line | {"recipe": recipe}
     return dataclasses.replace(TrainOptions(), **values)
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fashret.errors import FashretError
-from fashret.learning.recipes import ABOUT, RECIPES, resolve
+from fashret.learning.recipes import RECIPES, resolve
 from fashret.options import TrainOptions
 
 
@@ -45,7 +45,10 @@ def run(name: str = "") -> RecipeTable | Recipe:
     FashretError
         If there is no recipe of that name.
     """
-    recipes = {known: Recipe(known, ABOUT[known], resolve(TrainOptions(known), ["recipe"])) for known in RECIPES}
+    recipes = {
+        known: Recipe(known, recipe.about, resolve(TrainOptions(known), ["recipe"]))
+        for known, recipe in RECIPES.items()
+    }
     if name and name not in recipes:
         raise FashretError(f"{name}: no such recipe; there are {', '.join(recipes)}")
     return recipes[name] if name else RecipeTable(tuple(recipes.values()))

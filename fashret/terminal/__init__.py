@@ -1,4 +1,5 @@
-"""What a command's result looks like on a terminal. The only package that knows rich, beside the progress bars.
+"""What a command's result looks like on a terminal. Rich is known here, to
+`fashret.console` (messages, progress bars) and to the command line, which prints.
 
 In: the result of a stage, a dataclass of named fields, and the console that it will be printed on. Out: what rich
 prints. A result without an entry in `RENDERERS` is shown as its fields, one per line.

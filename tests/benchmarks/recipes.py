@@ -136,7 +136,7 @@ def main() -> None:
     arguments = parser.parse_args()
     from fashret.learning.recipes import RECIPES
 
-    demo = RECIPES["demo"]
+    demo = RECIPES["demo"].values
     epochs = arguments.epochs or demo["epochs"]
     shape = ["--input", demo["input"], "--fit", demo["fit"]]
     arguments.output.mkdir(parents=True, exist_ok=True)

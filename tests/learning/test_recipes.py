@@ -44,7 +44,7 @@ def test_published_settings():
     assert losses["softmax"]["smoothing"] == 0.1
     assert (losses["center"]["weight"], losses["center"]["lr"]) == (0.0005, 0.5)
     assert (losses["quadruplet"]["margin1"], losses["quadruplet"]["margin2"]) == (1.0, 0.5)
-    assert dict(map(parse_spec, RECIPES["rst-triplet"]["loss"]))["triplet"]["margin"] == 0.3
+    assert dict(map(parse_spec, RECIPES["rst-triplet"].values["loss"]))["triplet"]["margin"] == 0.3
     ctl = resolve(TrainOptions(recipe="ctl"), ["recipe"])
     losses = dict(map(parse_spec, ctl.loss))
     assert set(losses) == {"softmax", "triplet", "center", "centroid-triplet"}
