@@ -172,3 +172,15 @@ def test_the_schemas_name_what_the_files_hold(shop: Path) -> None:
             assert datasets and not missing, f"{kind}: {missing}"
             unknown = [key for key in file.attrs if f"`{key}`" not in sections[kind] + sections[EVERY_FILE]]
             assert not unknown, f"{kind}: {unknown}"
+
+
+def test_makefiles_resume_what_was_interrupted() -> None:
+    known = {
+        name: {flag for option in command.params for flag in option.opts}
+        for name, command in get_command(app).commands.items()
+    }  # type: ignore[attr-defined]
+    commands = [match for page in PAGES for block in blocks(page, "make") for match in re.findall(r"fashret .*", block)]
+    assert commands
+    for command in commands:
+        words = command.split()
+        assert "--resume" in words or "--resume" not in known[words[1]], command
