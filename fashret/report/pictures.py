@@ -6,7 +6,8 @@ In: an open embeddings.h5, and where its pictures are. Out: one H×W×3 uint8 RG
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -70,8 +71,9 @@ class PhotoPictures:
             raise FashretError(f"{self.root / source}: {error}; give its crops.h5 or folder with --crops") from error
 
 
-def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Pictures:
-    """Find the pictures of an embeddings.h5.
+@contextmanager
+def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Iterator[Pictures]:
+    """Find the pictures of an embeddings.h5; their file is open inside the context.
 
     Parameters
     ----------
@@ -86,11 +88,13 @@ def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Pictures:
     """
     for place in places or _beside(embeddings):
         if place.is_dir():
-            return PhotoPictures(embeddings, place)
-        crops = open_crops(place)
-        pictures = CropPictures(embeddings, crops)
-        if not len(embeddings) or embeddings.crop_id[0] in pictures.place:
-            return pictures
+            yield PhotoPictures(embeddings, place)
+            return
+        with open_crops(place) as crops:
+            pictures = CropPictures(embeddings, crops)
+            if not len(embeddings) or embeddings.crop_id[0] in pictures.place:
+                yield pictures
+                return
     if places:
         raise FashretError(f"{embeddings.path}: its crops are in none of {', '.join(str(p) for p in places)}")
     names = ", ".join(_input_names(embeddings)) or "not recorded"

@@ -65,9 +65,16 @@ def report_on_run(
     check_folder(folder.resolve())
     first = next(iter(rankings.values()))
     paths = {side: first.embeddings_path(side) for side in ("query", "gallery")}
-    with open_embeddings(paths["query"]) as query, open_embeddings(paths["gallery"]) as gallery:
-        found = Found(rankings, query, gallery, _precision(rankings, run))
-        pictures = {"query": pictures_of(query, shown.crops), "gallery": pictures_of(gallery, shown.crops)}
+    with (
+        open_embeddings(paths["query"]) as query,
+        open_embeddings(paths["gallery"]) as gallery,
+        pictures_of(query, shown.crops) as asked,
+        pictures_of(gallery, shown.crops) as searched,
+    ):
+        found, pictures = (
+            Found(rankings, query, gallery, _precision(rankings, run)),
+            {"query": asked, "gallery": searched},
+        )
         report = make_report(found, run, tables, shown)
         return write_report(folder, replace(report, facts={**report.facts, **crop_facts(pictures)}), pictures)
 
@@ -125,8 +132,8 @@ def check_pictures(source: Path | Ranking, crops: Sequence[Path]) -> None:
     sides = ("query", "gallery")
     paths = [source] if isinstance(source, Path) else [source.embeddings_path(side, check=False) for side in sides]
     for path in dict.fromkeys(paths):
-        with open_embeddings(path) as embeddings:
-            pictures_of(embeddings, crops)
+        with open_embeddings(path) as embeddings, pictures_of(embeddings, crops):
+            pass
 
 
 def plot_sizes(path: Path, rankings: Sequence[Mapping[str, Ranking]], runs: Sequence[Run]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,16 +75,16 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
             raise FashretError(f"{path}: --cross-domain takes embeddings files, which know the dataset of their model")
     _check_searches(kinds, [name for name in OF_SEARCHES if name in given])
     check_outputs(options.report, options.size_plot)
-    opened = _opened(kinds, options)
-    pairs = _paired(kinds, opened)
-    if options.report and len(pairs) == 1:
-        check_pictures(opened.get(pairs[0][0], pairs[0][0]), options.crops)
-    names = short_names([str(paths[0]) for paths in pairs])
-    with tempfile.TemporaryDirectory(prefix="fashret-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="fashret-") as scratch, ExitStack() as stack:
+        opened = _opened(kinds, options, stack)
+        pairs = _paired(kinds, opened)
+        if options.report and len(pairs) == 1:
+            check_pictures(opened.get(pairs[0][0], pairs[0][0]), options.crops)
+        names = short_names([str(paths[0]) for paths in pairs])
         scored = [
             _of_rankings(name, *(opened[path] for path in paths), options=options)
             if kinds[paths[0]] == rankings.KIND
-            else _of_embeddings(name, paths[0], Path(scratch) / str(i), options)
+            else _of_embeddings(name, paths[0], Path(scratch) / str(i), options, stack)
             for i, (name, paths) in enumerate(zip(names, pairs, strict=True))
         ]
         runs = [each.run for each in scored]
@@ -119,10 +120,11 @@ def _origin(path: Path) -> Origin:
         return Origin.of(file, hdf5.read_json(file.file, "inputs", []))
 
 
-def _opened(kinds: Mapping[Path, str], options: EvaluateOptions) -> dict[Path, rankings.Ranking]:
+def _opened(kinds: Mapping[Path, str], options: EvaluateOptions, stack: ExitStack) -> dict[Path, rankings.Ranking]:
     """The ranking files among those given; they know where their embeddings were moved to."""
     moved = rankings.moved_embeddings(options.embeddings)
-    opened = {path: rankings.open_ranking(path, moved) for path, kind in kinds.items() if kind == rankings.KIND}
+    paths = [path for path, kind in kinds.items() if kind == rankings.KIND]
+    opened = {path: stack.enter_context(rankings.open_ranking(path, moved)) for path in paths}
     rankings.check_moved(moved, opened.values())
     return opened
 
@@ -151,27 +153,30 @@ def _report(folder: Path, scored: Sequence[Scored], tables: list[Table], options
         report_on_run(folder, scored[0].rankings, scored[0].run, tables, shown)
 
 
-def _of_embeddings(name: str, path: Path, scratch: Path, options: EvaluateOptions) -> Scored:
-    """One run: embeddings searched, and re-ranked, into the folder `scratch`."""
+def _of_embeddings(name: str, path: Path, scratch: Path, options: EvaluateOptions, stack: ExitStack) -> Scored:
+    """One run: embeddings searched, and re-ranked, into the folder `scratch`; `stack` closes the rankings."""
     scratch.mkdir()
     k = min(4 * max(options.k), 1000) if options.hits == "product" else max(options.k)
     while True:
         try:
-            return _searched(name, path, scratch, k, options)
+            made = _searched(path, scratch, k, options)
+            return _of_rankings(
+                name, *(stack.enter_context(rankings.open_ranking(each)) for each in made), options=options
+            )
         except TooFewResultsError:  # product hits of queries whose first results are all of few products
             k *= 4
 
 
-def _searched(name: str, path: Path, scratch: Path, k: int, options: EvaluateOptions) -> Scored:
+def _searched(path: Path, scratch: Path, k: int, options: EvaluateOptions) -> list[Path]:
     plain, reranked = scratch / "ranking.h5", scratch / "reranked.h5"
     search.run(path, None, plain, taken_over(SearchOptions, options, k=k))
     if not options.rerank:
-        return _of_rankings(name, rankings.open_ranking(plain), options=options)
+        return [plain]
     from fashret.stages import rerank
 
     again = taken_over(RerankOptions, options, k=k, embeddings=())
     rerank.run(plain, reranked, again, unfinished=arrays_path(path.with_name(path.name + ".reranking")))
-    return _of_rankings(name, rankings.open_ranking(plain), rankings.open_ranking(reranked), options=options)
+    return [plain, reranked]
 
 
 def _of_rankings(

@@ -67,9 +67,11 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
     check_output(output, ranking)
     method = find_method(options)
     settings = {"method": options.method, **method.settings}
-    source = _open_source(ranking, options.embeddings)
-    paths = source.embeddings_path("query"), source.embeddings_path("gallery")
-    with open_embeddings(paths[0]) as asked, open_embeddings(paths[1]) as searched:
+    with (
+        _open_source(ranking, options.embeddings) as source,
+        open_embeddings(source.embeddings_path("query")) as asked,
+        open_embeddings(source.embeddings_path("gallery")) as searched,
+    ):
         sets, order = _sets(source, asked, searched)
         spec = _spec(source, sets, options)
         if method.list_length:
@@ -98,7 +100,6 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
             inputs=inputs,
         )
         write_ranking(output, origin, ranking_arrays(result, source.query_row))
-    source.close()
     kept.path.unlink(missing_ok=True)
     gallery_size, seconds = len(sets.gallery), time.monotonic() - started
     return RerankSummary(output, options.method, gallery=gallery_size, seconds=seconds, **result.counts())
@@ -154,7 +155,11 @@ def _open_source(path: Path, given: tuple[Path, ...]) -> Ranking:
         raise FashretError(f"--embeddings was given {len(given)} times: give the queries' file and the gallery's")
     moved = moved_embeddings(given)
     source = open_ranking(path, moved)
-    check_moved(moved, [source])
+    try:
+        check_moved(moved, [source])
+    except FashretError:
+        source.close()
+        raise
     return source
 
 

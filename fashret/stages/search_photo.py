@@ -84,7 +84,8 @@ def run(catalogue: Path, photo: Path, options: PhotoOptions, products: int = PRO
         crop = opened.crop(photo, corners)
         found = PhotoSearch(photo, catalogue, len(opened), opened.search(crop, products)[0])
         if options.show:
-            _draw(options.show, crop, found, pictures_of(opened.file, options.crops))
+            with pictures_of(opened.file, options.crops) as pictures:
+                _draw(options.show, crop, found, pictures)
     return found
 
 

@@ -1,12 +1,13 @@
 """`fashret show`: one query and what was found for it, as a picture.
 
 In: a ranking.h5, or several of the same queries (plain, re-ranked), and the crops behind them. Out: a PNG or JPEG with
-one line a ranking, true matches framed in green.
+one line per ranking, true matches framed in green.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,19 +43,20 @@ def run(rankings: Sequence[Path], output: Path, options: ShowOptions) -> ShowSum
         written.
     """
     check_name(output)
-    moved = moved_embeddings(options.embeddings)
-    opened = [open_ranking(path, moved) for path in rankings]
-    check_moved(moved, opened)
-    paths = {side: opened[0].embeddings_path(side) for side in ("query", "gallery")}
-    for other in opened[1:]:
-        _check_same_crops(opened[0], other)
     if options.results < 1:
         raise FashretError(f"--results {options.results}: show at least 1")
-    with open_embeddings(paths["query"]) as query, open_embeddings(paths["gallery"]) as gallery:
+    with ExitStack() as stack:
+        moved = moved_embeddings(options.embeddings)
+        opened = [stack.enter_context(open_ranking(path, moved)) for path in rankings]
+        check_moved(moved, opened)
+        paths = [opened[0].embeddings_path(side) for side in ("query", "gallery")]
+        for other in opened[1:]:
+            _check_same_crops(opened[0], other)
+        query, gallery = (stack.enter_context(open_embeddings(path)) for path in paths)
         found = Found(dict(zip(line_names(opened), opened, strict=True)), query, gallery, {})
         row = gallery_row(found, options.query, results=options.results)
-        pictures = {"query": pictures_of(query, options.crops), "gallery": pictures_of(gallery, options.crops)}
-        save_row(output, row, pictures)
+        asked, searched = (stack.enter_context(pictures_of(file, options.crops)) for file in (query, gallery))
+        save_row(output, row, {"query": asked, "gallery": searched})
     return ShowSummary(
         output, row.number, row.query.product, row.query.source, {li.name: li.first_hit for li in row.lines}
     )

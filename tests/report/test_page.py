@@ -12,11 +12,12 @@ import pytest
 
 from fashret.errors import FashretError
 from fashret.files import atomic
+from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
 from fashret.report.gallery import KINDS, Found, choose_queries, gallery_rows
 from fashret.report.page import Card, Report, is_report, write_report
-from fashret.report.pictures import pictures_of
+from fashret.report.pictures import CropPictures
 from fashret.report.plots import bars_per_category, cmc
 from fashret.report.tables import Score, Table
 from tests.report_case import HOSTILE, Case, write_case
@@ -44,7 +45,7 @@ def make_report(case: Case, count: int = 500, **parts) -> tuple[Report, dict]:
         facts={"Model": {"trained on": names[0], "k": 50}},
         notes=[f"Nothing is missing but {names[0]}."],
     )
-    pictures = pictures_of(embeddings, ())
+    pictures = CropPictures(embeddings, open_crops(case.crops))
     return Report(**{**vars(report), **parts}), {"query": pictures, "gallery": pictures}
 
 

@@ -19,25 +19,27 @@ def case(tmp_path_factory) -> Case:
 def test_crops_that_were_moved_are_asked_for(tmp_path):
     case = write_case(tmp_path, queries=2, gallery=3)
     embeddings = open_embeddings(case.embeddings)
-    expected = pictures_of(embeddings, ()).image(1)
+    with pictures_of(embeddings, ()) as pictures:
+        expected = pictures.image(1)
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     case.crops.rename(moved / "c.h5")
     with pytest.raises(FashretError, match=r"drawn\.crops\.h5.*--crops"):
-        pictures_of(embeddings, ())
-    np.testing.assert_array_equal(pictures_of(embeddings, [moved / "c.h5"]).image(1), expected)
+        pictures_of(embeddings, ()).__enter__()
+    with pictures_of(embeddings, [moved / "c.h5"]) as pictures:
+        np.testing.assert_array_equal(pictures.image(1), expected)
 
 
 def test_crops_of_something_else_are_refused(tmp_path, case):
     other = write_case(tmp_path, queries=2, gallery=3, names=lambda n: f"other/{n}")
     with pytest.raises(FashretError, match="none of"):
-        pictures_of(open_embeddings(case.embeddings), [other.crops])
+        pictures_of(open_embeddings(case.embeddings), [other.crops]).__enter__()
 
 
 def test_the_right_file_of_several_is_taken(tmp_path, case):
     other = write_case(tmp_path, queries=2, gallery=3, names=lambda n: f"other/{n}")
-    pictures = pictures_of(open_embeddings(case.embeddings), [other.crops, case.crops])
-    assert pictures.crops.path == case.crops
+    with pictures_of(open_embeddings(case.embeddings), [other.crops, case.crops]) as pictures:
+        assert pictures.crops.path == case.crops
 
 
 def test_pictures_can_be_cut_from_the_photos(tmp_path):
@@ -46,10 +48,10 @@ def test_pictures_can_be_cut_from_the_photos(tmp_path):
     case = write_case(tmp_path, queries=1, gallery=1)
     (tmp_path / "street").mkdir()
     Image.new("RGB", (40, 80), "red").save(tmp_path / "street" / "00000.jpg")
-    pictures = pictures_of(open_embeddings(case.embeddings), [tmp_path])
-    assert isinstance(pictures, PhotoPictures) and pictures.image(0).shape == (80, 40, 3)
-    with pytest.raises(FashretError, match=r"shop/00001.jpg: no such photo.*--crops"):
-        pictures.image(1)
+    with pictures_of(open_embeddings(case.embeddings), [tmp_path]) as pictures:
+        assert isinstance(pictures, PhotoPictures) and pictures.image(0).shape == (80, 40, 3)
+        with pytest.raises(FashretError, match=r"shop/00001.jpg: no such photo.*--crops"):
+            pictures.image(1)
 
 
 def test_a_thumbnail_keeps_the_aspect_and_is_never_enlarged():
