@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fashret.console import log, progress
 from fashret.errors import FashretError
-from fashret.evaluation.metrics import average_precision, first_ranks, hits_at
+from fashret.evaluation.scores import score_positives
 from fashret.files.columns import Role
 from fashret.files.crops import Crops, open_crops
 from fashret.files.models import DESCRIPTION, open_model, read_tensors, write_model, write_tensors
@@ -186,11 +186,9 @@ def score(vectors: NDArray[np.float32], rows: Validation) -> dict[str, float]:
         return VectorSet(vectors, chosen, rows.product[chosen], none, f"validation {name}")
 
     queries, gallery = vectors_of(Role.VAL_QUERY, "queries"), vectors_of(Role.VAL_GALLERY, "gallery")
-    _, places = search(queries, gallery, SearchSpec(k=1, same_matrix=True, positives=True))
-    assert places is not None
-    hits = hits_at(first_ranks(places.offsets, places.ranks), KS)
-    values = [np.nanmean(average_precision(places.offsets, places.ranks)), *np.nanmean(hits, axis=0)]
-    return {name: float(value) for name, value in zip(SCORES, values, strict=True)}
+    _, found = search(queries, gallery, SearchSpec(k=1, same_matrix=True, positives=True))
+    assert found is not None
+    return score_positives(found.offsets, found.ranks, found.ranks_in_category, KS, queries.category).mean
 
 
 def _write_model(task: Task, run: Run) -> None:
