@@ -1,13 +1,13 @@
 """Queries and gallery of a search, taken from embeddings files by role.
 
-In: one embeddings.h5 or two. Out: two vector sets with codes for products and categories that both share; and, the
-other way, results of a search as the arrays of ranking.h5.
+In: one embeddings.h5 or two, and the options of a search. Out: two vector sets with codes for products and categories
+that both share, and what is asked of them; and, the other way, results of a search as the arrays of ranking.h5.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,10 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.digests import one_per_file
 from fashret.files.embeddings import Embeddings
-from fashret.knn.results import Positives, SearchResult
+from fashret.knn.distance import Metric
+from fashret.knn.results import Positives, SearchResult, SearchSpec
 from fashret.knn.vectors import VectorSet
+from fashret.options import SearchOptions, parse_memory
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,28 @@ def search_sets(
         for i, (file, found) in enumerate(zip((queries, gallery), rows, strict=True))
     ]
     return SearchSets(both[0], both[1], same, names)
+
+
+def search_spec(options: SearchOptions, device: str, sets: SearchSets | None = None) -> SearchSpec:
+    """What the options of a search ask for, of queries and a gallery where these are known.
+
+    Raises
+    ------
+    FashretError
+        If no result is to be kept, or the memory is no amount.
+    """
+    if options.k < 1:
+        raise FashretError(f"--top {options.k}: keep at least 1 result")
+    return SearchSpec(
+        k=min(options.k, len(sets.gallery)) if sets else options.k,
+        metric=cast(Metric, options.metric),  # the search checks it
+        within="category" if options.within else None,
+        same_matrix=bool(sets and sets.same_matrix),
+        exclude_same_product=options.exclude_same_product,
+        positives=not options.exclude_same_product,
+        memory=parse_memory(options.memory),
+        device=device,
+    )
 
 
 def rows_with_role(file: Embeddings, role: Role) -> NDArray[np.int64]:

@@ -10,8 +10,9 @@ import pytest
 from fashret.errors import FashretError
 from fashret.files.columns import Role, text_array
 from fashret.files.embeddings import open_embeddings
-from fashret.knn.results import Neighbours, SearchResult
-from fashret.vector_sets import ranking_arrays, rows_with_role, search_sets, unlabelled_set
+from fashret.knn.results import Neighbours, SearchResult, SearchSpec
+from fashret.options import SearchOptions
+from fashret.vector_sets import ranking_arrays, rows_with_role, search_sets, search_spec, unlabelled_set
 from tests.conftest import make_rows, write_embeddings
 
 VECTORS = np.eye(4, 3, dtype=np.float32) + 1
@@ -56,3 +57,16 @@ def test_a_result_without_positives_has_empty_columns() -> None:
     arrays = ranking_arrays(found, np.array([7, 8]))
     assert arrays["positives/offsets"].tolist() == [0, 0, 0] and not len(arrays["positives/rank"])
     assert arrays["gallery_row"].tolist() == [[3], [-1]] and arrays["distance"].dtype == np.float32
+
+
+def test_a_spec_is_what_the_options_say_of_the_sets(tmp_path: Path) -> None:
+    rows = make_rows(4, role=np.array([2, 4, 6, 1], np.uint8))
+    with open_embeddings(write_embeddings(tmp_path / "a.h5", rows, VECTORS)) as file:
+        sets = search_sets(file)
+    options = SearchOptions(k=9, metric="euclidean", within="category", exclude_same_product=True, memory="1MB")
+    how = {"metric": "euclidean", "within": "category", "exclude_same_product": True, "memory": 10**6, "device": "mps"}
+    assert search_spec(options, "mps", sets) == SearchSpec(k=2, same_matrix=True, **how)
+    assert search_spec(options, "mps") == SearchSpec(k=9, **how)
+    assert search_spec(SearchOptions(), "cpu", sets) == SearchSpec(k=2, same_matrix=True, positives=True)
+    with pytest.raises(FashretError, match="--top 0: keep at least 1 result"):
+        search_spec(SearchOptions(k=0), "cpu", sets)

@@ -29,11 +29,11 @@ from fashret.files.saved_arrays import open_arrays
 from fashret.knn import SearchSpec
 from fashret.knn.results import merge_results
 from fashret.models.devices import choose_device
-from fashret.options import RerankOptions, parse_memory
+from fashret.options import RerankOptions, SearchOptions, taken_over
 from fashret.reranking.by_category import rerank_all
 from fashret.reranking.estimate import estimate
 from fashret.reranking.methods import find_method
-from fashret.vector_sets import SearchSets, inputs_of, ranking_arrays, search_sets
+from fashret.vector_sets import SearchSets, inputs_of, ranking_arrays, search_sets, search_spec
 
 LONG = 5 * 10**12  # products above which the time is estimated: about a minute
 
@@ -184,15 +184,7 @@ def _sets(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[Se
 
 
 def _spec(ranking: Ranking, sets: SearchSets, options: RerankOptions) -> SearchSpec:
-    if options.k < 1:
-        raise FashretError(f"--top {options.k}: keep at least 1 result")
+    """What is asked of the re-ranking: what the search was asked for, with options of its own."""
     left_out = bool(hdf5.read_json(ranking.file, "options", {}).get("exclude_same_product", False))
-    return SearchSpec(
-        k=min(options.k, len(sets.gallery)),
-        within="category" if ranking.attribute("within") else None,
-        same_matrix=sets.same_matrix,
-        exclude_same_product=left_out,
-        positives=not left_out,
-        memory=parse_memory(options.memory),
-        device=str(choose_device(options.device)),
-    )
+    asked = taken_over(SearchOptions, options, within=ranking.attribute("within"), exclude_same_product=left_out)
+    return search_spec(asked, str(choose_device(options.device)), sets)

@@ -8,17 +8,14 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
-from fashret.errors import FashretError
 from fashret.files.atomic import check_output
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import RankingOrigin, write_ranking
-from fashret.knn import SearchSpec, search
-from fashret.knn.distance import Metric
+from fashret.knn import search
 from fashret.models.devices import choose_device
-from fashret.options import SearchOptions, parse_memory
-from fashret.vector_sets import inputs_of, ranking_arrays, search_sets
+from fashret.options import SearchOptions
+from fashret.vector_sets import inputs_of, ranking_arrays, search_sets, search_spec
 
 
 @dataclass(frozen=True)
@@ -43,22 +40,10 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
         If the files cannot be searched with each other, or the output cannot be written.
     """
     check_output(output, queries, gallery)
-    memory = parse_memory(options.memory)
-    if options.k < 1:
-        raise FashretError(f"--top {options.k}: keep at least 1 result")
     started = time.monotonic()
     with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
         sets = search_sets(asked, searched)
-        spec = SearchSpec(
-            k=min(options.k, len(sets.gallery)),
-            metric=cast(Metric, options.metric),  # `search` checks it
-            within="category" if options.within else None,
-            same_matrix=sets.same_matrix,
-            exclude_same_product=options.exclude_same_product,
-            positives=not options.exclude_same_product,
-            memory=memory,
-            device=str(choose_device(options.device)),
-        )
+        spec = search_spec(options, str(choose_device(options.device)), sets)
         result = search(sets.queries, sets.gallery, spec)
         origin = RankingOrigin(
             query=asked.content,

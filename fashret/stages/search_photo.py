@@ -6,21 +6,20 @@ In: an embeddings.h5, a photo, perhaps a box in it. Out: the nearest products, e
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashret.catalogue import Catalogue, Hit
 from fashret.errors import FashretError
-from fashret.knn import SearchSpec
-from fashret.knn.distance import Metric
-from fashret.options import PRODUCTS, PhotoOptions, parse_memory
+from fashret.options import PRODUCTS, PhotoOptions
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import Pictures, pictures_of
 from fashret.report.row_picture import ArrayPictures, check_name, save_row
+from fashret.vector_sets import search_spec
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def run(catalogue: Path, photo: Path, options: PhotoOptions, products: int = PRO
     corners = parse_box(options.box) if options.box else None
     if options.show:
         check_name(options.show)
-    spec = SearchSpec(metric=cast(Metric, options.metric), memory=parse_memory(options.memory))
+    spec = search_spec(replace(options, k=products), "cpu")  # --device is where the model runs
     with Catalogue.open(catalogue, spec, options.model, options.device) as opened:
         crop = opened.crop(photo, corners)
         found = PhotoSearch(photo, catalogue, len(opened), opened.search(crop, products)[0])
