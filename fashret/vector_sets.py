@@ -40,9 +40,7 @@ class SearchSets:
     categories: tuple[str, ...]
 
 
-def search_sets(
-    queries: Embeddings, gallery: Embeddings | None = None, roles: tuple[Role, Role] = (Role.QUERY, Role.GALLERY)
-) -> SearchSets:
+def search_sets(queries: Embeddings, gallery: Embeddings | None = None) -> SearchSets:
     """Queries from one file, gallery from the same or another, each by its role.
 
     Raises
@@ -54,7 +52,7 @@ def search_sets(
     same = gallery.path.resolve() == queries.path.resolve()
     if not same:
         check_same_model(queries, gallery)
-    rows = [rows_with_role(file, role) for file, role in zip((queries, gallery), roles, strict=True)]
+    rows = [rows_with_role(queries, Role.QUERY), rows_with_role(gallery, Role.GALLERY)]
     product = _codes(queries.product[rows[0]], gallery.product[rows[1]])
     names = tuple(dict.fromkeys((*queries.categories, *gallery.categories)))
     category = [_category_codes(file, names)[found] for file, found in zip((queries, gallery), rows, strict=True)]

@@ -129,19 +129,6 @@ def text_array(texts: Any) -> NDArray[np.object_]:
     return array
 
 
-def empty_rows(categories: tuple[str, ...] = ()) -> Rows:
-    """No rows."""
-    return Rows(
-        source=text_array([]),
-        box=np.empty((0, 4), np.float32),
-        product=text_array([]),
-        role=np.empty(0, np.uint8),
-        domain=np.empty(0, np.uint8),
-        category=np.empty(0, np.int16),
-        categories=categories,
-    )
-
-
 def blocks(rows: Rows | RowFile, chosen: NDArray[np.int64], size: int = 4096) -> Iterator[Rows]:
     """Chosen rows (ascending positions) in blocks; at most `size` rows of a file are in memory at once."""
     for start in range(0, len(rows), size):
@@ -268,11 +255,6 @@ class RowFile:
         for name in ("role", "domain", "category"):
             columns[name] = np.asarray(columns[name], COLUMNS[name][0])
         return Rows(**columns, categories=self.categories)
-
-    @property
-    def digest(self) -> str:
-        """Digest of the whole file's bytes."""
-        return self.content.digest()
 
     def _dataset(self, name: str) -> h5py.Dataset:
         return self.file[name]

@@ -87,8 +87,3 @@ def normalise(images: NDArray[np.uint8] | torch.Tensor, settings: ModelSettings)
     mean = torch.tensor(settings.mean, device=pixels.device).view(3, 1, 1)
     std = torch.tensor(settings.std, device=pixels.device).view(3, 1, 1)
     return ((pixels.to(torch.float32) - 255 * mean) / (255 * std)).contiguous()
-
-
-def preprocess(image: NDArray[np.uint8], settings: ModelSettings) -> torch.Tensor:
-    """One h×w×3 uint8 RGB crop → the 3×H×W float32 input of the network; see `fit_image` and `normalise`."""
-    return normalise(fit_image(image, settings), settings)

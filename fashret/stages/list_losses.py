@@ -21,10 +21,6 @@ class LossKind:
     keys: dict[str, float | bool]  # that --loss NAME:key=value takes, with their defaults
     needs_pairs: bool  # two images of a product in a batch
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class LossTable:
@@ -34,7 +30,7 @@ class LossTable:
 
     def as_json(self) -> list[dict[str, Any]]:
         """Plain values."""
-        return [loss.as_json() for loss in self.losses]
+        return [asdict(loss) for loss in self.losses]
 
 
 def run(name: str = "") -> LossTable | LossKind:

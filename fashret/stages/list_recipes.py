@@ -21,10 +21,6 @@ class Recipe:
     about: str
     options: TrainOptions
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class RecipeTable:
@@ -34,7 +30,7 @@ class RecipeTable:
 
     def as_json(self) -> list[dict[str, Any]]:
         """Plain values."""
-        return [recipe.as_json() for recipe in self.recipes]
+        return [asdict(recipe) for recipe in self.recipes]
 
 
 def run(name: str = "") -> RecipeTable | Recipe:

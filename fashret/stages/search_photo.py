@@ -6,9 +6,8 @@ In: an embeddings.h5, a photo, perhaps a box in it. Out: the nearest products, e
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +29,6 @@ class PhotoSearch:
     catalogue: Path
     gallery: int  # rows that were searched
     hits: tuple[Hit, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain values."""
-        return asdict(self)
 
 
 def parse_box(text: str) -> NDArray[np.float32]:

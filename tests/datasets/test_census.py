@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fashret.datasets import census
 from fashret.datasets.census import counts, doubtful_boxes, search_census, shared_photos
-from fashret.files.columns import Role, Rows, empty_rows
+from fashret.files.columns import Role, Rows
 from tests.conftest import make_rows
 
 ROW = st.tuples(
@@ -86,7 +86,7 @@ def test_counts_of_many_rows_are_those_of_few(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_counts_of_no_rows() -> None:
-    assert set(counts(empty_rows())[""].values()) == {0}
+    assert set(counts(make_rows(0))[""].values()) == {0}
 
 
 def test_doubtful_boxes() -> None:

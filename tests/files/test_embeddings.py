@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from fashret.files import embeddings
-from fashret.files.columns import empty_rows
 from tests.conftest import make_rows, write_embeddings
 
 
@@ -32,7 +31,7 @@ def test_chunked_and_float64_vectors_of_other_software_are_read(tmp_path: Path) 
 
 
 def test_no_rows_is_a_file_too(tmp_path: Path) -> None:
-    path = write_embeddings(tmp_path / "none.emb.h5", empty_rows(("tops",)), np.empty((0, 4), np.float32))
+    path = write_embeddings(tmp_path / "none.emb.h5", make_rows(0, categories=("tops",)), np.empty((0, 4), np.float32))
     with embeddings.open_embeddings(path) as file:
         assert len(file) == 0 and file.vectors.shape == (0, 4) and len(file.product) == 0
 

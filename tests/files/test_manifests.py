@@ -14,7 +14,6 @@ from fashret.datasets import readers
 from fashret.datasets.census import counts
 from fashret.errors import FashretError
 from fashret.files import manifests
-from fashret.files.columns import empty_rows
 from fashret.files.manifests import drop_repeats, find_manifest, manifest_names
 from fashret.options import CropOptions
 from fashret.stages import crop
@@ -33,7 +32,7 @@ def test_every_manifest_is_whole(name: str) -> None:
     assert set(about.protocol) == {"query", "gallery", "positive"} and all(about.protocol.values())
     assert about.layout.strip()
     assert bool(about.no_pairs) == (name not in readers.READERS)
-    known = counts(empty_rows())[""]
+    known = counts(make_rows(0))[""]
     assert all(entry.what in known and entry.count > 0 for entry in about.expected)
 
 

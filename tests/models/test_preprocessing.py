@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fashret.errors import FashretError
-from fashret.models.preprocessing import fit_image, normalise, preprocess
+from fashret.models.preprocessing import fit_image, normalise
 from fashret.models.settings import ModelSettings
 
 
@@ -66,12 +66,6 @@ def test_normalise_equals_loop_for_one_and_for_many():
         assert float(batch[b, c, y, x]) == pytest.approx(expected, abs=1e-5)
     assert torch.equal(normalise(images[1], plain), batch[1])
     assert torch.equal(normalise(torch.from_numpy(images), plain), batch)
-
-
-def test_preprocess_is_both_steps():
-    plain = ModelSettings(height=8, width=4, fit="pad")
-    image = crop(20, 30)
-    assert torch.equal(preprocess(image, plain), normalise(fit_image(image, plain)[None], plain)[0])
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from fashret.files.embeddings import open_embeddings
 from fashret.files.photos import read_crop
 from fashret.models import embedder as embedders
 from fashret.models.network import RetrievalNetwork, build
-from fashret.models.preprocessing import preprocess
+from fashret.models.preprocessing import fit_image, normalise
 from fashret.models.settings import ModelSettings
 from fashret.options import EmbedOptions
 from fashret.stages import embed
@@ -77,7 +77,12 @@ def plain_vectors(model: Path, images: list[np.ndarray], normalised: bool = True
     network.load_state_dict(file.weights())
     network.eval()
     run = network.embed if normalised else network.describe
-    return np.concatenate([run(preprocess(np.array(image), network.settings)[None]).numpy() for image in images])
+    return np.concatenate(
+        [
+            run(normalise(fit_image(np.array(image), network.settings)[None], network.settings)).numpy()
+            for image in images
+        ]
+    )
 
 
 def vectors_of(path: Path) -> np.ndarray:
@@ -95,7 +100,7 @@ def test_vectors_are_those_of_a_plain_forward_pass(crops: Path, model: Path, tmp
             for name in ("crop_id", "source", "product", "role", "domain", "category"):
                 np.testing.assert_array_equal(getattr(file, name), getattr(source, name))
             assert file.normalized and file.dataset == "test" and not file.centroids
-            assert hdf5.read_json(file.file, "inputs")[0]["digest"] == source.digest
+            assert hdf5.read_json(file.file, "inputs")[0]["digest"] == source.content.digest()
             assert file.vectors.dtype == np.float32 and isinstance(file.vectors, np.memmap)
 
 
