@@ -97,6 +97,15 @@ def check_seed(seed: int) -> None:
         raise FashretError(f"--seed {seed}: must be 0 or more, and less than 2^63")
 
 
+LARGEST = 16_384
+
+
+def check_size(size: int) -> None:
+    """Raise :class:`FashretError` unless crops can be that large."""
+    if not 1 <= size <= LARGEST:
+        raise FashretError(f"--size {size}: expected 1 to {LARGEST} pixels")
+
+
 UNITS: dict[str, Callable[[float], float]] = {
     "": lambda n: n,
     "K": lambda n: n * 1e3,

@@ -12,8 +12,6 @@ import pytest
 from fashret import choices
 from fashret.demo.layouts import LAYOUTS
 from fashret.errors import FashretError
-from fashret.files.crops import ENCODINGS
-from fashret.files.embeddings import DTYPES
 from fashret.knn.distance import METRICS, Metric
 from fashret.learning.optimisers import OPTIMISERS
 from fashret.learning.schedules import SCHEDULES
@@ -26,11 +24,9 @@ from fashret.stages.train import SCORES
 @pytest.mark.parametrize(
     ("names", "known"),
     [
-        (choices.ENCODINGS, ENCODINGS),
         (choices.LAYOUTS, LAYOUTS),
         (choices.POOLINGS, POOLINGS),
         (choices.PRECISIONS, PRECISIONS),
-        (choices.VECTOR_TYPES, DTYPES),
         (choices.OPTIMISERS, OPTIMISERS),
         (choices.SCHEDULES, SCHEDULES),
         (choices.METRICS, METRICS),

@@ -165,6 +165,11 @@ def assert_one_line(done: subprocess.CompletedProcess[str], said: str) -> None:
         ("search {emb} --image {tmp}/none.jpg -k 0", "at least 1 product"),
         ("embed {crops} --backbone small --weights none --size 64 -o {tmp}/a.emb.h5", "--size: is for photos"),
         ("embed {crops} --backbone small --weights none --seed -1 -o {tmp}/a.emb.h5", "--seed -1: must be 0 or more"),
+        (
+            "embed {tmp} --backbone small --weights none --size 100000 -o {tmp}/a.emb.h5",
+            "--size 100000: expected 1 to 16384",
+        ),
+        ("demo {tmp}/demo --seed 9223372036854775808", "--seed 9223372036854775808: must be 0 or more, and less than"),
         ("rerank {emb} -o {tmp}/a.h5", "not a fashret.ranking file"),
         ("evaluate {lonely}", "positive"),
         ("crop {tmp}/none.csv -o {tmp}/a.h5", "no such file"),

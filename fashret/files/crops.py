@@ -26,7 +26,6 @@ from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 
 KIND = "fashret.crops"
 VERSION = 1
-ENCODINGS = ("jpeg", "raw")
 
 
 class Crops(RowFile):

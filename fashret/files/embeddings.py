@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.choices import VECTOR_TYPES
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files import hdf5
@@ -33,7 +34,6 @@ from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 
 KIND = "fashret.embeddings"
 VERSION = 1
-DTYPES = ("float32", "float16")
 COPY_BYTES = 64 << 20  # block size when vectors have to be copied
 
 
@@ -82,7 +82,7 @@ class Embeddings(RowFile):
         if 0 in dataset.shape:
             return np.empty(dataset.shape, np.float32)
         offset = dataset.id.get_offset()  # None unless contiguous and written
-        if offset is not None and dataset.dtype.name in DTYPES and dataset.dtype.isnative:
+        if offset is not None and dataset.dtype.name in VECTOR_TYPES and dataset.dtype.isnative:
             return np.memmap(self.path, dataset.dtype, "r", offset, dataset.shape)
         log.info("%s: vectors are not stored contiguously as float32; copying them to a temporary file", self.path)
         return _mapped_copy(dataset)

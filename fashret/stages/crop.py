@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.choices import ENCODINGS
 from fashret.console import log, progress
 from fashret.datasets import readers
 from fashret.datasets.census import compare, counts, search_census
@@ -29,7 +30,7 @@ from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
 from fashret.files.atomic import check_output
 from fashret.files.columns import TEXT, Role
-from fashret.files.crops import ENCODINGS, KIND, VERSION, Crops, append_crops, create_crops, open_crops
+from fashret.files.crops import KIND, VERSION, Crops, append_crops, create_crops, open_crops
 from fashret.files.digests import Content
 from fashret.files.manifests import Listing
 from fashret.files.photo_sources import MissingPhotoError, PhotoError
@@ -38,12 +39,11 @@ from fashret.files.record_log import Record, RecordLog, Status, noted_if_interru
 from fashret.files.resume import check_flags, log_path
 from fashret.files.row_errors import errors_path, write_errors
 from fashret.files.streams import stream_crops
-from fashret.options import CropOptions
+from fashret.options import CropOptions, check_size
 
 BLOCK = 64  # crops between two writes to the log
 BATCH = 256  # crops between two writes to the output
 WARNINGS = 5  # counts that differ from the manifest's and are named
-LARGEST = 16_384  # of --size
 SHAPE = np.dtype("<u2")  # a raw crop in the log is its height and width, then its pixels
 
 CUTTING = ("size", "encoding", "quality")  # options that a crop depends on, beside its photo and box
@@ -114,8 +114,7 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
 def _check_options(options: CropOptions) -> None:
     if options.encoding not in ENCODINGS:
         raise FashretError(f"--encoding {options.encoding}: expected {' or '.join(ENCODINGS)}")
-    if not 1 <= options.size <= LARGEST:
-        raise FashretError(f"--size {options.size}: expected 1 to {LARGEST} pixels")
+    check_size(options.size)
     if not 1 <= options.quality <= 100:
         raise FashretError(f"--quality {options.quality}: expected 1 to 100")
     if not 0 <= options.max_errors <= 1:

@@ -30,7 +30,7 @@ from fashret.demo.layouts import FOLDERS, write_layout
 from fashret.demo.scenes import Props, props, shop_photo, street_photo
 from fashret.errors import FashretError
 from fashret.files.atomic import whole_file
-from fashret.options import DemoOptions
+from fashret.options import DemoOptions, check_seed
 
 COLUMNS = ("image", "product", "domain", "category", "split", "x1", "y1", "x2", "y2")
 PHOTOS = {"train": (2, 3), "val": (2, 1), "test": (5, 2)}  # split → shop and street photos of a product
@@ -67,8 +67,7 @@ def run(directory: Path, options: DemoOptions) -> DemoSummary:
         )
     if options.workers < 0:
         raise FashretError(f"--workers {options.workers}: must be 0 or more")
-    if options.seed < 0:
-        raise FashretError(f"--seed {options.seed}: must be 0 or more")
+    check_seed(options.seed)
     catalogue = products(options.products, options.seed)
     try:
         _claim(directory, options)

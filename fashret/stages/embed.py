@@ -39,7 +39,7 @@ from fashret.models.backbones import settings_for
 from fashret.models.devices import choose_device, choose_precision, within_memory
 from fashret.models.embedder import Embedder, backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
-from fashret.options import CropOptions, EmbedOptions, check_seed
+from fashret.options import CropOptions, EmbedOptions, check_seed, check_size
 
 ADVICE = "lower --batch-size; with --resume nothing is embedded twice"
 OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own
@@ -135,8 +135,7 @@ def _check_options(options: EmbedOptions, given: Collection[str]) -> None:
         raise FashretError(f"--batch-size {options.batch_size}: must be at least 1")
     if not 0 <= options.max_errors <= 1:
         raise FashretError(f"--max-errors {options.max_errors}: expected a share, 0 to 1")
-    if options.size < 1:
-        raise FashretError(f"--size {options.size}: must be at least 1 pixel")
+    check_size(options.size)
     check_seed(options.seed)
     check_flags(options.resume, options.restart)
     if options.centroids and options.append:
