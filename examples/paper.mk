@@ -1,14 +1,14 @@
 # The tables of "A Strong Baseline for Fashion Retrieval with Person Re-Identification Models" (arXiv 2003.04094),
 # each from raw data to the printed table. Included by street2shop.mk and deepfashion.mk, which set:
 #
-#   DATASET     name of the public dataset          ROOT        where it lies
-#   OTHER       the other dataset's recipe          OTHER_ROOT  where that one lies (table 8 alone)
+#   DATASET     name of the public dataset          ROOT        its folder
+#   OTHER       the other dataset's recipe          OTHER_ROOT  its folder (table 8 alone)
 #   LAYOUT      name of its drawn miniature         OUT         folder for everything that is made
 #   CROP        flags of `fashret crop`             SHOWN       flags of `fashret evaluate`: the paper's measures
 #   PUBLISHED   what is known of the paper's own scores
 #
 # Every stage runs once, whatever tables ask for it; -j runs them side by side; -n shows the plan. A name is there only
-# when its file is whole, and a run that was killed goes on where it stopped.
+# when its file is whole, and a run that was killed resumes where it stopped.
 
 FASHRET ?= fashret
 TRAIN ?=

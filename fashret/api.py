@@ -76,7 +76,7 @@ def embed(
     Raises
     ------
     FashretError
-        If a photo cannot be read, a box has no area in it, or the folder is no whole model.
+        If a photo cannot be read, a box has no area in it, or the folder is not a complete model.
     """
     from fashret.models.embedder import Embedder, open_embedder
     from fashret.models.photos import embed_photos, listed

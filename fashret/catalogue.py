@@ -144,7 +144,7 @@ class Catalogue:
         Raises
         ------
         FashretError
-            As :meth:`crop`, and if the model is not to be had.
+            As :meth:`crop`, and if the model is not available.
         """
         vectors = embed_photos(self._embedder(), listed(photos), boxes, self._crop_size)
         if vectors.shape[1] != self.file.width:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashret import __version__
 from fashret.cli import app
 from fashret.files.columns import Role
 from fashret.files.embeddings import open_embeddings
@@ -275,4 +276,5 @@ def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 def test_version(fashret: Run) -> None:
-    assert re.fullmatch(r"fashret \d+\.\d+\.\d+\n", fashret("--version").stdout)
+    said = fashret("--version").stdout
+    assert said == f"fashret {__version__}\n" and re.match(r"\d+\.\d+\.\d+", __version__)

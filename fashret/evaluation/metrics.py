@@ -84,7 +84,7 @@ def mean_over_groups(
     Parameters
     ----------
     values
-        Q×M, one row a query; no NaN.
+        Q×M, one row per query; no NaN.
     group
         Q, from 0 to `groups` − 1.
 

@@ -191,7 +191,7 @@ def _first_products(ranking: Ranking, first: NDArray[np.int64], most: int) -> ND
     unknown = (first != NEVER) & (first >= length) & (found < most)
     if unknown.any():
         raise TooFewResultsError(
-            f"{ranking.path}: keeps {rows.shape[1]} results a query, too few to tell the first {most} products of "
+            f"{ranking.path}: keeps {rows.shape[1]} results per query, too few to tell the first {most} products of "
             f"{int(unknown.sum()):,} queries; search again with a larger -k"
         )
     return found

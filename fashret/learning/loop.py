@@ -246,7 +246,7 @@ def _step_or_back(run: Run, model: nn.Module, batch: Batch, options: TrainOption
     """A whole step; if memory does not suffice, the run is put back to where it was."""
     buffers = [buffer.clone() for buffer in run.network.buffers()]
     advice = "lower --batch-products, --batch-images or --input, or raise --accumulate"
-    tried = f"{len(batch.images) * machine.place.world} images a batch"
+    tried = f"{len(batch.images) * machine.place.world} images per batch"
     if options.accumulate > 1:
         tried += f" in {options.accumulate} parts"
     try:

@@ -84,7 +84,7 @@ class Recorder:
                 save(self.task, run)
             raise FashretError(
                 f"out of memory on {self.task.machine.device} while validating after step {run.step}, with "
-                f"{VALIDATION_BATCH} crops a batch; free memory there, or give --validate-every 0 to a new run. "
+                f"{VALIDATION_BATCH} crops per batch; free memory there, or give --validate-every 0 to a new run. "
                 "What was trained is kept: --resume continues"
             ) from error
 

@@ -25,7 +25,7 @@ from fashret.files.crops import Crops, open_crops
 
 @dataclass(frozen=True)
 class CropsFile:
-    """A crops.h5 that is opened anew in each process, and must not change meanwhile."""
+    """A crops.h5 that is opened again in each process, and must not change meanwhile."""
 
     path: Path
     stamp: tuple[int, int]  # size in bytes, time of the last change in ns

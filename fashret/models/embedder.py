@@ -180,7 +180,7 @@ def trained_part(path: Path, weight: float = 1.0) -> Part:
     Raises
     ------
     FashretError
-        If the folder is no whole model.
+        If the folder is not a complete model.
     """
     file = open_model(path)
     network = build(ModelSettings.from_dict(file.settings))
@@ -216,7 +216,7 @@ def open_embedder(
     Raises
     ------
     FashretError
-        If a folder is no whole model, or there are not as many weights as models.
+        If a folder is not a complete model, or there are not as many weights as models.
     """
     if weights and len(weights) != len(models):
         raise FashretError(f"{len(models)} models and {len(weights)} weights: give as many of both")
@@ -242,13 +242,15 @@ def embedder_of(record: Mapping[str, Any], beside: Path, models: Sequence[Path] 
     Raises
     ------
     FashretError
-        If the file does not say, a model is not there (name it with `--model`), or its weights have changed since.
+        If the file does not say, a model is not there (pass its folder with `--model`), or its weights have changed.
     """
     records = list(record.get("parts") or [record])
     if not record or any("settings" not in each or "digest" not in each for each in records):
         raise FashretError(f"{beside}: does not say which model made it; embed it again with fashret")
     if models and len(models) != len(records):
-        raise FashretError(f"{beside}: needs {len(records)} models; give --model so many times, in that order")
+        raise FashretError(
+            f"{beside}: give --model once per model that made it, {len(records)} in all, in the same order"
+        )
     parts = [_part_of(each, beside, models[i] if models else None) for i, each in enumerate(records)]
     where = choose_device(device)
     precision = str(record.get("precision", "float32"))
@@ -265,7 +267,9 @@ def _part_of(record: Mapping[str, Any], beside: Path, given: Path | None) -> Par
         part = trained_part(given or _found(record, beside), float(record.get("weight", 1.0)))
     if part.digest != record["digest"]:
         what = part.folder or f"the backbone {part.name}"
-        raise FashretError(f"{what}: its weights are not those that made {beside}; name the right one with --model")
+        raise FashretError(
+            f"{what}: its weights are not those that made {beside}; pass the folder of the right one with --model"
+        )
     return part
 
 
@@ -275,4 +279,4 @@ def _found(record: Mapping[str, Any], beside: Path) -> Path:
     for place in places:
         if place.is_dir():
             return place
-    raise FashretError(f"{beside}: its model is no longer at {places[0]}; say where it is with --model")
+    raise FashretError(f"{beside}: its model is no longer at {places[0]}; pass its folder with --model")

@@ -60,7 +60,7 @@ def report_on_run(
     Raises
     ------
     FashretError
-        If the rankings' embeddings or the pictures are not there, or the folder is not to be written.
+        If the rankings' embeddings or the pictures are not there, or the folder cannot be written.
     """
     check_folder(folder.resolve())
     first = next(iter(rankings.values()))

@@ -176,7 +176,7 @@ def _settle_precision(embedder: Embedder, old: Embeddings | None, source: Source
     good = [i for i in range(len(first)) if i not in batch.failures]
     if asked != "float32" and good:
         images = [tensor[good] for tensor in batch.images]
-        what = f"{len(first)} crops a batch"
+        what = f"{len(first)} crops per batch"
         cosine = within_memory(lambda: embedder.settle_precision(images), embedder.device, what, ADVICE)
         log.info("%s: cosine to float32 at least %.6f on the first %d crops", asked, cosine, len(good))
 
@@ -211,7 +211,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
 def _vectors(job: Job, batches: Iterator[Prepared]) -> Generator[tuple[Prepared, Tensor], None, None]:
     """Vectors of batch after batch, each given back when the next is under way, so that a GPU always has work."""
     before: tuple[Prepared, Tensor] | None = None
-    what = f"{job.options.batch_size} crops a batch"
+    what = f"{job.options.batch_size} crops per batch"
     for batch in batches:
         work = partial(job.embedder.describe, batch.images)
         vectors = within_memory(work, job.embedder.device, what, ADVICE)

@@ -210,7 +210,7 @@ def _searches(scores: QueryScores) -> Searches:
 def _notes(ranking: rankings.Ranking, options: EvaluateOptions) -> tuple[str, ...]:
     notes = []
     if ranking.centroids:
-        notes.append("Centroid score: one gallery vector a product, made with its labels; not a score over images.")
+        notes.append("Centroid score: one gallery vector per product, made with its labels; not a score over images.")
     if options.hits == "product":
         notes.append("Product hits: ranked images are collapsed to products before k is counted.")
     if ranking.reranking:

@@ -377,7 +377,7 @@ def test_memory_that_does_not_suffice(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(RetrievalNetwork, "describe", exhausted)
-    with pytest.raises(FashretError, match="out of memory on cpu with 5 crops a batch; lower --batch-size"):
+    with pytest.raises(FashretError, match="out of memory on cpu with 5 crops per batch; lower --batch-size"):
         embed.run(crops, tmp_path / "a.emb.h5", options(model))
 
 

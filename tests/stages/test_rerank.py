@@ -129,7 +129,7 @@ def test_centroid_scores_are_labelled(catalogue: Path, tmp_path: Path) -> None:
         rerank.run(plain, again, NUMBERS)
         for path in (plain, again):
             (table, *_) = evaluate.run([path], EvaluateOptions()).tables
-            said = any(note.startswith("Centroid score: one gallery vector a product") for note in table.notes)
+            said = any(note.startswith("Centroid score: one gallery vector per product") for note in table.notes)
             assert said == ("(centroids)" in table.title) == (gallery == centroids) == open_ranking(path).centroids
 
 

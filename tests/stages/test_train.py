@@ -336,7 +336,7 @@ def test_memory_that_does_not_suffice_loses_nothing(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return result
 
-    with monkeypatch.context() as patch, pytest.raises(FashretError, match=r"6 images a batch at step 3; lower"):
+    with monkeypatch.context() as patch, pytest.raises(FashretError, match=r"6 images per batch at step 3; lower"):
         patch.setitem(train.train.__globals__, "take_step", take_step)
         train.run(crops, tmp_path / "m", tiny_options(checkpoint_every=0))
     train.run(crops, tmp_path / "m", tiny_options(checkpoint_every=0, resume=True))
@@ -352,7 +352,9 @@ def test_memory_that_does_not_suffice_for_validation_loses_nothing(
     options = tiny_options(checkpoint_every=0, validate_every=1)
     with (
         monkeypatch.context() as patch,
-        pytest.raises(FashretError, match="out of memory on cpu while validating after step .* with 64 crops a batch"),
+        pytest.raises(
+            FashretError, match="out of memory on cpu while validating after step .* with 64 crops per batch"
+        ),
     ):
         patch.setattr(recorder.Recorder, "_end_epoch", no_room)
         train.run(crops, tmp_path / "m", options)
