@@ -73,7 +73,7 @@ class Canvas:
 
     def __init__(self, size: tuple[int, int], origin: tuple[float, float], scale: float, ground: Colour) -> None:
         self.size = (size[0] * OVERSAMPLING, size[1] * OVERSAMPLING)
-        self.origin = origin
+        self.origin, self.ground = origin, ground
         self.scale = scale * OVERSAMPLING
         self.image = Image.new("RGBA", self.size, (*ground, 0))
         self.draw = ImageDraw.Draw(self.image)
@@ -112,5 +112,8 @@ class Canvas:
 
     def finished(self) -> Cutout:
         """What was drawn, at its final size."""
-        small = self.image.reduce(OVERSAMPLING)
-        return Cutout(small.convert("RGB"), small.getchannel("A"))
+        small = self.image.reduce(OVERSAMPLING)  # with premultiplied alpha: transparent pixels become black
+        alpha = small.getchannel("A")
+        rgb = Image.new("RGB", small.size, self.ground)
+        rgb.paste(small.convert("RGB"), mask=alpha.point(lambda covered: 255 if covered else 0))
+        return Cutout(rgb, alpha)

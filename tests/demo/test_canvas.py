@@ -34,6 +34,15 @@ def test_body_coordinates_are_scaled_from_the_origin() -> None:
     assert drawn.alpha.getpixel((5, 70)) == 0
 
 
+def test_transparent_pixels_keep_the_colour_of_the_ground_however_they_are_scaled() -> None:
+    canvas = Canvas((20, 20), (0.0, 0.0), 20.0, RED)
+    canvas.fill(rectangle(0.25, 0.25, 0.75, 0.75), RED)
+    drawn = canvas.finished()
+    assert drawn.alpha.getextrema() == (0, 255)
+    for cutout in (drawn, drawn.resize(33, 47), drawn.resize(7, 9), drawn.mirrored()):
+        assert np.abs(np.asarray(cutout.rgb, int) - RED).max() <= 1  # no dark edge
+
+
 def test_discs_and_lines_are_measured_in_fractions_of_the_canvas() -> None:
     canvas = Canvas((100, 100), (0.0, 0.0), 50.0, BLUE)  # two body heights
     canvas.disc(1.0, 0.5, 0.1, RED)
