@@ -155,8 +155,14 @@ def assert_one_line(done: subprocess.CompletedProcess[str], said: str) -> None:
     [
         ("info {tmp}/none.h5", "no such file"),
         ("embed {crops} --model {tmp}/none -o {tmp}/a.emb.h5", "no such model folder"),
-        ("embed {emb} --backbone resnet18 --weights none -o {tmp}/x.emb.h5", "not a fashret.crops file"),
-        ("search {crops} -o {tmp}/a.h5", "is a fashret.crops file, not a fashret.embeddings file"),
+        (
+            "embed {emb} --backbone resnet18 --weights none -o {tmp}/x.emb.h5",
+            "not a fashret.crops file; `fashret crop` makes one",
+        ),
+        (
+            "search {crops} -o {tmp}/a.h5",
+            "is a fashret.crops file, not a fashret.embeddings file; `fashret embed` makes",
+        ),
         ("search {emb} {wide} -o {tmp}/a.h5", "wide.emb.h5"),
         ("search {emb} {other} -o {tmp}/a.h5", "other"),
         ("search {nan} -o {tmp}/a.h5", "NaN|finite"),
@@ -171,7 +177,7 @@ def assert_one_line(done: subprocess.CompletedProcess[str], said: str) -> None:
             "--size 100000: expected 1 to 16384",
         ),
         ("demo {tmp}/demo --seed 9223372036854775808", "--seed 9223372036854775808: must be 0 or more, and less than"),
-        ("rerank {emb} -o {tmp}/a.h5", "not a fashret.ranking file"),
+        ("rerank {emb} -o {tmp}/a.h5", "not a fashret.ranking file; `fashret search` makes one$"),
         ("evaluate {lonely}", "positive"),
         ("crop {tmp}/none.csv -o {tmp}/a.h5", "no such file"),
         ("train {crops} --recipe nothing -o {tmp}/m", "no such recipe"),

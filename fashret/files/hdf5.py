@@ -24,6 +24,7 @@ from fashret.errors import FashretError
 from fashret.files.atomic import partial_path, whole_file
 from fashret.files.resume import arrays_path, log_path
 
+MAKERS = {"fashret.crops": "crop", "fashret.embeddings": "embed", "fashret.ranking": "search"}  # kind → command
 LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 keeps attributes in headers of 64 KB
 
 
@@ -47,7 +48,8 @@ def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ())
         found = attribute(file, "format")
         if found != kind:
             what = f"a {found} file" if found else "an HDF5 file that fashret did not define"
-            raise FashretError(f"{path}: is {what}, not a {kind} file")
+            hint = f"; `fashret {MAKERS[kind]}` makes one" if kind in MAKERS else ""
+            raise FashretError(f"{path}: is {what}, not a {kind} file{hint}")
         found_version = attribute(file, "format_version", 0)
         if not isinstance(found_version, int) or not 1 <= found_version <= version:
             raise FashretError(

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import fashret
+from fashret.cli import app
 from fashret.errors import FashretError
-from fashret.files import atomic, crops, embeddings, hdf5
+from fashret.files import atomic, crops, embeddings, hdf5, rankings
 from tests.conftest import make_rows, write_crops, write_embeddings
 
 
@@ -169,3 +170,8 @@ def test_every_file_is_opened_for_reading_in_one_place() -> None:
         ("files/hdf5.py", 'return h5py.File(path, "r")'),
         ("files/hdf5.py", 'with whole_file(path) as part, h5py.File(part, "x") as file:'),
     ]
+
+
+def test_every_kind_names_the_command_that_makes_it() -> None:
+    commands = {c.name or c.callback.__name__ for c in app.registered_commands}  # type: ignore[union-attr]
+    assert {crops.KIND, embeddings.KIND, rankings.KIND} == set(hdf5.MAKERS) and set(hdf5.MAKERS.values()) <= commands
