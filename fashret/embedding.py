@@ -53,8 +53,7 @@ class Job:
 
     def open_log(self, rank: int) -> RecordLog:
         """The log of one process: its own, or that of another one that has ended."""
-        alone = self.here.world == 1
-        path = log_path(self.output if alone else self.output.with_name(f"{self.output.name}.{rank}"))
+        path = log_path(self.output if self.here.world == 1 else part_of(self.output, rank))
         count, options = len(self.source.rows), self.options
         if rank != self.here.rank:
             return RecordLog(path, count, self.task, resume=True)
@@ -73,6 +72,11 @@ class Job:
             "processes": self.here.world,
             "options": json.loads(json.dumps(options)),  # as it is read again: lists, no tuples
         }
+
+
+def part_of(output: Path, rank: int) -> Path:
+    """The name of what one of several processes makes of an output."""
+    return output.with_name(f"{output.name}.{rank}")
 
 
 def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """Output appears under its final name only once it is complete.
 
 In: the path of a file or a folder. Out: the path to write it under until then, `<name>.partial` beside it, which is
-renamed at the end and removed on an error; and one line for an output that cannot be written.
+renamed at the end and removed on an error; and one line for an output that cannot be written. Each output has one
+writer at a time (`fashret.files.locks`), whose partial file this is.
 """
 
 from __future__ import annotations
@@ -10,15 +11,34 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fashret.errors import FashretError
+from fashret.files.locks import LockedError, lock_path, locked
 
 
 def partial_path(path: Path) -> Path:
     """Where a file or folder is until it is complete."""
     return path.with_name(path.name + ".partial")
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Be the only run that writes an output while the block lasts; a run may ask again within.
+
+    Raises
+    ------
+    FashretError
+        If another run writes it, or the operating system refuses to make its lock.
+    """
+    with ExitStack() as stack:
+        with output_errors(path):
+            try:
+                stack.enter_context(locked(path))
+            except LockedError as error:
+                raise FashretError(str(error)) from None
+        yield
 
 
 @contextmanager
@@ -33,10 +53,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     FashretError
-        If the operating system refuses it: a full disk, no permission, no folder.
+        If another run writes it, or the operating system refuses it: a full disk, no permission, no folder.
     """
     part = partial_path(path)
-    with output_errors(path):
+    with output_errors(path), only_writer(path):
         try:
             part.unlink(missing_ok=True)
             yield part
@@ -59,10 +79,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises
     ------
     FashretError
-        If the operating system refuses it.
+        If another run writes it, or the operating system refuses it.
     """
     part = partial_path(path)
-    with output_errors(path):
+    with output_errors(path), only_writer(path):
         shutil.rmtree(part, ignore_errors=True)
         try:
             part.mkdir()
@@ -115,10 +135,10 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def _concerns(name: object, path: Path) -> bool:
-    """Whether the file that an error names, if it names one, is the output `path` or in it."""
+    """Whether the file that an error names, if it names one, is the output `path`, in it or its lock."""
     if not isinstance(name, str | os.PathLike):
         return name is None
-    return any(Path(name).is_relative_to(whole) for whole in (path, partial_path(path)))
+    return any(Path(name).is_relative_to(whole) for whole in (path, partial_path(path), lock_path(path)))
 
 
 def check_output(path: Path, *inputs: Path | str | None) -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 import fashret
 from fashret.errors import FashretError
 from fashret.files.atomic import partial_path, whole_file
+from fashret.files.locks import writer
 from fashret.files.resume import arrays_path, log_path
 
 MAKERS = {"fashret.crops": "crop", "fashret.embeddings": "embed", "fashret.ranking": "search"}  # kind → command
@@ -94,9 +95,7 @@ def open_any(path: Path) -> h5py.File:
         If it is missing, truncated, locked or no HDF5 file.
     """
     if not path.exists():
-        left = next((p for p in (partial_path(path), log_path(path), arrays_path(path)) if p.exists()), None)
-        hint = f" ({left.name} is there: the command that makes it was interrupted)" if left else ""
-        raise FashretError(f"{path}: no such file{hint}")
+        raise FashretError(f"{path}: no such file{_unfinished(path)}")
     if path.is_dir():
         raise FashretError(f"{path}: is a folder, not a file")
     try:
@@ -110,6 +109,14 @@ def open_any(path: Path) -> h5py.File:
                 "for the second case set HDF5_USE_FILE_LOCKING=FALSE"
             ) from error
         raise FashretError(f"{path}: is not an HDF5 file, or cannot be read ({_first_line(error)})") from error
+
+
+def _unfinished(path: Path) -> str:
+    """What is there in place of a file, in brackets: a run that writes it, or what an interrupted one left."""
+    if now := writer(path):
+        return f" (process {now.pid} on {now.host} is writing it)"
+    left = next((p for p in (partial_path(path), log_path(path), arrays_path(path)) if p.exists()), None)
+    return f" ({left.name} is there: the command that makes it was interrupted)" if left else ""
 
 
 def kind_of(path: Path) -> str:

@@ -79,7 +79,6 @@ class RecordLog:
         self.mapped: mmap.mmap | None = None
         with output_errors(path):
             self.file = path.open("r+b" if path.exists() else "x+b", buffering=0)
-            _lock(self.file, path)
             if resume:
                 self._scan()
             else:
@@ -98,7 +97,7 @@ class RecordLog:
         self.close()
 
     def close(self) -> None:
-        """Close the file and let go of its lock."""
+        """Close the file."""
         self._unmap()
         self.file.close()
 
@@ -129,7 +128,7 @@ class RecordLog:
 
     def _unmap(self) -> None:
         if self.mapped is not None:
-            self.mapped.close()  # it holds the file, and with it the lock
+            self.mapped.close()
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -144,39 +143,28 @@ class RecordLog:
     def _scan(self) -> None:
         """Read every complete block, and cut off what follows the last of them."""
         self.file.seek(0)
-        position = len(_first_line(self.file))
-        while (block := self._block(position)) is not None:
-            payload, count = block
-            row, status, length = _columns(payload, count)
-            self._note(position + HEAD.size, row, status, length)
-            position += HEAD.size + len(payload)
-        self.file.truncate(position)
+        end = len(_first_line(self.file))
+        for start, payload, count in _blocks(self.file):
+            self._note(start, *_columns(payload, count))
+            end = start + len(payload)
+        self.file.truncate(end)
 
-    def _block(self, position: int) -> tuple[bytes, int] | None:
-        self.file.seek(position)
-        head = self.file.read(HEAD.size)
+
+def _blocks(file: Any) -> Iterator[tuple[int, bytes, int]]:
+    """Every complete block: where its payload starts, the payload, the number of records."""
+    file.seek(0)
+    position = len(_first_line(file))
+    while True:
+        file.seek(position)
+        head = file.read(HEAD.size)
         if len(head) < HEAD.size:
-            return None
+            return
         sign, size, checksum, count = HEAD.unpack(head)
-        payload = self.file.read(size) if sign == b"BLOCK" else b""
+        payload = file.read(size) if sign == b"BLOCK" else b""
         if len(payload) < size or size < RECORD * count or zlib.crc32(payload) != checksum:
-            return None
-        return payload, count
-
-
-def _lock(file: Any, path: Path) -> None:
-    """Keep a second run away from the same output; the lock ends with the process."""
-    try:
-        import fcntl
-    except ImportError:  # a system without such locks
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise FashretError(f"{path}: another run is writing it; wait for that one") from None
-    except OSError:  # a file system without locks
-        return
+            return
+        yield position + HEAD.size, payload, count
+        position += HEAD.size + size
 
 
 def _columns(payload: bytes, count: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -209,10 +197,10 @@ def task_of(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _is_bare(path: Path) -> bool:
-    """Whether a log ends after its first line."""
+def _holds_work(path: Path) -> bool:
+    """Whether any row of a log is done: not where none could be read, or the run was stopped before the first."""
     with path.open("rb") as file:
-        return len(_first_line(file)) == path.stat().st_size
+        return any((_columns(payload, count)[1] == Status.DONE).any() for _, payload, count in _blocks(file))
 
 
 def open_log(path: Path, rows: int, task: dict[str, Any], *, resume: bool, restart: bool) -> RecordLog:
@@ -224,7 +212,7 @@ def open_log(path: Path, rows: int, task: dict[str, Any], *, resume: bool, resta
         If one is there and neither was asked for, or it is another task's: with what changed.
     """
     found = task_of(path) if path.exists() else None
-    if found is not None and _is_bare(path):  # left before it held anything
+    if found is not None and not _holds_work(path):
         found = None
     if not rule.is_resumed(path, found, task, resume=resume, restart=restart):
         return RecordLog(path, rows, task)
@@ -235,10 +223,15 @@ def open_log(path: Path, rows: int, task: dict[str, Any], *, resume: bool, resta
 
 @contextmanager
 def noted_if_interrupted(log: RecordLog, what: str) -> Iterator[None]:
-    """Whatever ends the run early, say what --resume continues with: `what` is "crops" or "vectors"."""
+    """Whatever ends the run early, say what --resume continues with: `what` is "crops" or "vectors".
+
+    A log without any is removed.
+    """
     try:
         yield
     except BaseException:
         if count := log.count(Status.DONE):
             console.log.warning("%s %s are kept in %s; --resume continues with them", f"{count:,}", what, log.path)
+        else:
+            log.path.unlink(missing_ok=True)
         raise

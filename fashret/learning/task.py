@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from torch import nn
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files.atomic import check_output, output_errors
+from fashret.files.atomic import check_output, only_writer, output_errors
 from fashret.files.crops import Crops
 from fashret.files.digests import Content
 from fashret.files.models import CHECKPOINTS, DESCRIPTION, read_training_state, write_training_state
@@ -103,23 +105,45 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
     return Task(options, output, machine, file_now, rows, batching, augmentation, file.content, trained_on, file.size)
 
 
-def make_folder(task: Task) -> None:
-    """Make the model folder, and refuse to discard an interrupted run.
+@contextmanager
+def model_folder(task: Task) -> Iterator[None]:
+    """Make the model folder, and be the only training in it while the block lasts; a new one that ends empty is
+    removed.
 
     Raises
     ------
     FashretError
-        If it cannot be written, or holds an interrupted run and neither `resume` nor `restart` was asked for.
+        If it cannot be written, another run trains in it, or it holds an interrupted run and neither `resume` nor
+        `restart` was asked for.
     """
     if task.output.is_file():
         raise FashretError(f"{task.output}: is a file; give a folder for the model")
     check_output(task.output / DESCRIPTION if task.output.is_dir() else task.output)
+    new = not task.output.exists()
+    with output_errors(task.output):
+        task.output.mkdir(parents=True, exist_ok=True)
+    try:
+        with only_writer(task.output / DESCRIPTION):
+            yield from _checkpoints(task)
+    finally:
+        if new:
+            with suppress(OSError):  # unless something was made
+                task.output.rmdir()
+
+
+def _checkpoints(task: Task) -> Iterator[None]:
+    """The folder of checkpoints, as long as there are any or the run lasts."""
     with output_errors(task.last):
-        task.last.parent.mkdir(parents=True, exist_ok=True)
+        task.last.parent.mkdir(exist_ok=True)
         if task.options.restart:
             task.last.unlink(missing_ok=True)
-    if task.last.exists():
-        check_resume_given(task.last, task.options.resume)
+    try:
+        if task.last.exists():
+            check_resume_given(task.last, task.options.resume)
+        yield
+    finally:
+        with suppress(OSError):
+            task.last.parent.rmdir()
 
 
 def check_same(task: Task, before: dict[str, Any]) -> None:

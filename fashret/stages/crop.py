@@ -28,7 +28,7 @@ from fashret.datasets import readers
 from fashret.datasets.census import compare, counts, search_census
 from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
-from fashret.files.atomic import check_output
+from fashret.files.atomic import check_output, only_writer
 from fashret.files.columns import TEXT, Role
 from fashret.files.crops import KIND, VERSION, Crops, append_crops, create_crops, open_crops
 from fashret.files.digests import Content
@@ -94,21 +94,20 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
     _check_options(options)
     check_output(output, manifest)
     started = time.monotonic()
-    listing = readers.load(manifest, options)
-    _warn_of_counts(listing)
-    with contextlib.ExitStack() as stack:
+    with only_writer(output), contextlib.ExitStack() as stack:
+        listing = readers.load(manifest, options)
+        _warn_of_counts(listing)
         old = stack.enter_context(open_crops(output)) if options.append else None
         kept = _kept_rows(listing, old, options) if old else np.full(len(listing.rows), -1, np.int64)
         job, task = Job(listing, output, options, old, kept), _task(listing, kept, options)
-        done = stack.enter_context(
-            open_log(log_path(output), len(kept), task, resume=options.resume, restart=options.restart)
-        )
+        opened = open_log(log_path(output), len(kept), task, resume=options.resume, restart=options.restart)
+        done = stack.enter_context(opened)
         with noted_if_interrupted(done, "crops"):
             made = _make_crops(job, done)
             _write_output(job, done)
         summary = _summary(job, done, made, time.monotonic() - started)
-    done.path.unlink()
-    return summary
+        done.path.unlink()
+        return summary
 
 
 def _check_options(options: CropOptions) -> None:

@@ -29,13 +29,14 @@ from fashret.demo.drawing import sprite
 from fashret.demo.layouts import FOLDERS, write_layout
 from fashret.demo.scenes import Props, props, shop_photo, street_photo
 from fashret.errors import FashretError
-from fashret.files.atomic import whole_file
+from fashret.files.atomic import only_writer, whole_file
 from fashret.options import DemoOptions, check_seed
 
 COLUMNS = ("image", "product", "domain", "category", "split", "x1", "y1", "x2", "y2")
 PHOTOS = {"train": (2, 3), "val": (2, 1), "test": (5, 2)}  # split → shop and street photos of a product
 FEWEST = 24  # products: fewer leave a split empty
 FORMAT = "fashret.demo"
+MARK = "demo.json"
 
 Row = tuple[str | int, ...]
 
@@ -70,28 +71,33 @@ def run(directory: Path, options: DemoOptions) -> DemoSummary:
     check_seed(options.seed)
     catalogue = products(options.products, options.seed)
     try:
-        _claim(directory, options)
-        rows = _draw(directory, catalogue, options)
-        if options.layout:
-            write_layout(directory, rows, options.layout)
-        else:
-            _write_manifest(directory, rows)
+        _check_folder(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        with only_writer(directory / MARK):
+            _clear(directory, options)
+            rows = _draw(directory, catalogue, options)
+            if options.layout:
+                write_layout(directory, rows, options.layout)
+            else:
+                _write_manifest(directory, rows)
     except OSError as error:
         raise FashretError(f"{directory}: cannot be written: {error.strerror or error}") from error
     return _summary(directory if options.layout else directory / "manifest.csv", catalogue, rows)
 
 
-def _claim(directory: Path, options: DemoOptions) -> None:
-    """Make the folder, or clear the demo that is in it; refuse a folder with anything else."""
-    mark = directory / "demo.json"
+def _check_folder(directory: Path) -> None:
+    """Refuse a folder with anything but a demo."""
     if directory.exists() and not directory.is_dir():
         raise FashretError(f"{directory}: is a file; name a folder to draw the demo into")
-    if directory.is_dir() and any(directory.iterdir()) and not _is_demo(mark):
+    if directory.is_dir() and any(directory.iterdir()) and not _is_demo(directory / MARK):
         raise FashretError(f"{directory}: exists and is not an earlier demo; choose another folder or remove it")
-    directory.mkdir(parents=True, exist_ok=True)
+
+
+def _clear(directory: Path, options: DemoOptions) -> None:
+    """Remove the demo that is in the folder, and mark it as one."""
     (directory / "manifest.csv").unlink(missing_ok=True)
     about = {"format": FORMAT, "fashret_version": __version__, "products": options.products, "seed": options.seed}
-    mark.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    (directory / MARK).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     for folder in FOLDERS:
         if (directory / folder).exists():
             shutil.rmtree(directory / folder)

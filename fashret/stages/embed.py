@@ -23,9 +23,9 @@ from torch import Tensor
 
 from fashret.console import log, progress
 from fashret.datasets import readers
-from fashret.embedding import Job, note_errors, rows_there, write_output
+from fashret.embedding import Job, note_errors, part_of, rows_there, write_output
 from fashret.errors import FashretError
-from fashret.files.atomic import check_output
+from fashret.files.atomic import check_output, only_writer
 from fashret.files.catalogues import is_catalogue
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings, open_embeddings
@@ -87,6 +87,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
     with ExitStack() as stack:
         device = choose_device(options.device, place().local_rank)
         here = stack.enter_context(together(device))
+        stack.enter_context(only_writer(output if here.first else part_of(output, here.rank)))
         embedder = _embedder(options)
         taken = _source(source, options, given, embedder, stack)
         old = stack.enter_context(open_embeddings(output)) if options.append and output.exists() else None

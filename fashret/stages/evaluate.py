@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fashret.console import log
 from fashret.errors import FashretError
 from fashret.evaluation.scores import QueryScores, TooFewResultsError, score_ranking
 from fashret.files import embeddings, hdf5, rankings
+from fashret.files.atomic import only_writer
 from fashret.files.resume import arrays_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions, taken_over
 from fashret.report.cross_domain import Origin, cross_domain_tables
@@ -175,7 +177,14 @@ def _searched(path: Path, scratch: Path, k: int, options: EvaluateOptions) -> li
     from fashret.stages import rerank
 
     again = taken_over(RerankOptions, options, k=k, embeddings=())
-    rerank.run(plain, reranked, again, unfinished=arrays_path(path.with_name(path.name + ".reranking")))
+    unfinished = arrays_path(path.with_name(path.name + ".reranking"))
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(only_writer(unfinished))
+        except FashretError as error:  # another evaluation of the same file, a folder that is read-only
+            log.info("if this re-ranking is interrupted, --resume will start it again: %s", error)
+            unfinished = arrays_path(reranked)
+        rerank.run(plain, reranked, again, unfinished=unfinished)
     return [plain, reranked]
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fashret.console import duration, log
 from fashret.errors import FashretError
 from fashret.files import hdf5
-from fashret.files.atomic import check_output
+from fashret.files.atomic import check_output, only_writer
 from fashret.files.digests import Content, one_per_file
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.rankings import Ranking, RankingOrigin, check_moved, moved_embeddings, open_ranking, write_ranking
@@ -68,6 +68,7 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
     method = find_method(options)
     settings = {"method": options.method, **method.settings}
     with (
+        only_writer(output),
         _open_source(ranking, options.embeddings) as source,
         open_embeddings(source.embeddings_path("query")) as asked,
         open_embeddings(source.embeddings_path("gallery")) as searched,
@@ -100,7 +101,7 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
             inputs=inputs,
         )
         write_ranking(output, origin, ranking_arrays(result, source.query_row))
-    kept.path.unlink(missing_ok=True)
+        kept.path.unlink(missing_ok=True)
     gallery_size, seconds = len(sets.gallery), time.monotonic() - started
     return RerankSummary(output, options.method, gallery=gallery_size, seconds=seconds, **result.counts())
 

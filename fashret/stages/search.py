@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fashret.files.atomic import check_output
+from fashret.files.atomic import check_output, only_writer
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import RankingOrigin, write_ranking
 from fashret.knn import search
@@ -41,7 +41,7 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
     """
     check_output(output, queries, gallery)
     started = time.monotonic()
-    with open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
+    with only_writer(output), open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
         sets = search_sets(asked, searched)
         spec = search_spec(options, str(choose_device(options.device)), sets)
         result = search(sets.queries, sets.gallery, spec)

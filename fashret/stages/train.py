@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from fashret.knn import SearchSpec, VectorSet, search
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, train
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
-from fashret.learning.task import Task, begin, check_same, make_folder, make_task, save
+from fashret.learning.task import Task, begin, check_same, make_task, model_folder, save
 from fashret.learning.training_rows import TrainingImages, requests
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import gather, place, together, wait
@@ -77,12 +78,12 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
     """
     started = time.monotonic()
     device = choose_device(options.device, place().local_rank)
-    with together(device) as here:
+    with together(device) as here, ExitStack() as stack:
         with open_crops(crops) as file:
             task = make_task(file, output, options, Machine(device, choose_precision(options.precision, device), here))
             validation = _validation_rows(file) if options.validate_every else None
         if here.first:
-            make_folder(task)
+            stack.enter_context(model_folder(task))
         if options.resume and not task.last.exists() and (output / DESCRIPTION).exists():
             check_same(task, open_model(output).about.get("identity", {}))
             log.info("%s: its training has ended already", output)

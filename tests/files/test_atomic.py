@@ -23,9 +23,9 @@ def test_a_file_is_there_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     partial_path(path).write_text("left by a kill")
     with whole_file(path) as part:
-        assert names(tmp_path) == []
+        assert names(tmp_path) == ["a.csv.lock"]
         part.write_text("one")
-        assert names(tmp_path) == ["a.csv.partial"]
+        assert names(tmp_path) == ["a.csv.lock", "a.csv.partial"]
     assert path.read_text() == "one" and names(tmp_path) == ["a.csv"]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashret.errors import FashretError
-from fashret.files.record_log import Record, RecordLog, Status, open_log, task_of
+from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log, task_of
 from fashret.files.resume import changes
 
 TASK = {"rows": 9, "options": {"size": 320}, "columns": {"box": "1f"}}
@@ -101,16 +101,20 @@ def test_a_run_that_made_nothing_is_not_in_the_way(tmp_path: Path) -> None:
     assert task_of(path) == TASK
 
 
+def test_rows_that_could_not_be_used_are_no_work_to_resume(tmp_path: Path) -> None:
+    path = tmp_path / "a.spool"
+    with pytest.raises(KeyError), open_log(path, 9, TASK, resume=False, restart=False) as log:
+        log.append([Record(3, Status.FAILED, b"no such photo"), Record(4, Status.LOST, b"no such photo")])
+        with noted_if_interrupted(log, "crops"):
+            raise KeyError
+    assert not path.exists()
+    with open_log(path, 8, {**TASK, "rows": 8}, resume=False, restart=False) as log:
+        log.append([Record(3, Status.FAILED, b"no such photo")])
+    with open_log(path, 9, TASK, resume=True, restart=False) as log:  # killed, and run with other options
+        assert log.kept == 0 and contents(log) == {}
+
+
 def test_changes_are_listed_by_name() -> None:
     now = {"rows": 10, "options": {"size": 256}, "columns": {"box": "2e"}}
     assert changes(TASK, now) == ["rows 9 → 10", "--size 320 → 256", "the manifest has another box column"]
     assert changes(TASK, TASK) == []
-
-
-def test_a_second_run_is_kept_away(tmp_path: Path) -> None:
-    pytest.importorskip("fcntl")
-    with (
-        RecordLog(tmp_path / "a.spool", 9, TASK),
-        pytest.raises(FashretError, match="another run is writing it"),
-    ):
-        RecordLog(tmp_path / "a.spool", 9, TASK, resume=True)

@@ -38,7 +38,7 @@ def begun(tmp_path: Path) -> Iterator[Any]:
     def begin(**changes: Any) -> tuple[tasks.Task, Run]:
         with open_crops(crops) as file:
             task = tasks.make_task(file, tmp_path / "m", tiny_options(**changes), Machine(torch.device("cpu")))
-        tasks.make_folder(task)
+        task.last.parent.mkdir(parents=True)
         return task, tasks.begin(task)
 
     yield begin

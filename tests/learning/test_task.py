@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
 from fashret.learning.loop import Machine
-from fashret.learning.task import FREE, Task, begin, check_same, make_folder, make_task, network_settings, save
+from fashret.learning.task import FREE, Task, begin, check_same, make_task, model_folder, network_settings, save
 from fashret.options import TrainOptions
 from tests.training_case import TRAIN_PRODUCTS, add_tiny_backbone, tiny_options, write_training_crops
 
@@ -79,26 +80,63 @@ def test_what_differs_is_listed(crops: Path, tmp_path: Path) -> None:
 
 def test_an_interrupted_run_is_kept_unless_it_is_resumed_or_restarted(crops: Path, tmp_path: Path) -> None:
     task = task_of(crops, tmp_path / "m")
-    make_folder(task)
-    assert task.last.parent.is_dir()
-    task.last.write_bytes(b"a checkpoint")
-    with pytest.raises(FashretError, match="interrupted run.*--resume.*--restart"):
-        make_folder(task)
-    make_folder(task_of(crops, tmp_path / "m", resume=True))
+    with model_folder(task):
+        assert task.last.parent.is_dir()
+        task.last.write_bytes(b"a checkpoint")
+    with pytest.raises(FashretError, match="interrupted run.*--resume.*--restart"), model_folder(task):
+        pass
+    with model_folder(task_of(crops, tmp_path / "m", resume=True)):
+        assert task.last.exists()
+    with model_folder(task_of(crops, tmp_path / "m", restart=True)):
+        assert not task.last.exists()
+
+
+def test_one_run_trains_in_a_folder(crops: Path, tmp_path: Path) -> None:
+    task = task_of(crops, tmp_path / "m")
+    with model_folder(task):
+        assert "is writing it; wait for it" in _train_too(task_of(crops, tmp_path / "m"))
+        task.last.write_bytes(b"a checkpoint")
+        assert "is writing it; wait for it" in _train_too(task_of(crops, tmp_path / "m", restart=True))
     assert task.last.exists()
-    make_folder(task_of(crops, tmp_path / "m", restart=True))
-    assert not task.last.exists()
+
+
+def _train_too(task: Task) -> str:
+    """What another run is told, in a thread of its own: within one, a run may ask again."""
+    said = []
+
+    def run() -> None:
+        try:
+            with model_folder(task):
+                said.append("both train")
+        except FashretError as error:
+            said.append(str(error))
+
+    thread = Thread(target=run)
+    thread.start()
+    thread.join()
+    return said[0]
+
+
+def test_a_run_that_made_nothing_leaves_nothing(crops: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyError), model_folder(task_of(crops, tmp_path / "m")):
+        raise KeyError
+    assert not (tmp_path / "m").exists()
+    (tmp_path / "m").mkdir()
+    with pytest.raises(KeyError), model_folder(task_of(crops, tmp_path / "m", resume=True)):
+        raise KeyError
+    assert list((tmp_path / "m").iterdir()) == []
 
 
 def test_a_file_is_no_folder_for_a_model(crops: Path, tmp_path: Path) -> None:
     (tmp_path / "m").touch()
-    with pytest.raises(FashretError, match="is a file; give a folder for the model"):
-        make_folder(task_of(crops, tmp_path / "m"))
+    refused = pytest.raises(FashretError, match="is a file; give a folder for the model")
+    with refused, model_folder(task_of(crops, tmp_path / "m")):
+        pass
 
 
 def test_a_run_begins_as_it_was_saved(crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     task = task_of(crops, tmp_path / "m", resume=True)
-    make_folder(task)
+    task.last.parent.mkdir(parents=True)
     run = begin(task)
     assert run.step == 0 and run.network.classifier is not None
     with torch.no_grad():

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,8 @@ def test_killed_at_random_bytes_of_the_log(manifest: Path, tmp_path: Path) -> No
         RecordLog._write = die_after(at)  # type: ignore[method-assign]  only in the fork
         crop.run(str(manifest), output, options(resume=True))
 
-    for _ in range(KILLS):
-        assert in_a_process(lambda: run_and_die(rng.randrange(1, size // 6))) == -9
+    for at in [rng.randrange(1, size // 6) for _ in range(KILLS)]:
+        assert in_a_process(partial(run_and_die, at)) == -9
         assert not output.exists()
         kept.append(log_path(output).stat().st_size)
     summary = crop.run(str(manifest), output, options(resume=True))
