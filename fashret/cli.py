@@ -26,6 +26,7 @@ from typer.models import OptionInfo
 
 import fashret
 from fashret import options as stage_options
+from fashret.caches import give_folders_to_libraries
 from fashret.console import set_verbosity
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
@@ -95,6 +96,7 @@ class Terminated(BaseException):
 def main() -> None:
     """Run the command line; the entry point of `fashret` and `python -m fashret`."""
     signal.signal(signal.SIGTERM, _terminate)
+    give_folders_to_libraries()
     warnings.filterwarnings("ignore", module="PIL")  # about odd metadata of photos that can be read all the same
     try:
         app()

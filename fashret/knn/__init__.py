@@ -20,6 +20,7 @@ distance. CPU and GPU differ in the filter alone. :class:`NearestNeighbours` is 
 to stand in for the exact search.
 """
 
+import fashret.compiling  # noqa: F401  before the first compiled function
 from fashret.knn.exact import (
     AllNeighbours,
     ExactNeighbours,

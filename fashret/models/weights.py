@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from fashret.caches import give_folders_to_libraries
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.models.backbones import PLAIN_RESNETS, TIMM_NAMES, TimmBackbone, create_timm, find_backbone
@@ -168,6 +169,7 @@ def imagenet_file(backbone: str) -> Path:
     """
     find_backbone(backbone)
     source = published(backbone)
+    give_folders_to_libraries()
     path = Path(torch.hub.get_dir()) / "checkpoints" / source.file
     if path.is_file():
         return path
