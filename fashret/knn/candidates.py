@@ -17,7 +17,13 @@ from fashret.knn.distance import distance_of
 from fashret.knn.simd import dot_products
 from fashret.knn.vectors import BlockPair
 
+PARTS, FEW = 8, 1 << 16  # of a tile's pairs, a filter gives that part at most at a time, or few
 LEFT_TO_FINER = -1  # in place of the row of candidates that finer arithmetic will look at
+
+
+def most_at_once(rows: int, columns: int) -> int:
+    """How many candidates of a tile are looked at together: bounds their memory where all pairs are candidates."""
+    return max(FEW, rows * columns // PARTS)
 
 
 class Limits(NamedTuple):

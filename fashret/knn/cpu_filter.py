@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fashret.knn.bounds import BoundTerms, distance_bounds
-from fashret.knn.candidates import Candidates, Limits
+from fashret.knn.candidates import Candidates, Limits, most_at_once
 from fashret.knn.quantise import (
     ARITHMETICS,
     Arithmetic,
@@ -33,7 +33,6 @@ from fashret.knn.vectors import Block, BlockData, VectorSet
 
 SMALL = 10**9  # multiplications below which measuring the arithmetic would not pay
 GROUP = 32  # columns
-PAIRS = 1 << 21  # of a tile, looked at together: bounds the memory of candidates where all pairs are
 
 bounds_of = njit(nogil=True, cache=True, error_model="numpy")(distance_bounds)
 
@@ -191,13 +190,14 @@ class CpuFilter:
         over_rows(_seed, len(which), whole, of_rows)
         if of_columns is not None and ((of_columns.seeds > 0) | np.isneginf(of_columns.far)).any():
             over_rows(_seed, len(columns), Tile(_turned(products), whole.columns, whole.rows), of_columns)
-        size = max(1, PAIRS // len(columns))
+        size = max(1, most_at_once(len(which), len(columns)) // len(columns))
         for first in range(0, len(which), size):
             part = slice(first, first + size)
             tile = Tile(products[part], form.terms.take(part), whole.columns)
             mine = Limits._make(limit[part] for limit in of_rows)
             found = over_rows(_find, len(which[part]), tile, mine, of_columns)
             counts, others, lower, upper = (np.concatenate(column) for column in zip(*found, strict=True))
+            del found  # memory
             yield Candidates.of(which[part], np.concatenate([[0], np.cumsum(counts)]), others, lower, upper)
 
     def _quantised(self, level: int, block: Block, which: NDArray[np.int64] | None) -> QuantisedBlock:

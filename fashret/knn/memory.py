@@ -15,7 +15,7 @@ from fashret.knn.vectors import VectorSet
 
 SPARE = 4 << 20  # bytes for threads and small arrays
 LEAST = 32  # rows and columns of the smallest tile
-PAIR_BYTES = 8  # of a pair of a tile: its product, and its share of the candidates
+PAIR_BYTES = 12  # of a pair of a tile: its product, and its share of the candidates where all pairs are
 
 
 class FilterNeeds(Protocol):
@@ -59,10 +59,10 @@ def search_sizes(queries: VectorSet, gallery: VectorSet, k: int, results: int, n
 
 
 def square_sizes(sets: Sequence[VectorSet], results: int, needs: FilterNeeds) -> list[BlockSizes]:
-    """Sizes for all rows with all, largest first: two blocks are held, and their tile either way up."""
+    """Sizes for all rows with all, largest first: two blocks are held, and their products either way up."""
     total, row = sum(len(vectors) for vectors in sets), max(_row_bytes(vectors, needs) for vectors in sets)
     tiles = [max(1, min(size, total)) for size in _sizes(needs.largest)]
-    return [BlockSizes(rows, rows, 2 * rows, results + SPARE + 2 * PAIR_BYTES * rows * rows, row) for rows in tiles]
+    return [BlockSizes(rows, rows, 2 * rows, results + SPARE + (PAIR_BYTES + 4) * rows * rows, row) for rows in tiles]
 
 
 def largest_within(memory: int, sizes: Sequence[BlockSizes]) -> BlockSizes:

@@ -15,13 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from fashret.knn.bounds import BoundTerms, distance_bounds
-from fashret.knn.candidates import Candidates, Limits
+from fashret.knn.candidates import Candidates, Limits, most_at_once
 from fashret.knn.quantise import Float32, QuantisedBlock, full_precision
 from fashret.knn.threads import ranges
 from fashret.knn.vectors import Block
 
 FORM = "torch"  # name of a block's form on the device
-CANDIDATES = 1 << 24  # brought from the device at a time
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class TorchFilter:
             near, far = self._seeded(limits[1], lower.T, upper.T)
             matters |= (lower <= near) | (upper >= far)
         counts = matters.sum(dim=1).cpu().numpy()
-        for part in ranges(counts, CANDIDATES):
+        for part in ranges(counts, most_at_once(len(which), len(columns))):
             chosen = matters[part]
             found = chosen.nonzero()[:, 1].to(torch.int32), lower[part][chosen], upper[part][chosen]
             offsets = np.concatenate([[0], np.cumsum(counts[part])])

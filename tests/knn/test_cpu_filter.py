@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fashret.knn import cpu_filter
+from fashret.knn import candidates, cpu_filter
 from fashret.knn.cpu_filter import SMALL, CpuFilter
 from fashret.knn.distance import METRICS
 from fashret.knn.quantise import ARITHMETICS
@@ -25,8 +25,8 @@ def blocks(metric: str, rows: int = 30, columns: int = 90) -> tuple[Block, Block
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 def test_finds_what_matters(arithmetic: str, metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for pairs in (1 << 21, 400):  # at once, and four rows at a time
-        monkeypatch.setattr(cpu_filter, "PAIRS", pairs)
+    for few in (candidates.FEW, 400):  # at once, and four rows at a time
+        monkeypatch.setattr(candidates, "FEW", few)
         check_limits(CpuFilter(ARITHMETICS[arithmetic]), 0, blocks(metric), np.arange(4, 27), MARGIN[arithmetic])
     check_limits(CpuFilter(ARITHMETICS[arithmetic]), 0, blocks(metric, 1), np.arange(1), MARGIN[arithmetic])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fashret.knn import torch_filter
+from fashret.knn import candidates
 from fashret.knn.bounds import float32_at_least, float32_at_most
 from fashret.knn.candidates import Limits
 from fashret.knn.cpu_filter import cpu_filter
@@ -29,8 +29,8 @@ def blocks(metric: str, rows: int = 30, columns: int = 90) -> tuple[Block, Block
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("metric", METRICS)
 def test_finds_what_matters(metric: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for most in (1 << 24, 50):  # candidates brought at once
-        monkeypatch.setattr(torch_filter, "CANDIDATES", most)
+    for few in (candidates.FEW, 50):  # at once, and some rows at a time
+        monkeypatch.setattr(candidates, "FEW", few)
         check_limits(TorchFilter(torch.device(device)), 0, blocks(metric), np.arange(4, 27), 1e-3)
     check_limits(TorchFilter(torch.device(device)), 0, blocks(metric, 1), np.arange(1), 1e-3)
 
