@@ -166,9 +166,7 @@ def _kept_rows(listing: Listing, old: Crops, options: CropOptions) -> NDArray[np
     before["encoding"] = old.encoding
     changes = [f"--{k} {before[k]} → {v}" for k, v in now.items() if k in CUTTING and before.get(k, v) != v]
     if changes:
-        raise FashretError(
-            f"{old.path}: was made with other options ({'; '.join(changes)}); make it again without --append"
-        )
+        raise FashretError(f"{old.path}: has other options ({'; '.join(changes)}); make it again without --append")
     place = {name: i for i, name in enumerate(old.crop_id)}
     kept = np.array([place.get(name, -1) for name in listing.rows.crop_id], np.int64)
     kept[~listing.photos.present(listing.rows.source)] = -1  # a fresh run would not find them either
