@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashret.errors import FashretError
-from fashret.options import EmbedOptions, EvaluateOptions, Reranking, check_size
+from fashret.options import EmbedOptions, EvaluateOptions, Reranking, check_number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -81,7 +81,7 @@ def embed(
     from fashret.models.embedder import Embedder, open_embedder
     from fashret.models.photos import embed_photos, listed
 
-    check_size(size)
+    check_number("size", size)
     if not isinstance(model, Embedder):
         model = open_embedder([Path(model)], device=device, precision="float32")
     return embed_photos(model, listed(photos), boxes, size)

@@ -13,6 +13,23 @@ ENCODINGS = ("jpeg", "raw")
 LAYOUTS = ("street2shop", "deepfashion")  # public datasets' layouts that the demo can be drawn in
 
 # networks
+BACKBONES = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnet50_ibn_a",
+    "se_resnext50_32x4d",
+    "efficientnet_b2",
+    "efficientnet_b4",
+    "osnet_x1_0",
+    "osnet_x0_75",
+    "osnet_x0_5",
+    "osnet_x0_25",
+    "osnet_ain_x1_0",
+    "small",
+)
 POOLINGS = ("avg", "max", "gem", "rmac", "cls")
 NECKS = ("bnneck", "none")
 FEATURES = ("after", "before")  # the neck
@@ -21,6 +38,16 @@ PRECISIONS = ("float32", "bf16", "fp16")
 VECTOR_TYPES = ("float32", "float16")
 
 # training
+LOSSES = (
+    "softmax",
+    "triplet",
+    "quadruplet",
+    "center",
+    "centroid-triplet",
+    "arcface",
+    "circle",
+    "smooth-ap",
+)
 MISSING = ("resample", "mask", "refuse")  # what becomes of a product of fewer than K images
 OPTIMISERS = ("adam", "amsgrad", "adamw", "sgd")
 SCHEDULES = ("step", "cosine", "constant")

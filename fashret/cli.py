@@ -26,10 +26,11 @@ from typer.models import OptionInfo
 
 import fashret
 from fashret import options as stage_options
+from fashret import standard_streams
 from fashret.caches import give_folders_to_libraries
 from fashret.console import set_verbosity
 from fashret.datasets.flags import CropFlags
-from fashret.errors import FashretError
+from fashret.errors import FashretError, visible
 from fashret.options import MESSAGES, OUTPUT, PANELS, RECIPE
 from fashret.reranking.methods import METHODS
 from fashret.stages import wait_passively
@@ -95,11 +96,14 @@ class Terminated(BaseException):
 
 def main() -> None:
     """Run the command line; the entry point of `fashret` and `python -m fashret`."""
+    standard_streams.prepare()
     signal.signal(signal.SIGTERM, _terminate)
     give_folders_to_libraries()
     warnings.filterwarnings("ignore", module="PIL")  # about odd metadata of photos that can be read all the same
     try:
         app()
+    except BrokenPipeError:  # of the help, whose reader went away
+        standard_streams.forget(sys.stdout)
     except FashretError as error:
         _fail(str(error), 1)
     except OSError as error:  # of the operating system, where nothing above knows more
@@ -116,6 +120,8 @@ def main() -> None:
         _fail("interrupted", 130)
     except Terminated:
         _fail("terminated", 143)
+    finally:
+        standard_streams.finish()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -123,7 +129,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"fashret: {' '.join(message.split())}\n")
+    try:
+        sys.stderr.write(f"fashret: {visible(' '.join(message.split()))}\n")
+    except BrokenPipeError:
+        standard_streams.forget(sys.stderr)
     sys.exit(code)
 
 
@@ -242,7 +251,12 @@ def show(result: Any, as_json: bool) -> None:
         return
     if as_json:
         plain = result.as_json() if hasattr(result, "as_json") else dataclasses.asdict(result)
-        sys.stdout.write(json.dumps(plain, ensure_ascii=False, indent=2, default=str) + "\n")
+        ascii_only = sys.stdout.isatty() or not standard_streams.takes_all(sys.stdout)
+        standard_streams.write_result(json.dumps(plain, ensure_ascii=ascii_only, indent=2, default=str) + "\n")
+        return
+    if text := getattr(result, "text", ""):
+        whole = "\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text
+        standard_streams.write_result(whole)
         return
     from rich.console import Console
 
@@ -250,8 +264,10 @@ def show(result: Any, as_json: bool) -> None:
 
     # rich takes 80 columns where nobody says how wide a pipe or a file is, and tables leave out measures to fit
     wide = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else NO_TERMINAL
-    console = Console(soft_wrap=True, highlight=False, width=wide)
-    console.print(render(result, console))
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, width=wide)
+    with console.capture() as printed:
+        console.print(render(result, console))
+    standard_streams.write_result(printed.get())
 
 
 @app.callback(invoke_without_command=True)
@@ -259,7 +275,7 @@ def _global(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
     if version:
-        sys.stdout.write(f"fashret {fashret.__version__}\n")
+        standard_streams.write_result(f"fashret {fashret.__version__}\n")
         raise typer.Exit
 
 
@@ -297,18 +313,21 @@ def train(
     Example:
     fashret train demo/crops.h5 --recipe demo -o demo/model
     """
+    from fashret import arguments
     from fashret.learning.recipes import resolve, to_toml
 
     resolved = resolve(options, given, config)
     _check_needs(resolved, given)  # a recipe or the file may have changed what others need
     if show:
-        sys.stdout.write(to_toml(resolved))
+        standard_streams.write_result(to_toml(resolved))
         return None
     if crops is None:
         raise typer.BadParameter("give a crops.h5 to train on")
+    needed = _needed(output, "model")
+    arguments.check_train(crops, needed, resolved)
     from fashret.stages import train as stage
 
-    return stage.run(crops, _needed(output, "model"), resolved)
+    return stage.run(crops, needed, resolved)
 
 
 @command(stage_options.EmbedOptions)
@@ -323,6 +342,9 @@ def embed(
     Example:
     fashret embed demo/crops.h5 --model demo/model -o demo/catalogue.emb.h5
     """
+    from fashret import arguments
+
+    arguments.check_embed(source, output, options, given)
     from fashret.stages import embed as stage
 
     return stage.run(source, output, options, given)
@@ -344,6 +366,8 @@ def search(
     Example:
     fashret search demo/catalogue.emb.h5 --image photo.jpg --box 40,60,380,900
     """
+    from fashret import arguments
+
     if options.image:
         if len(options.image) > 1:
             raise typer.BadParameter(
@@ -353,14 +377,16 @@ def search(
             raise typer.BadParameter(
                 "--image takes one embeddings file, and no --output, --within or --exclude-same-product"
             )
+        arguments.check_photo(queries, options.image[0], options)
         from fashret.stages import search_photo
 
         products = options.k if "k" in given else stage_options.PRODUCTS
         return search_photo.run(queries, options.image[0], options, products)
+    needed = _needed(output, "ranking.h5 (or --image photo.jpg for one photo)")
+    arguments.check_search(queries, gallery, needed)
     wait_passively()
     from fashret.stages import search as stage
 
-    needed = _needed(output, "ranking.h5 (or --image photo.jpg for one photo)")
     return stage.run(queries, gallery, needed, stage_options.taken_over(stage_options.SearchOptions, options))
 
 
@@ -375,6 +401,9 @@ def rerank(
     Example:
     fashret rerank demo/ranking.h5 -o demo/reranked.h5
     """
+    from fashret import arguments
+
+    arguments.check_rerank(ranking, output, options)
     wait_passively()
     from fashret.stages import rerank as stage
 
@@ -401,6 +430,9 @@ def evaluate(
         example = "a-on-a.emb.h5 a-on-b.emb.h5 b-on-a.emb.h5" if options.cross_domain else "demo/catalogue.emb.h5"
         flag = "--cross-domain " if options.cross_domain else ""
         raise typer.BadParameter(f"give embeddings.h5 or ranking.h5 files, like: fashret evaluate {flag}{example}")
+    from fashret import arguments
+
+    arguments.check_evaluate(files, options)
     wait_passively()
     from fashret.stages import evaluate as stage
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from fashret.errors import visible
+
 log = logging.getLogger("fashret")
 
 SECONDS_BETWEEN_LINES = 20.0  # how often progress becomes a log line when stderr is not a terminal
@@ -32,13 +34,21 @@ def set_verbosity(quiet: bool = False, verbose: bool = False) -> None:
     handler: logging.Handler
     if sys.stderr.isatty():
         handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False, markup=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(_OneLine("%(message)s"))
     else:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        handler.setFormatter(_OneLine("%(levelname)s: %(message)s"))
     log.handlers[:] = [handler]
     log.propagate = False
     log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+class _OneLine(logging.Formatter):
+    """Messages with names from files in them, none of which can steer the terminal or begin a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A message as it is shown."""
+        return visible(super().format(record))
 
 
 @contextmanager

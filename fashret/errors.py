@@ -1,4 +1,28 @@
-"""The one exception a user sees."""
+"""The one exception a user sees, and how text from files is shown in it and everywhere else."""
+
+from __future__ import annotations
+
+import unicodedata
+
+JOINERS = "\u200c\u200d"  # invisible characters that scripts need: zero-width non-joiner and joiner
+UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, direction marks, halves, unknown, line separators
+
+
+def visible(text: str) -> str:
+    r"""Text with everything escaped that is not seen, or that would steer a terminal.
+
+    >>> print(visible("a\x1b[31m\nb\u202egnp.exe"))
+    a\x1b[31m\nb\u202egnp.exe
+    >>> visible("Mütze ½ 帽子") == "Mütze ½ 帽子"
+    True
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if c not in JOINERS and unicodedata.category(c) in UNSEEN else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 class FashretError(Exception):
@@ -6,3 +30,6 @@ class FashretError(Exception):
 
     The command line prints the message and exits with code 1; nothing is left under a final name.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))

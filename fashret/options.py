@@ -7,9 +7,10 @@ the first; the others take it over with `like`.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,13 +98,91 @@ def check_seed(seed: int) -> None:
         raise FashretError(f"--seed {seed}: must be 0 or more, and less than 2^63")
 
 
-LARGEST = 16_384
+LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they belong to: the least, the most
+    "accumulate": (1, math.inf),
+    "alpha": (0, math.inf),
+    "batch_images": (1, math.inf),
+    "batch_products": (0, math.inf),
+    "batch_size": (1, math.inf),
+    "checkpoint_every": (0, math.inf),
+    "dim": (0, math.inf),
+    "epochs": (1, math.inf),
+    "erase": (0, 1),
+    "flip": (0, 1),
+    "freeze": (0, math.inf),
+    "jitter": (0, 1),
+    "k": (1, math.inf),
+    "k1": (1, math.inf),
+    "k2": (1, math.inf),
+    "lam": (0, 1),
+    "last_stride": (1, 2),
+    "max_errors": (0, 1),
+    "neighbours": (1, math.inf),
+    "pad": (0, math.inf),
+    "quality": (1, 100),
+    "query": (0, math.inf),
+    "report_queries": (0, math.inf),
+    "results": (1, math.inf),
+    "size": (1, 16_384),
+    "validate_every": (0, math.inf),
+    "warmup": (0, math.inf),
+    "warmup_from": (0, 1),
+    "weight_decay": (0, math.inf),
+    "workers": (0, math.inf),
+}
 
 
-def check_size(size: int) -> None:
-    """Raise :class:`FashretError` unless crops can be that large."""
-    if not 1 <= size <= LARGEST:
-        raise FashretError(f"--size {size}: expected 1 to {LARGEST} pixels")
+class Checked:
+    """Options that are refused when they are made, if a number is out of its `LIMITS` or a text cannot be read."""
+
+    def __post_init__(self) -> None:
+        for about in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, about.name)
+            if about.name in LIMITS:
+                least = (
+                    about.default if isinstance(about.default, int) else math.inf
+                )  # −1 workers: chosen from the cores
+                for number in value if isinstance(value, tuple) else (value,):
+                    check_number(about.name, number, min(least, LIMITS[about.name][0]), flag_of(about))
+            if about.name in TEXTS:
+                TEXTS[about.name](value)
+
+
+def flag_of(about: Field[Any]) -> str:
+    """The flag of an option, the long one if there are two."""
+    return (about.metadata.get("flag") or "--" + about.name.replace("_", "-")).rpartition(",")[2]
+
+
+def check_number(name: str, value: float, least: float | None = None, flag: str = "") -> None:
+    """Raise :class:`FashretError` unless a number is in its `LIMITS`; `least` and `flag` where they are others."""
+    low, most = LIMITS[name]
+    low = low if least is None else least
+    if not low <= value <= most:
+        wanted = f"{low:g} to {most:,.0f}" if most < math.inf else f"{low:g} or more"
+        raise FashretError(f"{flag or f'--{name}'} {value:.10g}: must be {wanted}")
+
+
+def check_device(text: str) -> None:
+    """Refuse what cannot be the name of a device, on any machine."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,4})?", text):
+        raise FashretError(f"--device {text}: write auto, cpu, cuda, cuda:N or mps")
+
+
+def parse_input_size(text: str) -> tuple[int, int]:
+    """Height and width from "256x128".
+
+    >>> parse_input_size("256x128"), parse_input_size("320")
+    ((256, 128), (320, 320))
+
+    Raises
+    ------
+    FashretError
+        If it is not one or two whole numbers above zero.
+    """
+    match = re.fullmatch(r"\s*([1-9][0-9]{0,5})\s*(?:[x×]\s*([1-9][0-9]{0,5}))?\s*", text)
+    if match is None:
+        raise FashretError(f"input size {text!r}: write height x width in pixels, like 256x128")
+    return int(match[1]), int(match[2] or match[1])
 
 
 UNITS: dict[str, Callable[[float], float]] = {
@@ -142,11 +221,18 @@ def parse_memory(text: str) -> int:
     return amount
 
 
+TEXTS: dict[str, Callable[[Any], object]] = {  # options that are read as something else → what reads them
+    "device": check_device,
+    "input": lambda text: text and parse_input_size(text),
+    "memory": parse_memory,
+    "seed": check_seed,
+}
+
 PRODUCTS = 10  # that a search for one photo shows
 
 
 @dataclass(frozen=True)
-class DemoOptions:
+class DemoOptions(Checked):
     """`fashret demo`: draw garments."""
 
     products: int = option(624, "Number of products to draw, train, validation and test together", DRAWING)
@@ -158,7 +244,7 @@ class DemoOptions:
 
 
 @dataclass(frozen=True)
-class CropOptions:
+class CropOptions(Checked):
     """`fashret crop`: cut the garments out of the photos. `fashret.datasets.flags` adds those of single datasets."""
 
     root: Path | None = option(None, "Folder that the photos' paths start from (default: the manifest's)", PHOTOS)
@@ -174,7 +260,7 @@ class CropOptions:
 
 
 @dataclass(frozen=True)
-class TrainOptions:
+class TrainOptions(Checked):
     """`fashret train`: teach a network to tell products apart."""
 
     recipe: str = option("rst", "Set of values that the other options start from; `fashret recipes` lists them", RECIPE)
@@ -249,7 +335,7 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
-class EmbedOptions:
+class EmbedOptions(Checked):
     """`fashret embed`: one vector per crop."""
 
     model: tuple[Path, ...] = option(
@@ -276,8 +362,24 @@ class EmbedOptions:
     max_errors: float = like(CropOptions, "max_errors")
 
 
+OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own
+
+
+def check_embed_options(options: EmbedOptions, given: Collection[str]) -> None:
+    """Refuse options of `fashret embed` that exclude each other; `given` are those set on the command line."""
+    defaults = EmbedOptions()
+    chosen = [n for n in OF_BACKBONE if n in given or getattr(options, n) != getattr(defaults, n)]
+    if options.model and chosen:
+        names = ", ".join(f"--{name}" for name in chosen)
+        raise FashretError(f"--model and {names} exclude each other: a trained model brings its own; leave one out")
+    if options.model_weight and not options.model:
+        raise FashretError("--model-weight: is the weight of a --model, and none was given")
+    if options.centroids and options.append:
+        raise FashretError("--centroids and --append exclude each other: a centroid needs all images of its product")
+
+
 @dataclass(frozen=True)
-class SearchOptions:
+class SearchOptions(Checked):
     """`fashret search`: the exact nearest gallery rows of every query."""
 
     k: int = option(
@@ -297,7 +399,7 @@ OF_PHOTO: Needs = {"image": ()}
 
 
 @dataclass(frozen=True)
-class Reranking:
+class Reranking(Checked):
     """How results are re-ranked; `fashret rerank` and `fashret evaluate --rerank` share these options."""
 
     method: str = option("k-reciprocal", "What to re-rank by", RERANKING, needs=RERANKED)  # fashret.reranking.methods
@@ -327,6 +429,7 @@ class Reranking:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.settings not in known.SETTINGS:
             why = "not available yet" if self.settings == "auto" else "not known"
             raise FashretError(f"--settings {self.settings}: {why}; give {' or '.join(known.SETTINGS)}")
@@ -371,6 +474,12 @@ class EvaluateOptions(Reranking):
     )
     size_plot: Path | None = option(None, "Draw scores against the models' input sizes to this SVG, PNG or PDF", REPORT)
     csv: bool = option(False, "Print the tables as CSV", FORM)
+    formulas: bool = option(
+        False,
+        "With --csv: leave names that a spreadsheet would run as a formula without an apostrophe",
+        FORM,
+        needs={"csv": ()},
+    )
     markdown: bool = option(False, "Print the tables as Markdown", FORM)
     latex: bool = option(False, "Print the tables as LaTeX", FORM)
     metric: str = like(SearchOptions, "metric", panel=SCORES)
@@ -402,7 +511,7 @@ class PhotoOptions(SearchOptions):
 
 
 @dataclass(frozen=True)
-class ShowOptions:
+class ShowOptions(Checked):
     """`fashret show`: one query and what was found for it, as a picture."""
 
     query: int = option(0, "Number of the query in the ranking, from 0", DRAWING)

@@ -13,8 +13,10 @@ from fashret import choices
 from fashret.demo.layouts import LAYOUTS
 from fashret.errors import FashretError
 from fashret.knn.distance import METRICS, Metric
+from fashret.learning.losses import LOSSES
 from fashret.learning.optimisers import OPTIMISERS
 from fashret.learning.schedules import SCHEDULES
+from fashret.models.backbones import BACKBONES
 from fashret.models.devices import PRECISIONS
 from fashret.models.poolings import POOLINGS
 from fashret.options import Reranking, RerankOptions
@@ -25,6 +27,8 @@ from fashret.stages.train import SCORES
     ("names", "known"),
     [
         (choices.LAYOUTS, LAYOUTS),
+        (choices.BACKBONES, BACKBONES),
+        (choices.LOSSES, LOSSES),
         (choices.POOLINGS, POOLINGS),
         (choices.PRECISIONS, PRECISIONS),
         (choices.OPTIMISERS, OPTIMISERS),

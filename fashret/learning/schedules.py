@@ -65,12 +65,8 @@ def check_schedule(options: TrainOptions) -> None:
     """
     if options.schedule not in SCHEDULES:
         raise FashretError(f"--schedule {options.schedule}: not known; there are {', '.join(SCHEDULES)}")
-    if options.epochs < 1:
-        raise FashretError(f"--epochs {options.epochs}: must be at least 1")
     if not options.lr > 0 or not math.isfinite(options.lr):
         raise FashretError(f"--lr {options.lr}: must be a number above zero")
-    if options.warmup < 0 or not 0 <= options.warmup_from <= 1:
-        raise FashretError(f"--warmup {options.warmup} --warmup-from {options.warmup_from}: 0 or more; 0 to 1")
     if options.schedule == "step" and (
         list(options.steps) != sorted(set(options.steps)) or min(options.steps, default=1) < 1
     ):

@@ -35,7 +35,7 @@ from fashret.loading.processes import wait
 from fashret.models.backbones import settings_for
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import start
-from fashret.options import TrainOptions, check_seed
+from fashret.options import TrainOptions
 
 DIGEST = "digest of the crops"
 LAST = "last.pt"
@@ -85,7 +85,6 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
         If options make no sense, or the crops file has too little to train on.
     """
     check_schedule(options)
-    check_seed(options.seed)
     rows = TrainingRows.of(file)
     batching = Batching(
         options.batch_products, options.batch_images, options.missing, options.same_category, options.seed
@@ -94,8 +93,6 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
     check_batching(rows.label, batching, machine.place.world, needs_pairs)
     if not rows.batches(batching, 0, machine.place):
         raise FashretError(f"{file.path}: its training rows fill no batch; lower --batch-products or --batch-images")
-    if options.accumulate < 1 or options.checkpoint_every < 0 or options.validate_every < 0 or options.freeze < 0:
-        raise FashretError("--accumulate must be 1 or more; --checkpoint-every, --validate-every, --freeze 0 or more")
     if options.sync_bn and machine.device.type != "cuda":
         raise FashretError(f"--sync-bn: only on GPUs, not on {machine.device}")
     check_flags(options.resume, options.restart)

@@ -6,36 +6,18 @@ as a plain dict, and from which `network.build` makes the same network again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from fashret.choices import FEATURES, FITS, NECKS, POOLINGS
 from fashret.errors import FashretError
-from fashret.options import TrainOptions
+from fashret.options import TrainOptions, parse_input_size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 POOLINGS_OF_MAPS = ", ".join(pooling for pooling in POOLINGS if pooling != "cls")  # for networks without class token
-
-
-def parse_input_size(text: str) -> tuple[int, int]:
-    """Height and width from "256x128".
-
-    >>> parse_input_size("256x128"), parse_input_size("320")
-    ((256, 128), (320, 320))
-
-    Raises
-    ------
-    FashretError
-        If it is not one or two whole numbers above zero.
-    """
-    match = re.fullmatch(r"\s*([1-9][0-9]*)\s*(?:[x×]\s*([1-9][0-9]*))?\s*", text)
-    if match is None:
-        raise FashretError(f"input size {text!r}: write height x width in pixels, like 256x128")
-    return int(match[1]), int(match[2] or match[1])
 
 
 HEIGHT, WIDTH = parse_input_size(TrainOptions.input)

@@ -11,14 +11,16 @@ import csv
 import io
 import math
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from fashret.errors import visible
+
 LONGEST_NAME = 48  # characters of a name that the terminal, Markdown and LaTeX show
-JOINERS = "\u200c\u200d"  # invisible characters that scripts need: zero-width non-joiner and joiner
 NOTHING = "–"  # a score that is not defined because there are no queries
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how text begins that spreadsheets take for a formula
 FORMS = ("json", "csv", "markdown", "latex")
 
 
@@ -96,13 +98,12 @@ class Table:
 
 
 def printable(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name as one line that cannot steer the terminal: no control or direction marks, cut in the middle if long.
+    r"""A name as one line that cannot steer the terminal: what is not seen is escaped, the middle cut out if long.
 
-    >>> printable("a\\x1b[31m\\nb"), printable("abcdefghij", 7)
-    ('a[31m b', 'abc…hij')
+    >>> print(printable("a\x1b[31m\nb"), printable("abcdefghij", 7))
+    a\x1b[31m\nb abc…hij
     """
-    text = " ".join(name.split())
-    text = "".join(c for c in text if c in JOINERS or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    text = visible(name.strip(" "))
     if len(text) <= longest:
         return text
     half = (longest - 1) // 2
@@ -131,13 +132,29 @@ def to_json(table: Table) -> dict[str, Any]:
     return {"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}
 
 
-def to_csv(table: Table) -> str:
-    """The table as CSV with a heading, its name before every row; an undefined score is an empty cell."""
+def to_csv(table: Table, formulas: bool = False) -> str:
+    """The table as CSV with a heading, its name before every row; an undefined score is an empty cell.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it, unless `formulas` are let through.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["table", *script_columns(table)])
-    writer.writerows([table.name, *script_cells(table, row)] for row in table.rows)
+    for row in (script_columns(table), *(script_cells(table, row) for row in table.rows)):
+        first = "table" if not stream.tell() else table.name
+        writer.writerow([_csv_cell(cell, formulas) for cell in (first, *row)])
     return stream.getvalue()
+
+
+def _csv_cell(cell: Any, formulas: bool = False) -> Any:
+    r"""The cell as text for a spreadsheet; numbers as they are. (Python's writer leaves carriage returns unquoted.)
+
+    >>> [_csv_cell(cell) for cell in ("=1+1", "tops", -0.5, None)]
+    ["'=1+1", 'tops', -0.5, None]
+    """
+    if not isinstance(cell, str):
+        return cell
+    guard = "'" if cell.startswith(FORMULAS) and not formulas else ""
+    return guard + cell.replace("\r", r"\r")
 
 
 def script_columns(table: Table) -> list[str]:
@@ -212,7 +229,8 @@ def to_latex(table: Table) -> str:
     lines += [" & ".join(_latex(column) for column in table.columns) + r" \\", r"\midrule"]
     for i, row in enumerate(table.rows):
         lines += [r"\midrule"] if i in table.sections else []
-        lines.append(" & ".join(_bold(c, _latex(cell_text(c)), r"\textbf{{{}}}") for c in row) + r" \\")
+        cells = " & ".join(_bold(c, _latex(cell_text(c)), r"\textbf{{{}}}") for c in row)
+        lines.append((f"{{}}{cells}" if cells.startswith(("[", "*")) else cells) + r" \\")  # else an argument of \\
     title = [] if table.notes and table.notes[0].startswith(table.title) else [table.title.rstrip(".") + "."]
     caption = " ".join([*title, *table.notes])
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{_latex(caption)}}}", r"\end{table}"]
@@ -225,4 +243,12 @@ def _latex(text: str) -> str:
 
 def write_tables(tables: Sequence[Table], form: str) -> str:
     """Several tables as one text in one of `FORMS` but JSON, whose values `to_json` gives."""
-    return "\n".join({"csv": to_csv, "markdown": to_markdown, "latex": to_latex}[form](table) for table in tables)
+    return "\n".join(WRITERS[form](table) for table in tables)
+
+
+WRITERS: dict[str, Callable[[Table], str]] = {
+    "csv": to_csv,
+    "csv with formulas": partial(to_csv, formulas=True),
+    "markdown": to_markdown,
+    "latex": to_latex,
+}

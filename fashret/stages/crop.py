@@ -39,7 +39,7 @@ from fashret.files.record_log import Record, RecordLog, Status, noted_if_interru
 from fashret.files.resume import check_flags, log_path
 from fashret.files.row_errors import errors_path, write_errors
 from fashret.files.streams import stream_crops
-from fashret.options import CropOptions, check_size
+from fashret.options import CropOptions
 
 BLOCK = 64  # crops between two writes to the log
 BATCH = 256  # crops between two writes to the output
@@ -113,11 +113,6 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
 def _check_options(options: CropOptions) -> None:
     if options.encoding not in ENCODINGS:
         raise FashretError(f"--encoding {options.encoding}: expected {' or '.join(ENCODINGS)}")
-    check_size(options.size)
-    if not 1 <= options.quality <= 100:
-        raise FashretError(f"--quality {options.quality}: expected 1 to 100")
-    if not 0 <= options.max_errors <= 1:
-        raise FashretError(f"--max-errors {options.max_errors}: expected a share, 0 to 1")
     check_flags(options.resume, options.restart)
 
 

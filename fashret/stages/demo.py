@@ -30,7 +30,7 @@ from fashret.demo.layouts import FOLDERS, write_layout
 from fashret.demo.scenes import Props, props, shop_photo, street_photo
 from fashret.errors import FashretError
 from fashret.files.atomic import only_writer, whole_file
-from fashret.options import DemoOptions, check_seed
+from fashret.options import DemoOptions
 
 COLUMNS = ("image", "product", "domain", "category", "split", "x1", "y1", "x2", "y2")
 PHOTOS = {"train": (2, 3), "val": (2, 1), "test": (5, 2)}  # split → shop and street photos of a product
@@ -66,9 +66,6 @@ def run(directory: Path, options: DemoOptions) -> DemoSummary:
         raise FashretError(
             f"--products {options.products}: a demo needs at least {FEWEST}, some to train on and some to find"
         )
-    if options.workers < 0:
-        raise FashretError(f"--workers {options.workers}: must be 0 or more")
-    check_seed(options.seed)
     catalogue = products(options.products, options.seed)
     try:
         _check_folder(directory)

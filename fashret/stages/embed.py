@@ -39,10 +39,9 @@ from fashret.models.backbones import settings_for
 from fashret.models.devices import choose_device, choose_precision, within_memory
 from fashret.models.embedder import Embedder, backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
-from fashret.options import CropOptions, EmbedOptions, check_seed, check_size
+from fashret.options import CropOptions, EmbedOptions, check_embed_options
 
 ADVICE = "lower --batch-size; with --resume nothing is embedded twice"
-OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,8 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         If the source or the model cannot be used, options exclude each other, too many photos cannot be read, or the
         output cannot be written.
     """
-    _check_options(options, given)
+    check_flags(options.resume, options.restart)
+    check_embed_options(options, given)
     check_output(output, source)
     with ExitStack() as stack:
         device = choose_device(options.device, place().local_rank)
@@ -122,25 +122,6 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             seconds=round(seconds, 3),
             rows_per_second=round((finished.count(Status.DONE) - kept) / seconds, 1) if seconds else 0.0,
         )
-
-
-def _check_options(options: EmbedOptions, given: Collection[str]) -> None:
-    defaults = EmbedOptions()
-    chosen = [n for n in OF_BACKBONE if n in given or getattr(options, n) != getattr(defaults, n)]
-    if options.model and chosen:
-        names = ", ".join(f"--{name}" for name in chosen)
-        raise FashretError(f"--model and {names} exclude each other: a trained model brings its own; leave one out")
-    if options.model_weight and not options.model:
-        raise FashretError("--model-weight: is the weight of a --model, and none was given")
-    if options.batch_size < 1:
-        raise FashretError(f"--batch-size {options.batch_size}: must be at least 1")
-    if not 0 <= options.max_errors <= 1:
-        raise FashretError(f"--max-errors {options.max_errors}: expected a share, 0 to 1")
-    check_size(options.size)
-    check_seed(options.seed)
-    check_flags(options.resume, options.restart)
-    if options.centroids and options.append:
-        raise FashretError("--centroids and --append exclude each other: a centroid needs all images of its product")
 
 
 def _embedder(options: EmbedOptions) -> Embedder:

@@ -24,7 +24,7 @@ from fashret.report.cross_domain import Origin, cross_domain_tables
 from fashret.report.runs import Run, Searches, short_names
 from fashret.report.score_tables import score_tables
 from fashret.report.sections import Shown, check_outputs, check_pictures, plot_sizes, report_on_run, report_on_runs
-from fashret.report.tables import Table, to_json
+from fashret.report.tables import Table, to_json, write_tables
 from fashret.stages import search
 
 
@@ -35,6 +35,11 @@ class Evaluation:
     tables: list[Table]
     form: str = ""
     report: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """The tables in their form; empty for the terminal."""
+        return write_tables(self.tables, self.form) if self.form else ""
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values, not rounded."""
@@ -69,8 +74,8 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
     form = [name for name in ("csv", "markdown", "latex") if getattr(options, name)]
     if len(form) > 1:
         raise FashretError(f"--{' and --'.join(form)}: choose one form to print the tables in")
-    if min(options.k, default=0) < 1:
-        raise FashretError(f"--k {' '.join(map(str, options.k))}: give numbers from 1 on")
+    if not options.k:
+        raise FashretError("--k: give numbers from 1 on")
     kinds = {path: _kind(path) for path in files}
     for path, kind in kinds.items():
         if options.cross_domain and kind == rankings.KIND:
@@ -98,7 +103,8 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
             _report(options.report, scored, tables, options)
         if options.size_plot:
             plot_sizes(options.size_plot, [each.rankings for each in scored], runs)
-    return Evaluation(tables, form[0] if form else "", options.report / "index.html" if options.report else None)
+    chosen = "csv with formulas" if options.csv and options.formulas else "".join(form)
+    return Evaluation(tables, chosen, options.report / "index.html" if options.report else None)
 
 
 def _check_searches(kinds: Mapping[Path, str], asked: Sequence[str]) -> None:

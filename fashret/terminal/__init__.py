@@ -24,6 +24,7 @@ from fashret.terminal.lists import (
     recipe_table,
 )
 from fashret.terminal.scores import evaluation
+from fashret.terminal.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,12 +57,10 @@ def render(result: Any, console: Console) -> Any:
 
 def summary(result: Any, console: Console) -> Iterator[Any]:
     """A dataclass as its fields, one per line; fields without a value are left out."""
-    from rich.text import Text
-
     for field in dataclasses.fields(result):
         value = getattr(result, field.name)
         if value not in (0, "", None, (), {}):
-            yield Text(f"{field.name.replace('_', ' '):<16} {text_of(value)}")
+            yield one_line(f"{field.name.replace('_', ' '):<16} {text_of(value)}")
 
 
 def text_of(value: Any) -> str:

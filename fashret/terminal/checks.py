@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fashret.datasets.census import ROLES, SearchCensus
+from fashret.terminal.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,19 +18,17 @@ COLUMNS = ("train rows", "train products", "query rows", "query products", "gall
 
 def check_summary(summary: CheckSummary, console: Console) -> Iterator[Any]:
     """A table of the categories, one of the roles, sections of lines, and whether the data can be used."""
-    from rich.text import Text
-
     yield _table(summary)
     yield ""
     yield _role_table(summary.counts[""])
     for title, lines in _sections(summary).items():
-        yield Text(title, "bold")
+        yield one_line(title, "bold")
         for line in lines:
-            yield Text("  " + line)
+            yield one_line("  " + line)
     verdict = "cannot be used" if summary.problems else "can be used"
-    yield Text(f"{summary.dataset}: {verdict}", "bold red" if summary.problems else "bold green")
+    yield one_line(f"{summary.dataset}: {verdict}", "bold red" if summary.problems else "bold green")
     for problem in summary.problems:
-        yield Text("  " + problem)
+        yield one_line("  " + problem)
 
 
 def _sections(summary: CheckSummary) -> dict[str, list[str]]:
@@ -67,18 +66,16 @@ def _search_lines(search: SearchCensus) -> list[str]:
 
 def _table(summary: CheckSummary) -> Any:
     """Counts of each category, with what is expected in brackets."""
-    from rich.text import Text
-
     expected = {(c.category, c.what): c.expected for c in summary.comparisons}
     caption = "in brackets what the manifest expects" if expected else None
-    table = _plain_table("category", COLUMNS, title=Text(summary.dataset, "italic"), caption=caption)
+    table = _plain_table("category", COLUMNS, title=one_line(summary.dataset, "italic"), caption=caption)
     for category in _shown_categories(summary):
         cells = []
         for what in COLUMNS:
             known = expected.get((category, what))
             found = f"{summary.counts[category][what]:,}"
             cells.append(found if known is None else f"{found} ({known:,})")
-        table.add_row(Text(category or "all"), *cells)
+        table.add_row(one_line(category or "all"), *cells)
     return table
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fashret.report.tables import printable
+from fashret.terminal.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,36 +18,31 @@ if TYPE_CHECKING:
 
 def file_facts(info: Info, console: Console) -> Iterator[Any]:
     """What a file is: its sections, each name beside its value."""
-    from rich.text import Text
-
-    yield Text.assemble((str(info.path), "bold"), f": {info.kind}")
+    yield one_line(str(info.path), "bold").append_text(one_line(f": {info.kind}", "not bold"))
     for title, facts in info.sections.items():
         if facts:
-            yield Text(title, "bold cyan")
+            yield one_line(title, "bold cyan")
         for name, value in facts.items():
             shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-            yield Text(f"  {name:<18} {shown}")
+            yield one_line(f"  {name:<18} {shown}")
 
 
 def picture_facts(shown: ShowSummary, console: Console) -> Iterator[Any]:
     """What a picture of one query shows."""
-    from rich.text import Text
-
     hits = ", ".join(f"{name} {hit or 'none'}" for name, hit in shown.first_hits.items())
     facts = {"picture": shown.picture, "query": shown.query, "product": shown.product, "photo": shown.photo}
     for name, value in {**facts, "rank of the first hit": hits}.items():
-        yield Text(f"{name:<22} {printable(str(value), 200)}")
+        yield one_line(f"{name:<22} {printable(str(value), 200)}")
 
 
 def photo_hits(search: PhotoSearch, console: Console) -> Iterator[Any]:
     """The products found for one photo, best first."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, side in (("rank", "right"), ("product", "left"), ("distance", "right"), ("photo", "left")):
         table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
     for hit in search.hits:
-        table.add_row(str(hit.rank), Text(hit.product or "–"), f"{hit.distance:.4f}", Text(hit.photo))
+        table.add_row(str(hit.rank), one_line(hit.product or "–"), f"{hit.distance:.4f}", one_line(hit.photo))
     yield table

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fashret.report.tables import Cell, Score, Table, cell_text, has_intervals, is_number, write_tables
+from fashret.report.tables import Cell, Score, Table, cell_text, has_intervals, is_number
+from fashret.terminal.text import lines, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,42 +26,35 @@ DROPPED_FIRST = ("Acc@5", "Acc@10", "Acc@50", "Acc@20")  # measures left out, in
 
 def evaluation(result: Evaluation, console: Console) -> Iterator[Any]:
     """The tables, in the form that was asked for, and where the report is."""
-    from rich.text import Text
-
-    if result.form:
-        yield Text(write_tables(result.tables, result.form).rstrip("\n"))
-        return
     for table in result.tables:
         yield fitted(table, console)
     if result.report:
-        yield Text(f"Report: {result.report}")
+        yield one_line(f"Report: {result.report}")
 
 
 def to_rich(table: Table, intervals: bool = True) -> RichTable:
     """The table for a terminal; intervals are in a second, dim line."""
     from rich import box
     from rich.table import Table as RichTable
-    from rich.text import Text
 
-    shown = RichTable(title=Text(table.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = RichTable(title=one_line(table.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(table.columns):
         number = is_number(table, i)
-        heading = "\n".join(column.rsplit(" ", 1)) if number else column
-        shown.add_column(Text(heading), justify="right" if number else "left", no_wrap=number or i > 0)
+        heading = column.rsplit(" ", 1) if number else [column]
+        shown.add_column(lines(*heading), justify="right" if number else "left", no_wrap=number or i > 0)
     for i, row in enumerate(table.rows):
         shown.add_row(*(_rich_cell(cell, intervals) for cell in row), end_section=i + 1 in table.sections)
     if table.notes:
-        shown.caption, shown.caption_justify = Text("\n".join(table.notes), "dim"), "left"
+        shown.caption, shown.caption_justify = lines(*table.notes, style="dim"), "left"
     return shown
 
 
 def _rich_cell(cell: Cell, intervals: bool) -> Any:
-    from rich.text import Text
 
     if not isinstance(cell, Score):
-        return Text(cell_text(cell))
+        return one_line(cell_text(cell))
     style = "bold green" if cell.best else "" if not cell.change else "green" if cell.value > 0 else "red"
-    text = Text(str(cell), "dim" if math.isnan(cell.value) else style)
+    text = one_line(str(cell), "dim" if math.isnan(cell.value) else style)
     return text.append(f"\n{cell.interval}", "dim not bold") if intervals and cell.interval else text
 
 

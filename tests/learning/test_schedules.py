@@ -67,7 +67,7 @@ def test_every_recipe_has_a_rate_at_every_epoch(recipe: str) -> None:
         ({"lr": 0.0}, "--lr 0.0"),
         ({"lr": math.nan}, "--lr nan"),
         ({"warmup": -1}, "--warmup -1"),
-        ({"warmup_from": 2.0}, "--warmup-from 2.0"),
+        ({"warmup_from": 2.0}, "--warmup-from 2"),
         ({"steps": (70, 40)}, "--steps"),
         ({"steps": (0, 40)}, "--steps"),
         ({"schedule": "zigzag"}, "there are step, cosine, constant"),

@@ -43,9 +43,9 @@ def test_a_task_knows_its_crops_and_its_files(crops: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"accumulate": 0}, "--accumulate must be 1 or more"),
-        ({"checkpoint_every": -1}, "--checkpoint-every, --validate-every, --freeze 0 or more"),
-        ({"freeze": -1}, "--freeze 0 or more"),
+        ({"accumulate": 0}, "--accumulate 0: must be 1 or more"),
+        ({"checkpoint_every": -1}, "--checkpoint-every -1: must be 0 or more"),
+        ({"freeze": -1}, "--freeze -1: must be 0 or more"),
         ({"sync_bn": True}, "--sync-bn: only on GPUs, not on cpu"),
         ({"resume": True, "restart": True}, "exclude each other"),
         ({"seed": -1}, "--seed"),

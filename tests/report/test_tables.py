@@ -62,22 +62,41 @@ def test_markdown_escapes_names_and_marks_the_best():
     assert lines[0] == "**Scores of a\\_run**"
     assert lines[3] == "| --- | ---: | ---: | ---: | ---: |"
     assert lines[4] == "| bags | 174 | 54.8 (50.0–60.0) | **33.3** | +2.1 |"
-    assert lines[5] == "| &lt;b&gt;\\|\\[31m $\\_% | 0 | – | – | – |"
+    assert lines[5] == "| &lt;b&gt;\\|\\\\x1b\\[31m\\\\n\\\\u202e$\\_% | 0 | – | – | – |"
     assert lines[6].endswith("| −2.1 (−5.0…+1.0) |")
 
 
 def test_latex_escapes_names_and_draws_the_section():
     text = to_latex(TABLE)
-    assert r"<b>|[31m \$\_\% & 0 & -- & -- & -- \\" in text
+    back = r"\textbackslash{}"
+    assert rf"<b>|{back}x1b[31m{back}n{back}u202e\$\_\% & 0 & -- & -- & -- \\" in text
     assert r"\textbf{33.3}" in text and r"$-$2.1" in text
     assert text.count(r"\midrule") == 2
     assert r"Scores of a\_run. A note." in text
 
 
-def test_printable_keeps_what_scripts_need_and_drops_what_steers():
+def test_a_row_of_latex_does_not_begin_like_an_argument_of_the_line_before():
+    rows = tuple((name, 1, *[Score(0.5)] * 3) for name in ("a", "[1cm]", "*", "b [c]"))
+    lines = to_latex(replace(TABLE, rows=rows)).splitlines()
+    assert [line.partition(" &")[0] for line in lines if line.count("&") == 4][1:] == ["a", "{}[1cm]", "{}*", "b [c]"]
+
+
+def test_csv_holds_no_formulas_unless_they_are_asked_for():
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=1", "a=b", "'=1", "a\rb", "a\nb", ""]
+    guarded = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", r"'\r=1", "a=b", "'=1", r"a\rb", "a\nb", ""]
+    rows = tuple((name, 1, Score(0.5), Score(0.5), Score(-0.5, change=True)) for name in names)
+    table = replace(TABLE, name="=x", columns=("=Category", *TABLE.columns[1:]), rows=rows)
+    read = list(csv.reader(io.StringIO(to_csv(table), newline="")))
+    assert [row[1] for row in read] == ["'=Category", *guarded]
+    assert read[1][0] == "'=x" and float(read[1][-1]) == -0.5
+    left = list(csv.reader(io.StringIO(write_tables([table], "csv with formulas"), newline="")))
+    assert [row[1] for row in left] == ["=Category", *(name.replace("\r", r"\r") for name in names)]
+
+
+def test_printable_keeps_what_scripts_need_and_shows_what_steers():
     assert printable("می\u200cخواهم") == "می\u200cخواهم"
-    assert printable("a\u202eb\u2066c\x07d\ue000e") == "abcde"
-    assert printable("  a \t b\r\n") == "a b"
+    assert printable("a\u202eb\u2066c\x07d\ue000e") == r"a\u202eb\u2066c\x07d\ue000e"
+    assert printable("  a \t b\r\n") == r"a \t b\r\n"
     assert len(printable("x" * 4000)) == 48
 
 

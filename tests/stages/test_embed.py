@@ -397,7 +397,7 @@ def test_crops_that_change_under_way(crops: Path, model: Path, tmp_path: Path, m
     ("changes", "words"),
     [
         ({"batch_size": 0}, "--batch-size 0"),
-        ({"max_errors": 2.0}, "--max-errors 2.0"),
+        ({"max_errors": 2.0}, "--max-errors 2"),
         ({"size": 0}, "--size 0"),
         ({"workers": -3}, "--workers -3"),
         ({"device": "cuda:9"}, "no GPU|counted from cuda:0"),

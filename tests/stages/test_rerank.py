@@ -205,11 +205,11 @@ def test_embeddings_that_changed(catalogue: Path, tmp_path: Path, given: bool) -
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"k1": 0}, "k1 and k2 of at least 1"),
-        ({"lam": 1.5}, "lambda from 0 to 1"),
+        ({"k1": 0}, "--k1 0: must be 1 or more"),
+        ({"lam": 1.5}, "--lambda 1.5: must be 0 to 1"),
         ({"method": "magic"}, "expected k-reciprocal, aqe or alpha-qe"),
-        ({"method": "aqe", "neighbours": 0}, "at least 1 neighbour"),
-        ({"k": 0}, "at least 1 result"),
+        ({"method": "aqe", "neighbours": 0}, "--neighbours 0: must be 1 or more"),
+        ({"k": 0}, "--top 0: must be 1 or more"),
         ({"embeddings": (Path("a"), Path("b"), Path("c"))}, "3 times"),
     ],
 )

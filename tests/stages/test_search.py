@@ -166,8 +166,8 @@ def test_files_of_other_width_or_model_are_refused(catalogue: Path, tmp_path: Pa
         ({"role": np.full(COUNT, 4, np.uint8)}, {}, "none of its 120 rows has the role query"),
         ({"role": np.full(COUNT, 2, np.uint8)}, {}, "none of its 120 rows has the role gallery"),
         ({}, {"memory": "1KB"}, "the least is"),
-        ({}, {"k": 0}, "--top 0: keep at least 1 result"),
-        ({}, {"k": -1}, "--top -1: keep at least 1 result"),
+        ({}, {"k": 0}, "--top 0: must be 1 or more"),
+        ({}, {"k": -1}, "--top -1: must be 1 or more"),
         ({}, {"metric": "dot"}, "metric dot: not known"),
     ],
 )

@@ -20,7 +20,8 @@ def printed(table: Table, width: int) -> str:
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_terminal_shows_nothing_cut_off(width):
-    text = printed(TABLE, width)
+    bags, hostile, average = TABLE.rows
+    text = printed(replace(TABLE, rows=(bags, ("<b>|\x1b\n\u202e", *hostile[1:]), average)), width)
     assert max(len(line) for line in text.splitlines()) <= width
     for shown in ("bags", "54.8", "+2.1", "−2.1", "A note."):
         assert shown in text
@@ -56,7 +57,7 @@ def test_the_terminal_shows_the_first_categories_of_thousands_and_the_overall_ro
 
 def test_tables_in_another_form_are_not_wrapped() -> None:
     table = Table("scores", "S", ("Run", "mAP"), (("[b]" + "x" * 200, Score(0.5)),))
-    assert terminal.printed(Evaluation([table], "csv"), 40) == f"table,Run,mAP\nscores,[b]{'x' * 200},0.5\n"
+    assert Evaluation([table], "csv").text == f"table,Run,mAP\nscores,[b]{'x' * 200},0.5\n"
 
 
 def test_names_are_printed_as_they_are() -> None:

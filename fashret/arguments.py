@@ -1,0 +1,107 @@
+"""What can be said about a command's arguments before torch is loaded: a typo is answered at once.
+
+In: the arguments of a command, its options read (`fashret.options` refuses what cannot be). Out: nothing, or one line:
+an input that is missing or of another kind, an output that cannot be written, a name that nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from fashret import choices
+from fashret.errors import FashretError
+from fashret.files import hdf5
+from fashret.files.atomic import check_output
+from fashret.files.crops import open_crops
+from fashret.files.embeddings import open_embeddings
+from fashret.files.models import DESCRIPTION, open_model
+from fashret.files.rankings import open_ranking
+from fashret.files.resume import check_flags
+from fashret.learning.schedules import check_schedule
+from fashret.options import (
+    EmbedOptions,
+    EvaluateOptions,
+    PhotoOptions,
+    RerankOptions,
+    TrainOptions,
+    check_embed_options,
+)
+from fashret.report.sections import check_outputs
+
+
+def check_train(crops: Path, output: Path, options: TrainOptions) -> None:
+    """Of `fashret train`."""
+    check_flags(options.resume, options.restart)
+    check_schedule(options)
+    _check_network(options.backbone, options.weights)
+    for loss in options.loss:
+        if (name := loss.partition(":")[0].strip()) not in choices.LOSSES:
+            raise FashretError(f"--loss {loss}: no loss {name!r}; there are {', '.join(choices.LOSSES)}")
+    if not output.is_file():  # which has a line of its own
+        check_output(output / DESCRIPTION if output.is_dir() else output)
+    open_crops(crops).close()
+
+
+def check_embed(source: Path, output: Path, options: EmbedOptions, given: Collection[str]) -> None:
+    """Of `fashret embed`."""
+    check_flags(options.resume, options.restart)
+    check_embed_options(options, given)
+    for model in options.model:
+        open_model(model)
+    if not options.model:
+        _check_network(options.backbone, options.weights)
+    check_output(output, source)
+    _check_there(source)
+
+
+def check_search(queries: Path, gallery: Path | None, output: Path) -> None:
+    """Of `fashret search`."""
+    check_output(output, queries, gallery)
+    for path in filter(None, (queries, gallery)):
+        open_embeddings(path).close()
+
+
+def check_photo(catalogue: Path, photo: Path, options: PhotoOptions) -> None:
+    """Of `fashret search --image`."""
+    for model in options.model:
+        open_model(model)
+    if options.show:
+        check_output(options.show, photo)
+    open_embeddings(catalogue).close()
+    if not photo.exists():
+        raise FashretError(f"--image {photo}: no such photo")
+
+
+def check_rerank(ranking: Path, output: Path, options: RerankOptions) -> None:
+    """Of `fashret rerank`."""
+    check_flags(options.resume, options.restart)
+    check_output(output, ranking)
+    open_ranking(ranking).close()
+    _check_all_there(options.embeddings)
+
+
+def check_evaluate(files: Sequence[Path], options: EvaluateOptions) -> None:
+    """Of `fashret evaluate`."""
+    check_flags(options.resume, options.restart)
+    check_outputs(options.report, options.size_plot)
+    for path in files:
+        hdf5.kind_of(path)
+    _check_all_there(options.embeddings)
+
+
+def _check_network(backbone: str, weights: str) -> None:
+    if not backbone.startswith("timm:") and backbone not in choices.BACKBONES:
+        raise FashretError(f"no backbone {backbone!r}; there are {', '.join(choices.BACKBONES)} and timm:NAME")
+    if weights not in ("imagenet", "none") and not Path(weights).exists():
+        raise FashretError(f"--weights {weights}: no such file; give imagenet, none or a checkpoint's path")
+
+
+def _check_all_there(paths: Collection[Path]) -> None:
+    for path in paths:
+        _check_there(path)
+
+
+def _check_there(path: Path) -> None:
+    if not path.exists():
+        hdf5.open_any(path)  # says so, and what is there instead

@@ -1,0 +1,101 @@
+"""Whatever stdout and stderr are, a run does its work, and its text is on them as far as they take it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashret import standard_streams
+from tests.conftest import make_rows, write_crops, write_embeddings
+
+ASCII = {"PYTHONIOENCODING": "ascii"}
+CP1252 = {"PYTHONIOENCODING": "cp1252"}
+C = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    names = np.array([f"Mütze {i // 2} 帽→\x1b[31m" for i in range(8)], object)
+    rows = make_rows(8, product=names, categories=("Hüte→",))
+    write_crops(tmp_path / "c.h5", rows)
+    write_embeddings(tmp_path / "e.h5", rows, np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32))
+    (tmp_path / "c.csv").write_text("image,product\nkein→.jpg,x\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(folder: Path, command: str, shell: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command, in a shell where `shell` says what follows it."""
+    root = str(Path(__file__).parent.parent)
+    settings = {**os.environ, "PYTHONPATH": root, "COLUMNS": "100", **environment}
+    words = [sys.executable, "-m", "fashret", *command.split()]
+    if shell:
+        bash = shutil.which("bash")
+        if bash is None:
+            pytest.skip("no bash")
+        words = [bash, "-c", f'set -o pipefail; "$0" -m fashret {command} {shell}', sys.executable]
+    return subprocess.run(words, capture_output=True, cwd=folder, env=settings, timeout=240)
+
+
+@pytest.mark.parametrize(
+    ("command", "environment"),
+    [
+        ("--help", ASCII),
+        ("--help", CP1252),
+        ("evaluate --help", C),
+        ("info e.h5", ASCII),
+        ("info e.h5", CP1252),
+        ("info e.h5 --json", C),
+        ("info none→.h5", ASCII),
+        ("info --wrong→", ASCII),
+        ("datasets", ASCII),
+        ("datasets street2shop", CP1252),
+        ("recipes rst", ASCII),
+        ("crop c.csv -o new.h5", ASCII),
+        ("evaluate e.h5 --csv", ASCII),
+        ("evaluate e.h5", CP1252),
+    ],
+)
+def test_no_encoding_lacks_what_is_printed(folder: Path, command: str, environment: dict[str, str]) -> None:
+    done = run(folder, command, **environment)
+    expected = 1 if "none" in command or "crop" in command else 2 if "wrong" in command else 0
+    assert done.returncode == expected and b"Traceback" not in done.stderr, done.stderr
+    assert b"\x1b" not in done.stdout + done.stderr and (done.stdout or done.stderr)
+    if environment is not CP1252:
+        assert (done.stdout + done.stderr).isascii()
+
+
+@pytest.mark.parametrize("command", ["--help", "info e.h5"])
+@pytest.mark.parametrize("shell", ["| head -1", ">&-", "| true", ">&- 2>&-", "2>&1 | true"])
+def test_a_reader_that_goes_away_ends_the_printing_alone(folder: Path, command: str, shell: str) -> None:
+    done = run(folder, command, shell)
+    assert done.stderr == b"" and len(done.stdout.splitlines()) == ("head" in shell)
+    if command != "--help":
+        assert done.returncode == 0
+
+
+def test_the_work_is_done_whoever_reads(folder: Path) -> None:
+    sizes = set()
+    for i, shell in enumerate(("| true", ">&- 2>&- <&-")):
+        done = run(folder, f"search e.h5 -o {i}.h5", shell)
+        assert done.returncode == 0, (shell, done.stderr)
+        sizes.add((folder / f"{i}.h5").stat().st_size)
+    assert len(sizes) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_result_that_cannot_be_written_is_said(folder: Path) -> None:
+    done = run(folder, "recipes", "> /dev/full")
+    assert done.returncode == 1 and done.stderr.startswith(b"fashret: ") and b"No space left" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_characters_have_their_likes() -> None:
+    text = "photo → crop × 3 …\u200b帽"
+    assert text.encode("ascii", standard_streams.HANDLER) == rb"photo -> crop x 3 ...\u200b\u5e3d"
+    assert "Mütze →".encode("cp1252", standard_streams.HANDLER) == b"M\xfctze ->"
