@@ -5,6 +5,8 @@ In: an open ranking and, where available, the embeddings of its queries and its 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +24,8 @@ from fashret.evaluation.metrics import (
     mean_over_groups,
     only_ranked,
 )
-from fashret.files.embeddings import open_embeddings
+from fashret.files.columns import Role
+from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.rankings import ChangedError, Ranking
 
 
@@ -175,6 +178,26 @@ def _categories(ranking: Ranking) -> tuple[NDArray[np.int64], tuple[str, ...], b
         if ranking.query_row.max() >= len(queries):
             raise FashretError(f"{path}: changed since {ranking.path} was made from it; run `fashret search` again")
         return queries.category[ranking.query_row].astype(np.int64), queries.categories, True
+
+
+def digests_of_sides(ranking: Ranking) -> dict[str, str]:
+    """Digests of the rows of "queries" and "gallery", ids and labels; empty where embeddings are missing."""
+    try:
+        paths = {side: ranking.embeddings_path(side, check=False) for side in ("query", "gallery")}
+    except FashretError:
+        return {}
+    with open_embeddings(paths["query"]) as queries, open_embeddings(paths["gallery"]) as gallery:
+        return {
+            "queries": _rows_digest(queries, ranking.query_row),
+            "gallery": _rows_digest(gallery, gallery.with_role(Role.GALLERY)),
+        }
+
+
+def _rows_digest(file: Embeddings, rows: NDArray[np.int64]) -> str:
+    """The same for rows with the same ids, products and categories, in whatever order."""
+    names = np.array([*file.categories, ""], object)  # −1 = none
+    lines = map(json.dumps, zip(file.crop_id[rows], file.product[rows], names[file.category[rows]], strict=True))
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def _first_products(ranking: Ranking, first: NDArray[np.int64], most: int) -> NDArray[np.int64]:

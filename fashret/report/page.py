@@ -39,12 +39,13 @@ LONGEST_SHOWN = 300  # characters of a name or a sentence on the page
 
 @dataclass(frozen=True)
 class Card:
-    """One headline number: plain, and re-ranked if there is such a ranking."""
+    """One headline number: plain; beside it, if there is such a ranking, re-ranked and how much that changes."""
 
     group: str
     measure: str
     score: Score
     reranked: Score | None = None
+    change: Score | None = None
 
 
 @dataclass(frozen=True)

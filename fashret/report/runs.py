@@ -6,8 +6,8 @@ intervals over queries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -65,6 +65,8 @@ class Run:
         Number of gallery rows.
     notes
         Sentences about it that its scores must carry below them.
+    sides
+        Digests of the rows of "queries" and "gallery", ids and labels; empty where they are not known.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Run:
     plain: Searches
     reranked: Searches | None = None
     notes: tuple[str, ...] = ()
+    sides: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -125,9 +125,25 @@ def compare_runs(runs: Sequence[Run]) -> list[Table]:
         about += _empty_by_run(runs, "left out of the average") if label == AVERAGE else []
         about += [f"{r.name}: {n}" for r in runs for n in r.notes]
         columns = ("Run", "Queries", *all_measures(runs))
+        different = differences(runs)
         if rows:
-            tables.append(Table(name, label, columns, best_in_bold(rows), (), tuple(about)))
+            marked = tuple(rows) if different else best_in_bold(rows)
+            tables.append(Table(name, label, columns, marked, (), (*different, *about)))
     return [*tables, *categories_of_runs(runs)]
+
+
+def differences(runs: Sequence[Run]) -> list[str]:
+    """What keeps runs from being compared, if anything does: one note per side whose rows are not the same in all."""
+    notes = []
+    for side in ("queries", "gallery"):
+        alike: dict[str, list[str]] = {}
+        for run in runs:
+            alike.setdefault(run.sides.get(side, f"unknown, of {run.name}"), []).append(run.name)
+        if len(alike) > 1:
+            groups = " | ".join(", ".join(names) for names in alike.values())
+            why = "rows or labels differ" if all(side in run.sides for run in runs) else "not all are known"
+            notes.append(f"Not compared, and none is the best: the runs do not share their {side}, {why} ({groups}).")
+    return notes
 
 
 def all_measures(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -141,20 +157,20 @@ def _by_measure(runs: Sequence[Run], run: Run, cells: Sequence[Score]) -> list[S
 
 
 def categories_of_runs(runs: Sequence[Run]) -> Iterator[Table]:
-    """mAP of every category, one column per run, best of each row in bold; nothing if no run tells."""
+    """mAP of every category, one column per run, best of each row in bold if the runs can be compared."""
     held = {run.name: (run, run.means(AVERAGE, "plain")) for run in runs}
     known = {name: (run, means) for name, (run, means) in held.items() if means}
     if not known:
         return
-    rows = []
+    rows, different = [], differences(runs)
     for category in dict.fromkeys(name for run, _ in known.values() for name in run.names):
         cells = []
         for run, means in known.values():
             present = category in run.names
             cells.append(Score(float(means.groups[run.names.index(category), 0]) if present else math.nan))
-        rows.append((category, *_mark_best(cells)))
+        rows.append((category, *(cells if different else _mark_best(cells))))
     title = f"{runs[0].measures[0]} per category"
-    yield Table("categories", title, ("Category", *known), tuple(rows), (), tuple(_empty_by_run(runs)))
+    yield Table("categories", title, ("Category", *known), tuple(rows), (), (*different, *_empty_by_run(runs)))
 
 
 def best_in_bold(rows: Sequence[tuple[Cell, ...]]) -> tuple[tuple[Cell, ...], ...]:

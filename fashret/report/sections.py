@@ -184,13 +184,14 @@ def make_report(found: Found, run: Run, tables: Sequence[Table], shown: Shown) -
 def _cards(run: Run) -> Iterator[Card]:
     """mAP, Acc@1 and Acc@20 of both overall scores."""
     for label in (AVERAGE, UNCONSTRAINED):
-        kinds = [run.means(label, kind) for kind in run.rankings]
-        means = [kind.mean_cells() for kind in kinds if kind]
-        if len(means) < len(kinds):
+        known = {kind: means for kind in run.kinds if (means := run.means(label, kind))}
+        if "plain" not in known:
             continue
+        cells = {kind: means.mean_cells(change=kind == "difference") for kind, means in known.items()}
         for i, measure in enumerate(run.measures):
             if measure in HEADLINE:
-                yield Card(label, measure, means[0][i], means[1][i] if len(means) > 1 else None)
+                plain, *others = (cells[kind][i] for kind in ("plain", "re-ranked", "difference") if kind in cells)
+                yield Card(label, measure, plain, *others)
 
 
 def _plots(found: Found, run: Run, seed: int) -> Iterator[Plot]:

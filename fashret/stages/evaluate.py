@@ -9,13 +9,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.evaluation.scores import QueryScores, TooFewResultsError, score_ranking
+from fashret.evaluation.scores import QueryScores, TooFewResultsError, digests_of_sides, score_ranking
 from fashret.files import embeddings, hdf5, rankings
 from fashret.files.atomic import only_writer
 from fashret.files.resume import arrays_path
@@ -94,6 +94,8 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
             else _of_embeddings(name, paths[0], Path(scratch) / str(i), options, stack)
             for i, (name, paths) in enumerate(zip(names, pairs, strict=True))
         ]
+        if len(scored) > 1 and not options.cross_domain:
+            scored = [_with_sides(each) for each in scored]
         runs = [each.run for each in scored]
         if options.cross_domain:
             tables = cross_domain_tables([(_origin(paths[0]), run) for paths, run in zip(pairs, runs, strict=True)])
@@ -216,6 +218,12 @@ def _of_rankings(
     )
     found = {"re-ranked" if first.reranking else "plain": first}
     return Scored(found | ({"re-ranked": second} if second is not None else {}), run)
+
+
+def _with_sides(scored: Scored) -> Scored:
+    """The same, knowing its queries and gallery by their digests, so that it can be compared with others."""
+    sides = digests_of_sides(next(iter(scored.rankings.values())))
+    return replace(scored, run=replace(scored.run, sides=sides))
 
 
 def _searches(scores: QueryScores) -> Searches:

@@ -3,16 +3,18 @@
 import json
 import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fashret.errors import FashretError
-from fashret.evaluation.scores import QueryScores, score_ranking
+from fashret.evaluation.scores import QueryScores, digests_of_sides, score_ranking
 from fashret.files.rankings import open_ranking
 from fashret.options import EvaluateOptions, SearchOptions, ShowOptions
 from fashret.stages import evaluate, show
 from fashret.stages.search import run as write_search
+from tests.conftest import make_rows, write_embeddings
 from tests.report_case import write_case
 
 
@@ -120,3 +122,21 @@ def test_the_commands_take_the_flag(moved, fashret, tmp_path):
     assert done.returncode == 0 and json.loads(done.stdout)["product"] == "product/0"
     done = fashret("evaluate", moved.ranking, *where, "--json")
     assert done.returncode == 0 and "Average" in done.stdout and "not known" not in done.stderr
+
+
+def test_rows_are_the_same_by_ids_and_labels_in_any_order(tmp_path: Path) -> None:
+    rows = make_rows(6)
+    moved = rows.take(np.array([5, 4, 3, 2, 1, 0]))
+    renamed = make_rows(6, product=np.array(["a", "a", "b", "b", "c", "d"], object))
+    found = []
+    for i, each in enumerate((rows, moved, renamed)):
+        vectors = np.random.default_rng(i).normal(size=(6, 4)).astype(np.float32)
+        made = write_embeddings(tmp_path / f"{i}.emb.h5", each, vectors)
+        write_search(made, None, tmp_path / f"{i}.h5", SearchOptions())
+        with open_ranking(tmp_path / f"{i}.h5") as ranking:
+            found.append(digests_of_sides(ranking))
+    assert found[0] == found[1] and set(found[0]) == {"queries", "gallery"}
+    assert found[2]["queries"] != found[0]["queries"] and found[2]["gallery"] != found[0]["gallery"]
+    (tmp_path / "0.emb.h5").unlink()
+    with open_ranking(tmp_path / "0.h5") as ranking:
+        assert digests_of_sides(ranking) == {}

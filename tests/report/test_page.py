@@ -38,7 +38,7 @@ def make_report(case: Case, count: int = 500, **parts) -> tuple[Report, dict]:
                   tuple((name, 8, Score(0.5, 0.4, 0.6)) for name in names), (1,), (f"Of {names[0]}.",))  # fmt: skip
     report = Report(
         title=f"Report on {names[0]}",
-        cards=[Card("Unconstrained retrieval", "mAP", Score(0.5, 0.4, 0.6), Score(0.6, 0.5, 0.7))],
+        cards=[Card("Unconstrained retrieval", "mAP", Score(0.5, 0.4, 0.6), Score(0.6), Score(0.1, change=True))],
         tables=[table],
         plots=[cmc({"plain": np.arange(queries)}, 100), bars_per_category(names, scores, "mAP")],
         rows=rows,
@@ -280,3 +280,9 @@ def test_links_lead_to_their_section(browser, page):
 def test_the_mark_says_what_the_folder_is(page):
     mark = json.loads((page.parent / "report.json").read_text())
     assert mark["format"] == "fashret.report" and atomic.partial_path(page.parent).exists() is False
+
+
+def test_the_headline_is_the_plain_score_with_the_re_ranked_one_beside_it(page: Path) -> None:
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    assert '<p class="value">50.0</p> <p class="interval">40.0–60.0</p>' in text
+    assert '<p class="reranked">60.0 <span class="change">(+10.0)</span> re-ranked</p>' in text

@@ -21,7 +21,8 @@ def make_run(name="a", seed=0, reranked=True, in_category=True, queries=40) -> R
     def searches():
         return Searches(scores(), scores() if in_category else None)
 
-    return Run(name, MEASURES, category, CATEGORIES, 999, searches(), searches() if reranked else None)
+    plain, again = searches(), searches() if reranked else None
+    return Run(name, MEASURES, category, CATEGORIES, 999, plain, again, sides={"queries": "1", "gallery": "2"})
 
 
 def test_the_interval_of_a_difference_is_paired():

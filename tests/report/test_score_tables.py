@@ -84,6 +84,24 @@ def test_several_runs_are_rows_and_the_best_is_marked():
     assert not any(cell.best for cell in categories.rows[1][1:])  # belts: no scores
 
 
+def test_runs_over_other_rows_are_not_compared():
+    runs = [make_run(name, i, reranked=False) for i, name in enumerate("abc")]
+    start = "Not compared, and none is the best: the runs do not share their"
+    others = {
+        f"{start} gallery, rows or labels differ (a, c | b).": {"queries": "1", "gallery": "3"},
+        f"{start} queries, rows or labels differ (a, c | b).": {"queries": "9", "gallery": "2"},
+        f"{start} queries, not all are known (a, c | b).": {"gallery": "2"},
+    }
+    for note, other in others.items():
+        tables = score_tables([runs[0], replace(runs[1], sides=other), runs[2]])
+        assert len(tables) == 3
+        for table in tables:
+            assert table.notes[0] == note
+            assert not any(cell.best for row in table.rows for cell in row if isinstance(cell, Score))
+    assert not any("Not compared" in note for table in score_tables(runs) for note in table.notes)
+    assert sum("Not compared" in note for note in score_tables([runs[0], replace(runs[1], sides={})])[0].notes) == 2
+
+
 def test_several_runs_say_which_of_their_categories_have_no_positives():
     runs = [make_run("a", 1), make_run("b", 2, reranked=False), make_run("c", 3, in_category=False)]
     average, free, categories = score_tables(runs)

@@ -100,6 +100,16 @@ def test_categories_of_several_runs(case, tmp_path):
     assert [table.name.split(" ")[0] for table in many[len(few) :]] == ["scores", "scores"]
 
 
+def test_runs_are_compared_over_the_same_rows_alone(case, tmp_path):
+    for name in ("again", "other"):
+        (tmp_path / name).mkdir()
+    again, other = write_case(tmp_path / "again"), write_case(tmp_path / "other", queries=12)
+    for second, alike in ((again, True), (other, False)):
+        for table in evaluate.run([case.ranking, second.ranking], EvaluateOptions()).tables:
+            assert any("Not compared" in note for note in table.notes) != alike
+            assert any(getattr(cell, "best", False) for row in table.rows for cell in row) == alike
+
+
 @pytest.mark.parametrize(("within", "searched"), [("", "the whole gallery"), ("category", "the query&#39;s category")])
 def test_the_report_says_what_was_searched(tmp_path, within, searched):
     case = write_case(tmp_path, queries=4, gallery=12)
