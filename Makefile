@@ -6,10 +6,11 @@ DEMO := demo
 BIN := $(VENV)/bin
 TESTFLAGS ?=
 MINUTES ?= 5
+COUNT ?= 500
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow fuzz lint check bench clean
+.PHONY: help setup demo test test-slow fuzz kills lint check bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +57,9 @@ test-slow: $(VENV)/installed  ## run the slow tests
 
 fuzz: $(VENV)/installed  ## test on fresh examples (MINUTES=5, SEED=a fresh one)
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+kills: $(VENV)/installed  ## kill commands at random moments and finish them (COUNT=500)
+	$(BIN)/python -m tests.campaign kills --count $(COUNT)
 
 lint: $(VENV)/installed  ## check form and types
 	$(BIN)/ruff format --check .

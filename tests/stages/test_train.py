@@ -416,7 +416,7 @@ def test_a_damaged_crop_is_one_line(tmp_path: Path, workers: int) -> None:
         ({"batch_images": 1}, "needs two images"),
         ({"seed": -1}, "--seed -1: must be 0 or more"),
         ({"pooling": "cls"}, "tiny has no class token; use --pooling avg"),
-        ({"flip": 1.5}, "chances lie between"),
+        ({"flip": 1.5}, "--flip 1.5: must be 0 to 1"),
         ({"loss": ("nonsense",)}, "no loss 'nonsense'"),
         ({"backbone": "resnet1"}, "no backbone 'resnet1'"),
         ({"weights": "nowhere.pth"}, "no such file"),
