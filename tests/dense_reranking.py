@@ -62,4 +62,6 @@ def dense_result(
         vectors = np.concatenate([queries.vectors[queries.rows], gallery.vectors[gallery.rows]])
         query, column = np.split(np.arange(len(vectors)), [len(queries.rows)])
         allowed = np.ones((len(query), len(column)), bool)
+    if gallery.identity is not None:
+        allowed &= queries.itself[:, None] != gallery.identity[None, :]
     return dense_rerank(squared_distances(vectors), **numbers)[np.ix_(query, column)], allowed

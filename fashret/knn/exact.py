@@ -23,7 +23,7 @@ from fashret.knn.reductions import NOWHERE, FarthestDistance, KNearest, RankCoun
 from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, by_category
 from fashret.knn.scan import Checkpoint, ResumeStore, Scanner, choose_filter
 from fashret.knn.square import Square
-from fashret.knn.vectors import VectorSet
+from fashret.knn.vectors import VectorSet, most_of_itself
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def count_before(
     """
     _check(queries, gallery, spec)
     points = thresholds.offsets, thresholds.distances, thresholds.rows
-    counters = RankCounters.at(*points, same_matrix=spec.same_matrix)
+    counters = RankCounters.at(*points, same=most_of_itself(queries, gallery, spec.same_matrix))
     _scan(queries, gallery, [counters], replace(spec, k=0), 16 * len(thresholds.rows))
     return counters.before, counters.before_in_category
 
@@ -141,7 +141,7 @@ def all_neighbours(
         _check(sets[0], vectors, spec)
     total = sum(len(vectors) for vectors in sets)
     square = Square.of(sets, [numbers for numbers, _ in known or []])
-    nearest = KNearest.empty(total, max(0, min(spec.k, total) - 1), same_matrix=True)
+    nearest = KNearest.empty(total, max(0, min(spec.k, total) - 1), same=1)
     most, start = FarthestDistance(np.zeros(total)), 0
     while known:
         numbers, among = known.pop(0)
@@ -171,13 +171,14 @@ def _check(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> None:
 
 
 def _search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchResult:
-    nearest = KNearest.empty(len(queries), min(spec.k, len(gallery)), spec.same_matrix, spec.exclude_same_product)
+    same = most_of_itself(queries, gallery, spec.same_matrix)
+    nearest = KNearest.empty(len(queries), min(spec.k, len(gallery)), same, spec.exclude_same_product)
     if not spec.positives:
         _scan(queries, gallery, _wanted(nearest), spec, 16 * len(queries) * spec.k)
         return SearchResult(_in_order(nearest, spec.k), None)
     offsets, index, distances = ordered_positives(queries, gallery, spec.metric, spec.same_matrix)
     rows = gallery.rows[index]
-    counters = RankCounters.at(offsets, distances, rows, same_matrix=spec.same_matrix)
+    counters = RankCounters.at(offsets, distances, rows, same=same)
     _scan(queries, gallery, _wanted(nearest, counters), spec, 16 * len(queries) * spec.k + 80 * len(rows))
     own = np.repeat(queries.category, np.diff(offsets))
     in_category = np.where((own >= 0) & (gallery.category[index] == own), counters.before_in_category, -1)

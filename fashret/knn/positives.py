@@ -19,7 +19,7 @@ def positive_pairs(
     """``offsets`` (Q+1 int64) and ``places`` (P int64) in the gallery's selection of all positives, query by query.
 
     Those of query i are ``places[offsets[i]:offsets[i + 1]]``, ascending. Unlabelled queries have none; with
-    ``same_matrix`` a row is not its own positive.
+    ``same_matrix`` a row is not its own positive, nor is one of the same identity.
     """
     order = np.argsort(gallery.product, kind="stable")
     products = gallery.product[order]
@@ -29,8 +29,8 @@ def positive_pairs(
     query = np.repeat(np.arange(len(queries)), sizes)
     starts = np.cumsum(sizes) - sizes
     places = order[np.arange(len(query)) - starts[query] + first[query]]
-    if same_matrix:
-        other = gallery.known_as[places] != queries.known_as[query]
+    if same_matrix or gallery.identity is not None:
+        other = gallery.itself[places] != queries.itself[query]
         query, places = query[other], places[other]
     sizes = np.bincount(query, minlength=len(queries))
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), places.astype(np.int64)

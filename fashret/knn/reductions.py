@@ -60,9 +60,9 @@ def _replace_root(distances: NDArray, numbers: NDArray, distance: float, number:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _may_find(row: tuple[int, int], column: tuple[int, int], same_matrix: bool, other_products: bool) -> bool:
-    """Whether a row may find a column, from the number and the product of both."""
-    itself = same_matrix and row[0] == column[0]
+def _may_find(row: tuple[int, int], column: tuple[int, int], same: int, other_products: bool) -> bool:
+    """Whether a row may find a column, from the identity and the product of both."""
+    itself = same > 0 and row[0] == column[0]
     return not (itself or (other_products and row[1] >= 0 and row[1] == column[1]))
 
 
@@ -70,41 +70,41 @@ def _may_find(row: tuple[int, int], column: tuple[int, int], same_matrix: bool, 
 def _select_nearest(nearest: KNearest, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     """Columns that may be nearer than the root; in an empty heap, than the k-th of those that surely are near."""
     rows, offsets, columns, lower, upper, undecided, _ = candidates
-    roots, _, same_matrix, other_products = nearest
-    numbers, product = pair.columns.numbers, pair.columns.product
+    roots, _, same, other_products = nearest
+    identity, product = pair.columns.identity, pair.columns.product
     k = roots.shape[1]
     for t in range(start, stop):
         i, first, last = rows[t], offsets[t], offsets[t + 1]
-        own = (pair.rows.numbers[i], pair.rows.product[i])
+        own = (pair.rows.identity[i], pair.rows.product[i])
         near = roots[i, 0]
         if near == np.inf:
             worst, count = np.empty(last - first, np.float32), 0
             for entry in range(first, last):
                 j = columns[entry]
                 worst[count] = upper[entry]
-                count += _may_find(own, (numbers[j], product[j]), same_matrix, other_products)
+                count += _may_find(own, (identity[j], product[j]), same, other_products)
             if count > k:
                 near = np.float64(np.partition(worst[:count], k - 1)[k - 1])
         for entry in range(first, last):
             j = columns[entry]
-            if lower[entry] <= near and _may_find(own, (numbers[j], product[j]), same_matrix, other_products):
+            if lower[entry] <= near and _may_find(own, (identity[j], product[j]), same, other_products):
                 undecided[entry] = True
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _reduce_nearest(nearest: KNearest, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     rows, offsets, columns, _, _, _, distances = candidates
-    numbers, product = pair.columns.numbers, pair.columns.product
+    numbers, identity, product = pair.columns.numbers, pair.columns.identity, pair.columns.product
     for t in range(start, stop):
         i = rows[t]
         if i == LEFT_TO_FINER:
             continue
         heap, heap_numbers = nearest.distances[i], nearest.numbers[i]
-        own = (pair.rows.numbers[i], pair.rows.product[i])
+        own = (pair.rows.identity[i], pair.rows.product[i])
         for entry in range(offsets[t], offsets[t + 1]):
             distance, j = distances[entry], columns[entry]
             if comes_before(distance, numbers[j], heap[0], heap_numbers[0]) and _may_find(  # false where it is NaN
-                own, (numbers[j], product[j]), nearest.same_matrix, nearest.other_products
+                own, (identity[j], product[j]), nearest.same, nearest.other_products
             ):
                 _replace_root(heap, heap_numbers, distance, numbers[j])
 
@@ -131,25 +131,16 @@ def _reduce_farthest(state: FarthestDistance, start: int, stop: int, pair: Block
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _own_column(pair: BlockPair, i: int, counters: RankCounters) -> int:
-    """The column that is row ``i`` itself, −1 if there is none."""
-    numbers = pair.columns.numbers
-    j = np.searchsorted(numbers, pair.rows.numbers[i]) if counters.same_matrix else len(numbers)
-    return j if j < len(numbers) and numbers[j] == pair.rows.numbers[i] else -1
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def _select_counted(counters: RankCounters, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     """Columns that may be on either side of a threshold."""
     for t in range(start, stop):
         i, part = candidates.rows[t], slice(candidates.offsets[t], candidates.offsets[t + 1])
         columns, undecided = candidates.columns[part], candidates.undecided[part]
         lower, upper = candidates.lower[part], candidates.upper[part]
-        own = _own_column(pair, i, counters)
         for p in range(counters.offsets[i], counters.offsets[i + 1]):
             at = counters.distances[p]
             for entry in range(len(columns)):
-                undecided[entry] |= (lower[entry] <= at) & (upper[entry] >= at) & (columns[entry] != own)
+                undecided[entry] |= (lower[entry] <= at) & (upper[entry] >= at)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -160,9 +151,9 @@ def _reduce_counted(counters: RankCounters, start: int, stop: int, pair: BlockPa
             continue
         columns, upper, distances = candidates.columns[part], candidates.upper[part], candidates.distances[part]
         counted, in_category = np.empty(len(columns), np.int32), np.empty(len(columns), np.int32)
-        own = _own_column(pair, i, counters)
         for entry in range(len(columns)):
-            counted[entry] = columns[entry] != own
+            itself = counters.same > 0 and pair.columns.identity[columns[entry]] == pair.rows.identity[i]
+            counted[entry] = not itself
             in_category[entry] = pair.columns.category[columns[entry]] == pair.rows.category[i]
         for p in range(counters.offsets[i], counters.offsets[i + 1]):
             at = counters.distances[p]
@@ -182,13 +173,13 @@ class KNearest(NamedTuple):
 
     distances: NDArray[np.float64]  # n×k
     numbers: NDArray[np.int64]  # n×k
-    same_matrix: bool  # a row does not find itself
+    same: int  # columns at most that are the row itself, which it does not find
     other_products: bool  # a row does not find its own product
 
     @classmethod
-    def empty(cls, rows: int, k: int, same_matrix: bool, other_products: bool = False) -> KNearest:
+    def empty(cls, rows: int, k: int, same: int, other_products: bool = False) -> KNearest:
         """Heaps of k empty slots."""
-        return cls(np.full((rows, k), np.inf), np.full((rows, k), NOWHERE), same_matrix, other_products)
+        return cls(np.full((rows, k), np.inf), np.full((rows, k), NOWHERE), int(same), other_products)
 
     def part(self, start: int, stop: int) -> KNearest:
         """A part of the rows, a view."""
@@ -204,7 +195,7 @@ class KNearest(NamedTuple):
         """What matters to these rows, as known so far."""
         roots = float32_at_least(self.distances[which, 0])
         unknown = np.isinf(roots)
-        seeds = np.full(len(which), self.distances.shape[1] + self.same_matrix)  # one may be the row itself
+        seeds = np.full(len(which), self.distances.shape[1] + self.same)  # some may be the row itself
         if self.other_products and unknown.any():
             ordered, own = np.sort(pair.columns.product), pair.rows.product[which]
             same = np.searchsorted(ordered, own, side="right") - np.searchsorted(ordered, own, side="left")
@@ -257,15 +248,15 @@ class RankCounters(NamedTuple):
     before: NDArray[np.int64]
     before_in_category: NDArray[np.int64]
     highest: NDArray[np.float64]  # n, the largest distance of each row, −∞ without thresholds
-    same_matrix: bool  # a row does not count itself
+    same: int  # columns at most that are the row itself, which it does not count
 
     @classmethod
-    def at(cls, offsets: NDArray, distances: NDArray, numbers: NDArray, *, same_matrix: bool) -> RankCounters:
+    def at(cls, offsets: NDArray, distances: NDArray, numbers: NDArray, *, same: int) -> RankCounters:
         """Counters of n rows, all 0."""
         highest = np.full(len(offsets) - 1, -np.inf)
         np.fmax.at(highest, np.repeat(np.arange(len(highest)), np.diff(offsets)), distances)
         before = np.zeros((2, len(numbers)), np.int64)
-        return cls(offsets, distances, numbers, before[0], before[1], highest, same_matrix)
+        return cls(offsets, distances, numbers, before[0], before[1], highest, int(same))
 
     def part(self, start: int, stop: int) -> RankCounters:
         """A part of the rows, a view."""

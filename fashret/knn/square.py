@@ -40,7 +40,7 @@ class Square:
         for index in range(len(known) + 1):
             for vectors, start in zip(sets, starts[:-1], strict=True):
                 chosen = np.flatnonzero(part[start : start + len(vectors)] == index)
-                pieces.append(replace(vectors.take(chosen), numbers=start + chosen))
+                pieces.append(replace(vectors.take(chosen), numbers=start + chosen, identity=None))
         order = np.concatenate([np.zeros(0, np.int64), *(piece.known_as for piece in pieces)])
         ends = np.cumsum(np.bincount(part, minlength=len(known) + 1))
         return cls(tuple(pieces), order, np.where(part[order] < len(known), ends[part[order]], 0))

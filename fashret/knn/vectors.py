@@ -28,7 +28,9 @@ class VectorSet:
     ``vectors``: M×D float32 or float16, an array or ``numpy.memmap`` (the whole file). ``rows``: n int64, the selected
     rows, strictly ascending. ``product``, ``category``: n int64 codes that queries and gallery share; −1: unlabelled,
     in no category. ``name``: what messages call it, e.g. the file's name. ``numbers``: n int64, ascending, by which a
-    row is known in the gallery's matrix, if not by its own row.
+    row is known in the gallery's matrix, if not by its own row. ``identity``: n int64, codes that queries and gallery
+    share; rows of the same code are the same and never find each other. None: rows of one matrix know themselves by
+    their numbers, and those of two matrices are all different.
     """
 
     vectors: NDArray
@@ -37,6 +39,7 @@ class VectorSet:
     category: NDArray[np.int64]
     name: str = "vectors"
     numbers: NDArray[np.int64] | None = None
+    identity: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, vectors: Any, product: Any = None, category: Any = None, name: str = "vectors") -> VectorSet:
@@ -84,13 +87,27 @@ class VectorSet:
 
     def take(self, index: NDArray) -> VectorSet:
         """A part of the selection; ``index`` ascending."""
-        numbers = None if self.numbers is None else self.numbers[index]
-        return VectorSet(self.vectors, self.rows[index], self.product[index], self.category[index], self.name, numbers)
+        numbers, identity = (None if codes is None else codes[index] for codes in (self.numbers, self.identity))
+        product, category = self.product[index], self.category[index]
+        return VectorSet(self.vectors, self.rows[index], product, category, self.name, numbers, identity)
 
     @property
     def known_as(self) -> NDArray[np.int64]:
         """The numbers of its rows in the gallery's matrix."""
         return self.rows if self.numbers is None else self.numbers
+
+    @property
+    def itself(self) -> NDArray[np.int64]:
+        """What tells a row from all others: the same for rows that never find each other."""
+        return self.known_as if self.identity is None else self.identity
+
+
+def most_of_itself(queries: VectorSet, gallery: VectorSet, same_matrix: bool) -> int:
+    """How many gallery rows at most are the same as one query; 0: rows of two matrices, which are all different."""
+    if gallery.identity is None:
+        return int(same_matrix)
+    shared = gallery.identity[np.isin(gallery.identity, queries.itself)]
+    return max(int(same_matrix), int(np.unique(shared, return_counts=True)[1].max(initial=0)))
 
 
 class BlockData(NamedTuple):
@@ -98,9 +115,10 @@ class BlockData(NamedTuple):
 
     vectors: NDArray[np.float32]  # n×D, read-only
     squares: NDArray[np.float64]  # n, sums of squares by definition
-    numbers: NDArray[np.int64]  # n, ascending; they break ties and tell a row from itself
+    numbers: NDArray[np.int64]  # n, ascending; they break ties
     product: NDArray[np.int64]  # n
     category: NDArray[np.int64]  # n
+    identity: NDArray[np.int64]  # n, the same for rows that are the same
 
 
 class BlockPair(NamedTuple):
@@ -147,7 +165,7 @@ def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, before: 
     stored = frozen(vectors.vectors[rows[0] : rows[-1] + 1] if without_gaps(rows) else vectors.vectors[rows])
     squares = squared_norms(stored)
     _check(vectors.name, rows, squares, cosine)
-    columns = vectors.known_as, vectors.product, vectors.category
+    columns = vectors.known_as, vectors.product, vectors.category, vectors.itself
     data = BlockData(stored, squares, *(column[start:stop] for column in columns))
     return Block(before + start, before + stop, data, cosine)
 

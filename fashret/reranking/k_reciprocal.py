@@ -141,6 +141,8 @@ def overlaps(union: Union, encoding: Encoding, weight: float, memory: int) -> It
 def may_find(found: Found, queries: VectorSet, gallery: VectorSet, own: NDArray[np.int64], spec: SearchSpec) -> Found:
     """Without the query itself (``own``: its index in the gallery) and without what the search leaves out."""
     allowed = found.at != own[found.query]
+    if gallery.identity is not None:
+        allowed &= gallery.identity[found.at] != queries.itself[found.query]
     if spec.exclude_same_product:
         product = queries.product[found.query]
         allowed &= (product < 0) | (gallery.product[found.at] != product)

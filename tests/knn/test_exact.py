@@ -58,6 +58,8 @@ def expected(
         allowed = np.ones(len(gallery.rows), bool)
         if same_matrix:
             allowed &= gallery.rows != queries.rows[i]
+        if gallery.identity is not None:
+            allowed &= gallery.identity != queries.itself[i]
         if other and queries.product[i] >= 0:
             allowed &= gallery.product != queries.product[i]
         in_category = (gallery.category == queries.category[i]) & (queries.category[i] >= 0)
@@ -132,6 +134,21 @@ def test_a_row_never_finds_itself(arithmetic: str, rules: dict) -> None:
     rng = np.random.default_rng(2)
     gallery = side(rng, drawn(rng, 150, 20))
     check_search(gallery.take(np.arange(0, 60, 2)), gallery, 9, same_matrix=True, arithmetic=arithmetic, **rules)
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+@pytest.mark.parametrize("rules", [{}, {"within": "category"}, {"exclude_same_product": True}, {"same_matrix": True}])
+@pytest.mark.parametrize("groups", [3, 40, 1000])
+def test_rows_of_one_identity_never_find_each_other(arithmetic: str, rules: dict, groups: int) -> None:
+    """Between two matrices as in one, however many they are."""
+    rng = np.random.default_rng(4)
+    vectors = drawn(rng, 150, 20)
+    queries, gallery = side(rng, vectors), side(rng, vectors)
+    codes = rng.integers(0, groups, 150)
+    queries, gallery = (replace(one, identity=codes[one.rows]) for one in (queries, gallery))
+    check_search(queries, gallery, 9, arithmetic=arithmetic, memory=LITTLE, **rules)
+    part = np.arange(0, len(queries), 3)
+    check_search(queries.take(part), gallery, 200, arithmetic=arithmetic, **rules)
 
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)

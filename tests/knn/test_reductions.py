@@ -17,7 +17,7 @@ ROWS, COLUMNS, FIRST = 9, 40, 3  # rows; columns; the number of the first row am
 def drawn_data(rng: np.random.Generator, numbers: np.ndarray) -> BlockData:
     size = len(numbers)
     vectors = np.zeros((size, 1), np.float32)
-    return BlockData(vectors, np.zeros(size), numbers, rng.integers(-1, 3, size), rng.integers(-1, 2, size))
+    return BlockData(vectors, np.zeros(size), numbers, rng.integers(-1, 3, size), rng.integers(-1, 2, size), numbers)
 
 
 class Case:
@@ -29,6 +29,11 @@ class Case:
         self.blur = rng.random((2, ROWS, COLUMNS)) * 0.3 * (seed % 2)  # what bounds are off by
         self.rows = drawn_data(rng, FIRST + np.arange(ROWS))
         self.columns = drawn_data(rng, np.arange(COLUMNS))
+
+    def in_groups(self, size: int) -> Case:
+        """The same with ``size`` adjoining numbers for one and the same thing."""
+        self.rows, self.columns = (data._replace(identity=data.numbers // size) for data in (self.rows, self.columns))
+        return self
 
     def show(self, reduction: Reduction, *, tiles: tuple[int, ...] = (0, 11, 12, 30, COLUMNS)) -> int:
         """How many distances were needed."""
@@ -53,16 +58,16 @@ class Case:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("same_matrix", [True, False])
+@pytest.mark.parametrize("same", [0, 1, 4])
 @pytest.mark.parametrize("other_products", [True, False])
 @pytest.mark.parametrize("k", [1, 5, COLUMNS])
-def test_nearest_are_the_first_of_a_sort(seed: int, same_matrix: bool, other_products: bool, k: int) -> None:
-    case = Case(seed)
-    nearest = KNearest.empty(ROWS, k, same_matrix, other_products)
+def test_nearest_are_the_first_of_a_sort(seed: int, same: int, other_products: bool, k: int) -> None:
+    case = Case(seed).in_groups(max(same, 1))
+    nearest = KNearest.empty(ROWS, k, same, other_products)
     needed = case.show(nearest)
     assert needed < ROWS * COLUMNS or k == COLUMNS
     for i in range(ROWS):
-        allowed = (case.columns.numbers != case.rows.numbers[i]) | (not same_matrix)
+        allowed = (case.columns.identity != case.rows.identity[i]) | (not same)
         if other_products and case.rows.product[i] >= 0:
             allowed &= case.columns.product != case.rows.product[i]
         first = brute.ranking(case.distances[i], allowed)[:k]
@@ -81,20 +86,22 @@ def test_farthest_is_the_largest(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("same_matrix", [True, False])
-def test_counted_are_the_columns_before_in_a_sort(seed: int, same_matrix: bool) -> None:
-    case, rng = Case(seed), np.random.default_rng(seed)
+@pytest.mark.parametrize("same", [0, 1, 4])
+def test_counted_are_the_columns_before_in_a_sort(seed: int, same: int) -> None:
+    case, rng = Case(seed).in_groups(max(same, 1)), np.random.default_rng(seed)
+    identity = case.columns.identity
     sizes = rng.integers(0, 4, ROWS)
     offsets, count = np.concatenate([[0], np.cumsum(sizes)]), int(sizes.sum())
     at, numbers = rng.integers(0, 27, count) / 24, rng.integers(0, COLUMNS, count)
-    counters = RankCounters.at(offsets, at, numbers, same_matrix=same_matrix)
+    counters = RankCounters.at(offsets, at, numbers, same=same)
     case.show(counters)
     for i in range(ROWS):
         for p in range(offsets[i], offsets[i + 1]):
             before = [
                 j
                 for j in range(COLUMNS)
-                if (case.distances[i, j], j) < (at[p], numbers[p]) and not (same_matrix and j == case.rows.numbers[i])
+                if (case.distances[i, j], j) < (at[p], numbers[p])
+                and not (same and identity[j] == case.rows.identity[i])
             ]
             own = [j for j in before if case.columns.category[j] == case.rows.category[i]]
             assert (counters.before[p], counters.before_in_category[p]) == (len(before), len(own))

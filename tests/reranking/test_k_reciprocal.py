@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -112,6 +114,22 @@ def test_equals_the_dense_form(kind: str, same_matrix: bool) -> None:
         for how in (KReciprocal(20, 6, 0.3), KReciprocal(4, 2, 0.3), KReciprocal(5, 1, 0.7)):
             request = SearchSpec(k=9, same_matrix=same_matrix, positives=True)
             check(queries, gallery, how, request, rerank(queries, gallery, request, how))
+
+
+def in_groups(sides: tuple[VectorSet, VectorSet], groups: int) -> tuple[VectorSet, VectorSet]:
+    """Both sides with drawn identities; a row that is on both sides has one."""
+    codes = np.random.default_rng(11).integers(0, groups, 200)
+    queries, gallery = (replace(one, identity=codes[one.rows]) for one in sides)
+    return queries, gallery
+
+
+@pytest.mark.parametrize("same_matrix", [True, False])
+@pytest.mark.parametrize("kind", ["normal", "integers", "duplicates"])
+def test_rows_of_one_identity_never_find_each_other(kind: str, same_matrix: bool) -> None:
+    sides = make_sides(np.random.default_rng(12), 120, kind=kind, same_matrix=same_matrix)
+    queries, gallery = in_groups(sides, 8)
+    how, request = KReciprocal(6, 3, 0.3), SearchSpec(k=90, same_matrix=same_matrix, positives=True)
+    check(queries, gallery, how, request, rerank(queries, gallery, request, how))
 
 
 @pytest.mark.parametrize("weight", [0.0, 1e-3, 1.0])

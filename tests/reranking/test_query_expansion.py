@@ -8,7 +8,7 @@ import pytest
 from fashret.errors import FashretError
 from fashret.knn import SearchSpec, VectorSet
 from fashret.reranking.query_expansion import Expansion, rerank_expanded
-from tests.reranking.test_k_reciprocal import make_sides
+from tests.reranking.test_k_reciprocal import in_groups, make_sides
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -22,6 +22,8 @@ def slow(queries: VectorSet, gallery: VectorSet, how: Expansion, request: Search
     allowed = np.ones((len(queries), len(gallery)), bool)
     if request.same_matrix:
         allowed &= queries.rows[:, None] != gallery.rows
+    if gallery.identity is not None:
+        allowed &= queries.itself[:, None] != gallery.identity
     if request.exclude_same_product:
         allowed &= queries.product[:, None] != gallery.product
     final = np.empty(allowed.shape)
@@ -38,8 +40,11 @@ def slow(queries: VectorSet, gallery: VectorSet, how: Expansion, request: Search
 
 @pytest.mark.parametrize("same_matrix", [True, False])
 @pytest.mark.parametrize("how", [Expansion(10), Expansion(3, 3.0), Expansion(200, 1.0)])
-def test_equals_loops(how: Expansion, same_matrix: bool) -> None:
+@pytest.mark.parametrize("groups", [0, 6])
+def test_equals_loops(how: Expansion, same_matrix: bool, groups: int) -> None:
+    """Also where rows of one of several identities never find each other."""
     queries, gallery = make_sides(np.random.default_rng(1), 90, kind="normal", same_matrix=same_matrix)
+    queries, gallery = in_groups((queries, gallery), groups) if groups else (queries, gallery)
     request = SearchSpec(k=100, same_matrix=same_matrix, positives=True)
     found, positives = rerank_expanded(queries, gallery, request, how)
     assert positives is not None

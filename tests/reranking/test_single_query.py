@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from fashret.knn import SearchSpec, VectorSet
 from fashret.reranking.k_reciprocal import KReciprocal, rerank
 from fashret.reranking.single_query import rerank_single
-from tests.reranking.test_k_reciprocal import check, make_sides, side
+from tests.reranking.test_k_reciprocal import check, in_groups, make_sides, side
 
 
 def check_alone(queries: VectorSet, gallery: VectorSet, request: SearchSpec, how: KReciprocal) -> None:
@@ -44,6 +44,13 @@ def test_each_query_as_if_it_were_alone(kind: str, same_matrix: bool) -> None:
         if len(queries) and len(gallery):
             queries = queries.take(np.arange(0, len(queries), 3))
             check_alone(queries, gallery, SearchSpec(k=8, same_matrix=same_matrix, positives=True), how)
+
+
+@pytest.mark.parametrize("same_matrix", [True, False])
+def test_rows_of_one_identity_never_find_each_other(same_matrix: bool) -> None:
+    sides = make_sides(np.random.default_rng(12), 60, kind="normal", same_matrix=same_matrix)
+    request = SearchSpec(k=8, same_matrix=same_matrix, positives=True)
+    check_alone(*in_groups(sides, 6), request, KReciprocal(5, 3, 0.3))
 
 
 def test_the_other_queries_do_not_matter() -> None:
