@@ -28,7 +28,7 @@ from fashret.knn.quantise import (
     faster,
     gains_by_mixing,
 )
-from fashret.knn.threads import over_rows
+from fashret.knn.threads import over_rows, range_count
 from fashret.knn.vectors import Block, BlockData, VectorSet
 
 SMALL = 10**9  # multiplications below which measuring the arithmetic would not pay
@@ -142,21 +142,27 @@ def _write_indices(flags: NDArray[np.int32], out: NDArray[np.int32], count: int)
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _find(
-    start: int, stop: int, tile: Tile, limits: Limits, of_columns: Limits | None
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-    """Pairs that matter in rows ``start`` … ``stop``: their number by row; columns, lower and upper bounds."""
-    size = tile.products.shape[1]
+    start: int, stop: int, todo: NDArray[np.int64], most: int, tile: Tile, limits: tuple[Limits, Limits | None]
+) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
+    """Pairs that matter in rows ``todo[start:stop]``, until they might be more than ``most`` and than those of a row.
+
+    Returns the rows that were looked at, the number of pairs of each; the pairs' columns, lower and upper bounds.
+    """
+    size, (of_rows, of_columns) = tile.products.shape[1], limits
     flags, counts = np.empty(size, np.int32), np.empty(stop - start, np.int64)
     whole = (np.empty(size, np.float32), np.empty(size, np.float32))
-    columns = np.empty((stop - start) * size + 1, np.int32)
+    columns = np.empty(max(most, size) + 1, np.int32)
     lower, upper = np.empty(len(columns), np.float32), np.empty(len(columns), np.float32)
-    total = 0
-    for t in range(start, stop):
-        _flag_row(tile, t, limits, of_columns, flags)
+    total, done = 0, 0
+    while start + done < stop and total + size < len(columns):
+        t = todo[start + done]
+        _flag_row(tile, t, of_rows, of_columns, flags)
         first, total = total, _write_indices(flags, columns, total)
-        counts[t - start] = total - first
+        counts[done] = total - first
         _bound_some(tile, t, columns[first:total], lower[first:total], upper[first:total], whole)
-    return counts, columns[:total].copy(), lower[:total].copy(), upper[:total].copy()
+        done += 1
+    rows = todo[start : start + done]
+    return rows, counts[:done], columns[:total].copy(), lower[:total].copy(), upper[:total].copy()
 
 
 @dataclass(frozen=True)
@@ -190,15 +196,13 @@ class CpuFilter:
         over_rows(_seed, len(which), whole, of_rows)
         if of_columns is not None and ((of_columns.seeds > 0) | np.isneginf(of_columns.far)).any():
             over_rows(_seed, len(columns), Tile(_turned(products), whole.columns, whole.rows), of_columns)
-        size = max(1, most_at_once(len(which), len(columns)) // len(columns))
-        for first in range(0, len(which), size):
-            part = slice(first, first + size)
-            tile = Tile(products[part], form.terms.take(part), whole.columns)
-            mine = Limits._make(limit[part] for limit in of_rows)
-            found = over_rows(_find, len(which[part]), tile, mine, of_columns)
-            counts, others, lower, upper = (np.concatenate(column) for column in zip(*found, strict=True))
+        todo, most = np.arange(len(which)), most_at_once(len(which), len(columns)) // range_count(len(which))
+        while len(todo):
+            found = over_rows(_find, len(todo), todo, most, whole, limits)
+            done, counts, others, lower, upper = (np.concatenate(column) for column in zip(*found, strict=True))
             del found  # memory
-            yield Candidates.of(which[part], np.concatenate([[0], np.cumsum(counts)]), others, lower, upper)
+            yield Candidates.of(which[done], np.concatenate([[0], np.cumsum(counts)]), others, lower, upper)
+            todo = np.setdiff1d(todo, done, assume_unique=True)
 
     def _quantised(self, level: int, block: Block, which: NDArray[np.int64] | None) -> QuantisedBlock:
         """Rows of a block (all with None) in an arithmetic; the coarse form is kept with the block."""

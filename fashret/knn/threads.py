@@ -29,11 +29,16 @@ def over_rows(kernel: Callable[..., Any], rows: int, *arguments: Any) -> list[An
 
     The kernel must write only to the entries of its own rows; what it returns comes back in the order of the ranges.
     """
-    count = min(rows, cores() * RANGES_A_THREAD)
+    count = range_count(rows)
     edges = [rows * part // max(count, 1) for part in range(count + 1)]
     pool = _pool(os.getpid())
     running = [pool.submit(kernel, start, stop, *arguments) for start, stop in zip(edges[:-1], edges[1:], strict=True)]
     return [one.result() for one in running]
+
+
+def range_count(rows: int) -> int:
+    """How many ranges so many rows are cut into."""
+    return min(rows, cores() * RANGES_A_THREAD)
 
 
 @cache
