@@ -17,7 +17,7 @@ from fashret.knn.distance import distance_of
 from fashret.knn.simd import dot_products
 from fashret.knn.vectors import BlockPair
 
-PARTS, FEW = 8, 1 << 16  # of a tile's pairs, a filter gives an eighth at most at a time, or few
+PARTS, FEW = 16, 1 << 16  # of a tile's pairs, a filter gives a sixteenth at most at a time, or few
 LEFT_TO_FINER = -1  # in place of the row of candidates that finer arithmetic will look at
 
 

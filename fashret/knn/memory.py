@@ -15,7 +15,7 @@ from fashret.knn.vectors import VectorSet
 
 SPARE = 4 << 20  # bytes for threads and small arrays
 LEAST = 32  # rows and columns of the smallest tile
-PAIR_BYTES = 12  # of a pair of a tile: its product, and its share of the candidates where all pairs are
+PAIR_BYTES = 8  # of a pair of a tile: its product, and its share of the candidates where all pairs are
 
 
 class FilterNeeds(Protocol):
