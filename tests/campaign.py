@@ -206,6 +206,7 @@ def _without_times(path: Path) -> str:
         kept = [i for i, name in enumerate(lines[0]) if name not in TIMES]
         return "\n".join(",".join(line[i] for i in kept) for line in lines)
     text = re.sub(r'"(resume|workers|created)": [^,}\n]*', "", text)
+    text = re.sub(r"<bdi>(True|False)</bdi>", "", text)  # whether it was resumed
     return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "", text)
 
 
