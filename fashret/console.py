@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from fashret.errors import visible
 
@@ -111,7 +111,9 @@ class _LogLines:
 
 
 class _TerminalBar:
-    """Progress for people: one bar, shown once the work has taken a second."""
+    """Progress for people: one bar, shown once the work has taken a second, and no other bar is shown."""
+
+    live: ClassVar[list[_TerminalBar]] = []
 
     def __init__(self, total: int | None, title: str, unit: str, done: int) -> None:
         self.total, self.title, self.unit, self.done = total, title, unit, done
@@ -121,7 +123,7 @@ class _TerminalBar:
     def advance(self, units: int = 1, note: str = "") -> None:
         self.done += units
         if self.shown is None:
-            if time.monotonic() - self.started < SECONDS_BEFORE_BAR:
+            if self.live or time.monotonic() - self.started < SECONDS_BEFORE_BAR:
                 return
             self._show()
         self.shown.update(self.task, completed=self.done, note=note)
@@ -143,10 +145,12 @@ class _TerminalBar:
         )
         self.task = self.shown.add_task(self.title, total=self.total, completed=self.done, unit=self.unit, note="")
         self.shown.start()
+        self.live.append(self)
 
     def close(self) -> None:
         if self.shown is not None:
             self.shown.stop()
+            self.live.remove(self)
 
 
 def _Rate():  # noqa: N802  a rich column, made here so that importing this module does not import rich

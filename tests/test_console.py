@@ -114,6 +114,25 @@ def test_a_terminal_shows_a_bar_once_the_work_takes_a_second(clock: Clock, monke
     assert "drawing" in terminal.getvalue() and "5/10" in terminal.getvalue() and "[note]" in terminal.getvalue()
 
 
+def test_work_within_work_shows_no_second_bar(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    set_verbosity()
+    with progress(10, "drawing") as advance:
+        clock.now += 5
+        advance(1)
+        with progress(None, "compile") as within:
+            clock.now += 5
+            within(1)
+        advance(1)
+    assert "drawing" in terminal.getvalue() and "compile" not in terminal.getvalue()
+    with progress(None, "compile") as alone:
+        clock.now += 5
+        alone(1)
+    assert "compile" in terminal.getvalue()
+
+
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_quiet_terminal_shows_no_bar(clock: Clock, monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
     terminal = Terminal()
