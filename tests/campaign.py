@@ -282,7 +282,9 @@ class Campaign:
         kills, resume = 0, ""
         for _ in range(rng.randint(1, 3)):
             after, sent = rng.uniform(0, 1.05 * self.seconds[name]), rng.choice(SIGNALS)
-            kills += kill(command.words + resume, folder, after, sent)
+            killed = kill(command.words + resume, folder, after, sent)
+            kills += killed
+            self.seconds[name] *= 1.03 if killed else 0.8  # machines are more and less busy
             resume = command.resume
             if (output / "model.json" if name == "train" else output).exists():
                 check(output, self.whole[name], f"{name} killed after {after:.3f} s ({sent.name})")
