@@ -157,6 +157,31 @@ def test_of_many_that_find_a_stopped_run_one_takes_over(output: Path) -> None:
     assert not lock_path(output).exists()
 
 
+def test_a_stale_lock_is_looked_at_by_one_run_at_a_time(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    holder(output, pid=ended())
+    real, turned, said = locks._wait_for_turn, threading.Event(), []
+    monkeypatch.setattr(locks, "_wait_for_turn", lambda file: (real(file), turned.set()))
+
+    def run() -> None:
+        try:
+            with locked(output):
+                said.append("two writers")
+        except LockedError as error:
+            said.append(str(error))
+
+    with lock_path(output).open("r+b") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        second = threading.Thread(target=run)
+        second.start()
+        assert not turned.wait(0.2)
+        here = Owner("here", locks._machine(), os.getppid(), process_start(os.getppid()))
+        first.write(json.dumps(asdict(here)).encode())
+        first.truncate()
+    second.join()
+    assert turned.is_set() and f"process {os.getppid()} is writing it" in said[0]
+
+
 def test_a_missing_file_that_is_being_written_is_not_called_interrupted(output: Path) -> None:
     partial_path(output).touch()
     with pytest.raises(FashretError, match=r"partial is there: the command that makes it was interrupted"):
