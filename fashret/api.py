@@ -67,7 +67,7 @@ def embed(
     model
         A model's folder or its model.json, or an embedder that is open already.
     boxes
-        The garment in each photo, x1, y1, x2, y2 in pixels of the photo as stored; None: whole photos.
+        The garment in each photo, x1, y1, x2, y2 in pixels of the upright photo; None: whole photos.
     size
         Longer side of a crop in pixels, as in `fashret crop`.
     device

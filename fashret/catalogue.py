@@ -22,7 +22,7 @@ from fashret.knn import ExactNeighbours, NearestNeighbours, SearchSpec
 from fashret.models.devices import choose_device
 from fashret.models.embedder import Embedder, embedder_of
 from fashret.models.photos import Box, Photo, crop_photo, embed_photos, listed
-from fashret.options import PRODUCTS, CropOptions
+from fashret.options import PRODUCTS, CropOptions, EmbedOptions
 from fashret.vector_sets import unlabelled_set
 
 WIDER = 4  # times as many rows as products are looked at first, and as many again while products are too few
@@ -123,20 +123,22 @@ class Catalogue:
         self.search(np.ones((1, self.file.width), np.float32), products=1)
         return self
 
-    def crop(self, photo: Photo, box: Box = None) -> NDArray[np.uint8]:
+    def crop(self, photo: Photo, box: Box = None, max_pixels: str = EmbedOptions.max_pixels) -> NDArray[np.uint8]:
         """The garment as the catalogue's own were cut: H×W×3 uint8.
 
         Parameters
         ----------
         box
-            x1, y1, x2, y2 in pixels of the photo as stored; None: the whole photo.
+            x1, y1, x2, y2 in pixels of the upright photo, as viewers show it; None: the whole photo.
+        max_pixels
+            A photo that decodes to more is refused.
 
         Raises
         ------
         FashretError
             If the photo cannot be read, or the box has no area inside it.
         """
-        return crop_photo(photo, box, self._crop_size)
+        return crop_photo(photo, box, self._crop_size, max_pixels)
 
     def embed(self, photos: Photo | Sequence[Photo], boxes: Sequence[Box] | None = None) -> NDArray[np.float32]:
         """N photos → N×D float32, by the model that made the catalogue.

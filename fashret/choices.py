@@ -10,6 +10,7 @@ from __future__ import annotations
 
 # photos and crops
 ENCODINGS = ("jpeg", "raw")
+FRAMES = ("stored", "upright")  # what boxes are in pixels of
 LAYOUTS = ("street2shop", "deepfashion")  # public datasets' layouts that the demo can be drawn in
 
 # networks

@@ -1,4 +1,4 @@
-"""The one exception a user sees, and how text from files is shown in it and everywhere else."""
+"""The one exception that a user sees, also of a single photo, and how text from files is shown everywhere."""
 
 from __future__ import annotations
 
@@ -33,3 +33,11 @@ class FashretError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(visible(message))
+
+
+class PhotoError(FashretError):
+    """One photo, or one box of it, cannot be used."""
+
+
+class MissingPhotoError(PhotoError):
+    """There is no such photo: in a public dataset a dead link, elsewhere an error like others."""

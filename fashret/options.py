@@ -221,9 +221,30 @@ def parse_memory(text: str) -> int:
     return amount
 
 
+def parse_pixels(text: str) -> int:
+    """Read a number of pixels.
+
+    >>> parse_pixels("64M"), parse_pixels("5000000")
+    (64000000, 5000000)
+
+    Raises
+    ------
+    FashretError
+        If it is not a number above zero.
+    """
+    match = re.fullmatch(r"\s*([0-9.]{1,20})\s*([kmg]?)\s*", text, re.IGNORECASE)
+    try:
+        if match is None or (pixels := int(UNITS[match[2].upper()](float(match[1])))) < 1:
+            raise ValueError
+    except ValueError:
+        raise FashretError(f"--max-pixels {text}: not a number of pixels; write it like 64M") from None
+    return pixels
+
+
 TEXTS: dict[str, Callable[[Any], object]] = {  # options that are read as something else → what reads them
     "device": check_device,
     "input": lambda text: text and parse_input_size(text),
+    "max_pixels": parse_pixels,
     "memory": parse_memory,
     "seed": check_seed,
 }
@@ -248,6 +269,12 @@ class CropOptions(Checked):
     """`fashret crop`: cut the garments out of the photos. `fashret.datasets.flags` adds those of single datasets."""
 
     root: Path | None = option(None, "Folder that the photos' paths start from (default: the manifest's)", PHOTOS)
+    boxes: str = option(
+        "",
+        "What a table's boxes are pixels of: the photo as stored (if not given), or upright, as viewers show it",
+        PHOTOS,
+        choices=("", *known.FRAMES),
+    )
     max_errors: float = option(0.01, "Share of unreadable photos at which to stop, 0 to 1", PHOTOS)
     check: bool = option(False, "Read everything but the pixels and report what is there; needs no --output", PHOTOS)
     size: int = option(320, "Longer side of a crop in pixels; smaller crops are not enlarged", OUTPUT)
@@ -257,6 +284,9 @@ class CropOptions(Checked):
     resume: bool = option(False, "Resume an interrupted run", OUTPUT)
     restart: bool = option(False, "Start over and discard the interrupted run", OUTPUT)
     workers: int = option(0, "Threads that decode; 0 = one per core", MACHINE)
+    max_pixels: str = option(
+        "64M", "Largest photo, in pixels at the size that it is decoded at; bounds the memory", MACHINE
+    )
 
 
 @dataclass(frozen=True)
@@ -359,7 +389,9 @@ class EmbedOptions(Checked):
     workers: int = like(TrainOptions, "workers")
     seed: int = like(TrainOptions, "seed", "Seed of random weights", UNTRAINED)
     root: Path | None = like(CropOptions, "root")
+    boxes: str = like(CropOptions, "boxes")
     max_errors: float = like(CropOptions, "max_errors")
+    max_pixels: str = like(CropOptions, "max_pixels")
 
 
 OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own
@@ -496,10 +528,13 @@ class PhotoOptions(SearchOptions):
     """`fashret search`: with --image, the nearest products of one photo."""
 
     image: tuple[Path, ...] = option((), "Search for this photo and print the best products", ONE_PHOTO, shown="<path>")
-    box: str = option("", "Its garment: x1,y1,x2,y2 in pixels, such as 40,60,380,900", ONE_PHOTO, needs=OF_PHOTO)
+    box: str = option(
+        "", "Its garment: x1,y1,x2,y2 in pixels of the photo as viewers show it", ONE_PHOTO, needs=OF_PHOTO
+    )
     model: tuple[Path, ...] = like(
         EmbedOptions, "model", "The catalogue's model, if it was moved", ONE_PHOTO, needs=OF_PHOTO
     )
+    max_pixels: str = like(CropOptions, "max_pixels", panel=ONE_PHOTO, needs=OF_PHOTO)
     show: Path | None = option(None, "Draw what was found to this PNG or JPEG", ONE_PHOTO, needs=OF_PHOTO)
     crops: tuple[Path, ...] = like(
         EvaluateOptions,

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import log
 from fashret.files.columns import Domain, Role, Rows
-from fashret.files.manifests import Expected
+from fashret.files.manifests import Expected, Listing
 
 ROLES = {  # as counts are named
     "train": Role.TRAIN,
@@ -24,6 +25,7 @@ ROLES = {  # as counts are named
     "unused": Role(0),
 }
 FEW = 10_000
+WARNINGS = 5  # counts that differ from the manifest's and are named
 SMALLEST_SIDE = 8  # pixels; a box with a shorter side is doubtful
 
 
@@ -136,6 +138,19 @@ def compare(
         for e in expected
         if all(options.get(name) == value for name, value in e.options.items())
     )
+
+
+def warn_of_counts(listing: Listing) -> None:
+    """Say where the data differ from what their manifest expects, and what was seen in them."""
+    for what, number in listing.notes.items():
+        log.info("%s: %s: %s", listing.name, what, f"{number:,}")
+    if listing.expected:
+        compared = compare(counts(listing.rows), listing.expected, listing.options)
+        wrong = [comparison for comparison in compared if comparison.found != comparison.expected]
+        for comparison in wrong[:WARNINGS]:
+            log.warning("%s: %s", listing.name, comparison)
+        if len(wrong) > WARNINGS:
+            log.warning("%s: %s more counts differ; --check shows them all", listing.name, len(wrong) - WARNINGS)
 
 
 def _photo_numbers(rows: Rows) -> NDArray[np.int64]:

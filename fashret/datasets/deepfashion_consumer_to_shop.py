@@ -30,7 +30,7 @@ from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.manifests import Listing, drop_repeats
 from fashret.files.photo_sources import PhotoFolder
-from fashret.files.photos import photo_size
+from fashret.files.picture import picture_size
 
 BOXES, PARTITION = "list_bbox_consumer2shop.txt", "list_eval_partition.txt"
 BOX_COLUMNS = "image_name clothes_type source_type x_1 y_1 x_2 y_2"
@@ -132,10 +132,10 @@ def _scaled(root: Path, rows: Rows, low: str, high: str) -> Rows:
 
 def _ratio(root: Path, small: str, large: str) -> NDArray[np.float32]:
     """Pixels of the large photo for one of the small photo: x, y, x, y."""
-    of_large = photo_size(root / large)
+    of_large = picture_size(root / large)
     if of_large is None:
         return np.ones(4, np.float32)
-    of_small = photo_size(root / small)
+    of_small = picture_size(root / small)
     x, y = (max(of_large) / LOW_SIDE,) * 2
     if of_small is not None:
         x, y = of_large[0] / of_small[0], of_large[1] / of_small[1]

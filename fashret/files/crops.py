@@ -12,8 +12,8 @@ In: rows and their images. Out: the file, or its rows and images again.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.errors import FashretError
+from fashret.errors import FashretError, PhotoError
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
+from fashret.files.decoder import Decoder
 
 KIND = "fashret.crops"
 VERSION = 1
@@ -45,6 +46,11 @@ class Crops(RowFile):
         """Longer side of the crops in pixels; 0 if the file does not say."""
         return int(self.file.attrs.get("size", 0))
 
+    @cached_property
+    def decoder(self) -> Decoder:
+        """What decodes the images, and notes which of them were scaled."""
+        return Decoder()
+
     def images(self, start: int, stop: int) -> list[NDArray[np.uint8]]:
         """Images of the rows start ≤ i < stop as H×W×3 uint8 RGB arrays."""
         stored = self.encoded(start, stop)
@@ -66,13 +72,10 @@ class Crops(RowFile):
         """Turn the stored form of one image into an H×W×3 uint8 RGB array."""
         if data.ndim == 3:
             return data
-        from PIL import Image, UnidentifiedImageError
-
         try:
-            with Image.open(io.BytesIO(data.tobytes())) as image:
-                return np.asarray(image.convert("RGB"))
-        except (UnidentifiedImageError, OSError, ValueError) as error:
-            raise FashretError(f"{self.path}: the image of row {row} cannot be decoded; make the file again") from error
+            return self.decoder.whole(data.tobytes())
+        except PhotoError as error:
+            raise FashretError(f"{self.path}: the image of row {row} {error}; make the file again") from None
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """Image of one row as an H×W×3 uint8 RGB array."""

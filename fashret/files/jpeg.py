@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers that begin a frame; the others define tables
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+
 try:
     import simplejpeg
 except ImportError:
@@ -39,6 +42,17 @@ def plain_size(data: bytes) -> tuple[int, int] | None:
     except ValueError:
         return None
     return (width, height) if colours == "YCbCr" else None
+
+
+def is_progressive(data: bytes) -> bool:
+    """Whether the first picture of a JPEG comes in several passes, so that all of it is in memory before the last."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker in FRAMES:
+            return marker in PROGRESSIVE
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return False
 
 
 def decode(data: bytes, size: tuple[int, int], divisor: int) -> NDArray[np.uint8] | None:

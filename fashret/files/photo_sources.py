@@ -15,21 +15,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.errors import FashretError
+from fashret.errors import FashretError, MissingPhotoError, PhotoError
 from fashret.files.hdf5 import storable
 
 EXTENSIONS = (  # of still pictures that Pillow decodes
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
     *(".jp2", ".j2k", ".jpx", ".jpf", ".ppm", ".pnm", ".tga"),
 )
-
-
-class PhotoError(FashretError):
-    """One photo, or one box of it, cannot be used."""
-
-
-class MissingPhotoError(PhotoError):
-    """There is no such photo: in a public dataset a dead link, elsewhere an error like others."""
 
 
 class PhotoSource(Protocol):
@@ -50,7 +42,11 @@ class PhotoFolder:
 
     def read(self, source: str) -> bytes:
         """The bytes of one photo; see `file_bytes`."""
-        return file_bytes(photo_path(self.root, source))
+        return file_bytes(self.path(source))
+
+    def path(self, source: str) -> Path:
+        """Where a photo is."""
+        return photo_path(self.root, source)
 
     def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
         """Which photos exist: each folder is listed once, which is faster than to ask for each photo."""

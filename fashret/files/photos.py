@@ -1,64 +1,60 @@
 """From a photo on the disk to crops in memory.
 
-In: an encoded photo and boxes in pixels of the photo as stored. Out: each crop as an H×W×3 uint8 RGB array, upright,
-its longer side at most `size`; or a `PhotoError` that says why not. A photo is decoded once for all its boxes.
+In: an encoded photo and boxes in pixels of the photo as stored, or upright. Out: each crop as an H×W×3 uint8 RGB array,
+upright, its longer side at most `size`; or a `PhotoError` that says why not. A photo is decoded once for all its boxes.
 
 A large JPEG is decoded at 1/2, 1/4 or 1/8 where that still holds more pixels than the crop (`reduction`); the rest is
-done by a bicubic filter with antialiasing, like Pillow's. EXIF orientation is applied after cutting, because boxes
-are in pixels as stored.
+done by a bicubic filter with antialiasing, like Pillow's. Crops are turned upright after cutting.
 """
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from fashret.files import jpeg
+from fashret.errors import PhotoError
 from fashret.files.columns import Rows
-from fashret.files.photo_sources import PhotoError, file_bytes
+from fashret.files.decoder import Decoder
+from fashret.files.orientation import Pixels, stored_box, turn
+from fashret.files.photo_sources import file_bytes
+from fashret.files.picture import Picture, decoding_errors
 
-MOST_PIXELS = 200_000_000  # a photo that claims more is refused before it is decoded
-ORIENTATION = 0x0112  # EXIF tag
-JPEGS = ("JPEG", "MPO")  # MPO: what phones write, a JPEG followed by further pictures
 REDUCTIONS = (8, 4, 2)  # what the JPEG decoder can divide both sides by
 
 WHOLE = (math.nan,) * 4  # the box of a whole photo
 
-Image.MAX_IMAGE_PIXELS = None  # MOST_PIXELS is checked here, as an error of the photo instead of a warning
-
-Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+GivenBox = NDArray[np.float32] | None
 
 
-def read_crop(path: Path, box: NDArray[np.float32] | None, size: int) -> Pixels:
+def read_crop(path: Path, box: GivenBox, size: int, upright: bool = False, decoder: Decoder | None = None) -> Pixels:
     """Decode a photo, cut the box out, turn it upright, shrink it.
 
     Parameters
     ----------
     box
-        x1 y1 x2 y2 in pixels of the photo as stored, half-open; None or NaN for the whole photo. What is outside the
-        photo is cut off.
+        x1 y1 x2 y2, half-open; None or NaN for the whole photo. What is outside the photo is cut off.
     size
         The longer side of the result is at most this many pixels; the aspect is kept, nothing is enlarged.
+    upright
+        Whether the box is in pixels of the upright photo, as people see it, and not of the photo as stored.
 
     Raises
     ------
     PhotoError
         If the photo is missing, cannot be decoded, is absurdly large, or the box has no area inside it.
     """
-    crop = read_crops(path, [box], size)[0]
+    crop = _cut(file_bytes(path), [box], size, decoder or Decoder(), upright)[0]
     if isinstance(crop, PhotoError):
         raise crop
     return crop
 
 
-def read_crops(path: Path, boxes: Sequence[NDArray[np.float32] | None], size: int) -> list[Pixels | PhotoError]:
+def read_crops(path: Path, boxes: Sequence[GivenBox], size: int) -> list[Pixels | PhotoError]:
     """Cut several boxes out of one photo, decoded once; see `read_crop`. What fails is returned, not raised."""
     try:
         return cut_crops(file_bytes(path), boxes, size)
@@ -66,47 +62,50 @@ def read_crops(path: Path, boxes: Sequence[NDArray[np.float32] | None], size: in
         return [error] * len(boxes)
 
 
-def cut_crops(data: bytes, boxes: Sequence[NDArray[np.float32] | None], size: int) -> list[Pixels | PhotoError]:
-    """Cut several boxes out of one encoded photo; see `read_crops`."""
+def cut_crops(
+    data: bytes, boxes: Sequence[GivenBox], size: int, decoder: Decoder | None = None
+) -> list[Pixels | PhotoError]:
+    """Cut several boxes, in pixels as stored, out of one encoded photo; see `read_crops`."""
     try:
-        plain = jpeg.plain_size(data)  # most photos: Pillow need not look at them, which saves a tenth of the time
-        if plain is not None:
-            crops = _cut_all(plain, True, boxes, size, lambda divisor: jpeg.decode(data, plain, divisor))
-            if crops is not None:
-                return crops
-        with Image.open(io.BytesIO(data)) as photo:
-            turn, is_jpeg = _orientation(photo), photo.format in JPEGS
-            crops = _cut_all(photo.size, is_jpeg, boxes, size, lambda divisor: _decode(photo, data, divisor)) or []
-            return [crop if isinstance(crop, PhotoError) else _upright(crop, turn) for crop in crops]
+        return _cut(data, boxes, size, decoder or Decoder(), upright=False)
     except PhotoError as error:
         return [error] * len(boxes)
-    except Exception as error:  # Pillow's readers raise almost anything on bytes they do not expect
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "cannot identify image file" in reason:
-            reason = "not an image of a known format" if data else "empty file"
-        return [PhotoError(f"cannot be decoded ({reason})")] * len(boxes)
 
 
-def _cut_all(
-    stored: tuple[int, int],
-    is_jpeg: bool,
-    boxes: Sequence[NDArray[np.float32] | None],
-    size: int,
-    decode: Callable[[int], Pixels | None],
-) -> list[Pixels | PhotoError] | None:
-    """Cut and shrink, as stored; None if `decode`, which is given the divisor, gives none."""
-    width, height = stored
-    if width * height > MOST_PIXELS:
-        raise PhotoError(f"claims {width} x {height} pixels, more than {MOST_PIXELS:,}")
-    inside = [_clamp_or_error(box, width, height) for box in boxes]
-    sound = [box for box in inside if not isinstance(box, PhotoError)]
-    if not sound:
-        return [box for box in inside if isinstance(box, PhotoError)]
-    divisor = reduction(min(map(_longer, sound)), size) if is_jpeg else 1
-    pixels = decode(divisor)
-    if pixels is None:
-        return None
-    return [box if isinstance(box, PhotoError) else shrink(pixels, box, divisor, size) for box in inside]
+def _cut(
+    data: bytes, boxes: Sequence[GivenBox], size: int, decoder: Decoder, upright: bool
+) -> list[Pixels | PhotoError]:
+    """Cut, shrink and turn. Raises PhotoError where the photo is at fault, and returns it where the box is."""
+    with decoding_errors(empty=not data), Picture(data) as picture:
+        decoder.check(picture, REDUCTIONS[0] if picture.reducible else 1)
+        inside = [_placed(box, picture, size, decoder, upright) for box in boxes]
+        sound = [box for box in inside if not isinstance(box, PhotoError)]
+        if not sound:
+            return [box for box in inside if isinstance(box, PhotoError)]
+        divisor = min(_divisor(box, picture, size) for box in sound)
+        pixels = decoder.decode(picture, divisor)
+        return [
+            box
+            if isinstance(box, PhotoError)
+            else np.ascontiguousarray(turn(shrink(pixels, box, divisor, size), picture.orientation))
+            for box in inside
+        ]
+
+
+def _placed(box: GivenBox, picture: Picture, size: int, decoder: Decoder, upright: bool) -> Box | PhotoError:
+    """Whole pixels of the photo as stored; the error of a box without area, or one that needs too many pixels."""
+    try:
+        if box is not None and upright:
+            box = np.array(stored_box(box.tolist(), picture.size, picture.orientation), np.float32)
+        placed = clamp(box, *picture.size)
+        decoder.check(picture, _divisor(placed, picture, size))
+        return placed
+    except PhotoError as error:
+        return error
+
+
+def _divisor(box: Box, picture: Picture, size: int) -> int:
+    return reduction(max(box[2] - box[0], box[3] - box[1]), size) if picture.reducible else 1
 
 
 def reduction(longer: int, size: int) -> int:
@@ -116,33 +115,6 @@ def reduction(longer: int, size: int) -> int:
     (1, 2, 8)
     """
     return next((n for n in REDUCTIONS if longer >= size * n), 1)
-
-
-def _decode(photo: Image.Image, data: bytes, divisor: int) -> Pixels:
-    """The pixels at 1/divisor of the stored size, sides rounded up; H×W×3 uint8."""
-    pixels = jpeg.decode(data, photo.size, divisor) if photo.format in JPEGS and photo.mode == "RGB" else None
-    if pixels is not None:
-        return pixels
-    width, height = photo.size
-    if divisor > 1:
-        photo.draft(None, (width // divisor, height // divisor))
-    pixels = np.array(_rgb(photo))  # a copy: torch does not take what cannot be written
-    if pixels.shape[:2] != (-(-height // divisor), -(-width // divisor)):
-        raise PhotoError(f"cannot be decoded (gave {pixels.shape[1]} x {pixels.shape[0]} of {width} x {height} pixels)")
-    return pixels
-
-
-def _rgb(photo: Image.Image) -> Image.Image:
-    """The pixels as RGB; what is transparent becomes white."""
-    if photo.mode in ("RGBA", "LA", "PA") or "transparency" in photo.info:
-        clear = photo.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
-    if photo.mode.startswith(("I", "F")):  # Pillow would clip 16 bits and more a pixel instead of scaling them
-        wide = np.asarray(photo, np.float64)
-        top = max(wide.max(), 0)
-        scale = 1 if top <= 255 else 1 / 257 if top <= 65_535 else 255 / top
-        photo = Image.fromarray((wide * scale).clip(0, 255).astype(np.uint8))
-    return photo.convert("RGB")
 
 
 def shrink(pixels: Pixels, box: Box, divisor: int, size: int) -> Pixels:
@@ -230,39 +202,6 @@ def clamp(box: NDArray[np.float32] | None, width: int, height: int) -> Box:
     return left, top, right, bottom
 
 
-def _clamp_or_error(box: NDArray[np.float32] | None, width: int, height: int) -> Box | PhotoError:
-    try:
-        return clamp(box, width, height)
-    except PhotoError as error:
-        return error
-
-
-def _longer(box: Box) -> int:
-    return max(box[2] - box[0], box[3] - box[1])
-
-
-def _orientation(photo: Image.Image) -> int:
-    """EXIF orientation 1 to 8; 1 where there is none or it cannot be read."""
-    try:
-        return int(photo.getexif().get(ORIENTATION, 1))
-    except Exception:  # damaged EXIF raises almost anything, and is no reason to refuse the pixels
-        return 1
-
-
-def _upright(crop: Pixels, orientation: int) -> Pixels:
-    """Undo the camera's orientation."""
-    turned = {
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.transpose(1, 0, 2),
-        6: lambda a: np.rot90(a, -1),
-        7: lambda a: a.transpose(1, 0, 2)[::-1, ::-1],
-        8: lambda a: np.rot90(a, 1),
-    }
-    return np.ascontiguousarray(turned[orientation](crop)) if orientation in turned else crop
-
-
 def same_photo(rows: Rows, order: Iterable[int]) -> Iterator[list[int]]:
     """Split positions into runs that share a photo.
 
@@ -285,12 +224,3 @@ def by_photo(rows: Rows) -> NDArray[np.int64]:
     first: dict[str, int] = {}
     rank = np.fromiter((first.setdefault(s, i) for i, s in enumerate(rows.source)), np.int64, len(rows))
     return np.argsort(rank, kind="stable")
-
-
-def photo_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of a photo as stored, from its header; None if it cannot be read."""
-    try:
-        with Image.open(path) as photo:
-            return photo.size
-    except Exception:  # Pillow's readers raise almost anything on bytes they do not expect
-        return None

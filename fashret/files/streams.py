@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 from fashret.errors import FashretError
 from fashret.files.columns import Rows
+from fashret.files.decoder import Decoder
 from fashret.files.photo_sources import PhotoError, PhotoSource
 from fashret.files.photos import Pixels, cut_crops, same_photo
+from fashret.files.workers import in_order
 
 TASK = 8  # photos that a worker takes at a time; one by one the threads wake each other too often
 TASKS = 4  # per worker
@@ -38,8 +38,8 @@ def stream_crops(
     size: int,
     *,
     order: Iterable[int] | None = None,
-    workers: int = 0,
     then: Callable[[Pixels], T] = lambda crop: crop,  # type: ignore[assignment,return-value]
+    decoder: Decoder | None = None,
 ) -> Generator[tuple[int, T | PhotoError], None, None]:
     """Read the crops of rows, several photos at a time, and return them in order.
 
@@ -53,33 +53,36 @@ def stream_crops(
         Positions of the rows to read; default all. Rows of one photo that follow each other share its decoding.
     then
         What a worker does with each crop, an H×W×3 uint8 array, before it is returned.
+    decoder
+        What they decode with, and how many work at a time. It cannot be used again after the generator is closed.
 
     Yields
     ------
     Position of the row, and what `then` made of its crop, or why there is none. Memory is bounded: no more than
-    `TASK` × `TASKS` photos per worker are under way or waiting.
+    `TASK` × `TASKS` photos per worker are under way or waiting, and those that are decoded have the decoder's limits.
     """
+    decoder = decoder or Decoder()
 
     def read(task: list[list[int]]) -> list[tuple[int, T | PhotoError]]:
         done: list[tuple[int, T | PhotoError]] = []
         for indices in task:
+            if decoder.stopped:
+                break
             try:
-                crops = cut_crops(photos.read(rows.source[indices[0]]), [rows.box[i] for i in indices], size)
+                crops = cut_crops(photos.read(rows.source[indices[0]]), [rows.box[i] for i in indices], size, decoder)
             except PhotoError as error:
                 crops = [error] * len(indices)
             done += [(i, c if isinstance(c, PhotoError) else then(c)) for i, c in zip(indices, crops, strict=True)]
         return done
 
-    count = worker_count(workers)
-    waiting: deque[Future[list[tuple[int, T | PhotoError]]]] = deque()
-    pool = ThreadPoolExecutor(count, thread_name_prefix="photo")
-    runs = same_photo(rows, range(len(rows)) if order is None else order)
-    try:
+    def tasks() -> Iterator[list[list[int]]]:
+        runs = same_photo(rows, range(len(rows)) if order is None else order)
         while task := list(itertools.islice(runs, TASK)):
-            waiting.append(pool.submit(read, task))
-            if len(waiting) >= TASKS * count:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+            yield task
+
+    results = in_order(read, tasks(), decoder.workers, TASKS * decoder.workers, decoder.stop)
+    try:
+        for done in results:
+            yield from done
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        results.close()

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, _utils, get_worker_info
 
 from fashret.errors import FashretError
 from fashret.files.crops import Crops, open_crops
+from fashret.files.workers import GRACE
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,9 @@ def load(dataset: Dataset, requests: Iterable[Any], workers: int, device: torch.
         pin_memory=device.type == "cuda",
         prefetch_factor=4 if workers else None,
     )
+    batches = iter(loader)
     try:
-        for batch in loader:
+        for batch in batches:
             if isinstance(batch, FashretError):
                 raise batch
             yield batch
@@ -104,6 +106,18 @@ def load(dataset: Dataset, requests: Iterable[Any], workers: int, device: torch.
         if "DataLoader worker" not in str(error):
             raise
         raise FashretError(f"a process that decodes images died ({error}); give fewer --workers") from error
+    finally:
+        _end(batches, workers)
+
+
+def _end(batches: Any, workers: int) -> None:
+    """End the worker processes without waiting for a photo that one of them may be decoding: torch gives each 5 s."""
+    if workers:
+        usual, _utils.MP_STATUS_CHECK_INTERVAL = _utils.MP_STATUS_CHECK_INTERVAL, GRACE / workers
+        try:
+            batches._shutdown_workers()
+        finally:
+            _utils.MP_STATUS_CHECK_INTERVAL = usual
 
 
 class _Guarded(Dataset):

@@ -9,23 +9,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from fashret.files.columns import RowFile, Rows
 from fashret.files.crops import Crops
+from fashret.files.decoder import Decoder
 from fashret.files.digests import Content
 from fashret.files.manifests import Listing
-from fashret.files.photo_sources import PhotoError, PhotoSource
+from fashret.files.photo_sources import PhotoError
 from fashret.files.photos import cut_crops, same_photo
+from fashret.files.workers import aside
 from fashret.loading.batches import CropReader, CropsFile
 from fashret.models.embedder import prepare
 from fashret.models.settings import ModelSettings
+from fashret.options import EmbedOptions
 
 
 class Prepared(NamedTuple):
@@ -34,6 +38,7 @@ class Prepared(NamedTuple):
     rows: NDArray[np.int64]  # their numbers in the source
     images: list[Tensor]  # for each network B×H×W×3 uint8; zeros where a row failed
     failures: dict[int, str]  # position in the batch → reason
+    scaled: Sequence[str] = ()  # for each photo whose colours were scaled to 8 bits, how
 
 
 class CropImages(CropReader):
@@ -50,14 +55,16 @@ class CropImages(CropReader):
         else:
             crops = [self.crops.image(int(row)) for row in rows]
         fitted = [prepare(crop, self.settings) for crop in crops]
-        return Prepared(rows, [torch.from_numpy(np.stack(column)) for column in zip(*fitted, strict=True)], {})
+        images = [torch.from_numpy(np.stack(column)) for column in zip(*fitted, strict=True)]
+        return Prepared(rows, images, {}, self.crops.decoder.take_scaled())
 
 
 class PhotoImages(Dataset):
     """Garments cut out of photos; a photo that cannot be read is a failure of its rows."""
 
-    def __init__(self, photos: PhotoSource, rows: Rows, size: int, settings: Sequence[ModelSettings]) -> None:
-        self.photos, self.rows, self.size, self.settings = photos, rows, size, settings
+    def __init__(self, listing: Listing, size: int, settings: Sequence[ModelSettings], decoder: Decoder) -> None:
+        self.photos, self.rows, self.size, self.settings = listing.photos, listing.rows, size, settings
+        self.decoder = decoder
 
     def __getitem__(self, request: NDArray[np.int64]) -> Prepared:
         images = [torch.zeros(len(request), s.height, s.width, 3, dtype=torch.uint8) for s in self.settings]
@@ -69,7 +76,7 @@ class PhotoImages(Dataset):
             else:
                 for tensor, fitted in zip(images, prepare(crop, self.settings), strict=True):
                     tensor[i] = torch.from_numpy(np.array(fitted))
-        return Prepared(request, images, failures)
+        return Prepared(request, images, failures, self.decoder.take_scaled())
 
     def _crops(self, rows: list[int]) -> Sequence[NDArray[np.uint8] | PhotoError]:
         """The crops of rows that share a photo, which is decoded once."""
@@ -77,7 +84,10 @@ class PhotoImages(Dataset):
             data = self.photos.read(self.rows.source[rows[0]])
         except PhotoError as error:
             return [error] * len(rows)
-        return cut_crops(data, [self.rows.box[row] for row in rows], self.size)
+        boxes = [self.rows.box[row] for row in rows]
+        if get_worker_info() is None:  # Ctrl-C reaches this process
+            return aside(cut_crops, data, boxes, self.size, self.decoder)
+        return cut_crops(data, boxes, self.size, self.decoder)
 
 
 @dataclass(frozen=True)
@@ -106,14 +116,21 @@ def crops_source(crops: Crops, settings: Sequence[ModelSettings]) -> Source:
     return Source(crops, CropImages(file, settings), crops.dataset, crops.size, inputs, identity, file)
 
 
-def listing_source(listing: Listing, size: int, settings: Sequence[ModelSettings]) -> Source:
+def shared_decoder(max_pixels: str, workers: int) -> Decoder:
+    """A decoder for processes that decode at the same time; 0 workers: this one."""
+    return Decoder(max_pixels, workers, get_context().Lock())
+
+
+def listing_source(
+    listing: Listing, size: int, settings: Sequence[ModelSettings], decoder: Decoder | None = None
+) -> Source:
     """The rows of a table or folder, cut out at most `size` pixels long."""
+    decoder = decoder or shared_decoder(EmbedOptions.max_pixels, 1)
     names = hashlib.sha256("\n".join(listing.rows.crop_id).encode(errors="surrogatepass")).hexdigest()
     inputs = tuple(Content(path).record() for path in listing.files)
     identity = {"rows of the source": names[:32], "root": str(listing.root.resolve())}
-    return Source(
-        listing.rows, PhotoImages(listing.photos, listing.rows, size, settings), listing.name, size, inputs, identity
-    )
+    images = PhotoImages(listing, size, settings, decoder)
+    return Source(listing.rows, images, listing.name, size, inputs, identity)
 
 
 def chosen_rows(source: Source, rows: NDArray[np.int64]) -> Prepared:

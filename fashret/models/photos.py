@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
+from fashret.files.box_frames import refuse_fractions
+from fashret.files.decoder import Decoder, warn_of_scaled
 from fashret.files.photos import clamp, read_crop, shrink
+from fashret.files.workers import aside
 from fashret.models.embedder import Embedder
 from fashret.options import EmbedOptions
 
 Photo = Path | str | NDArray[np.uint8]  # a file, or H×W×3 uint8 RGB
-Box = Sequence[float] | NDArray[np.floating] | None  # x1, y1, x2, y2 in pixels of the photo as stored; None: all of it
+Box = Sequence[float] | NDArray[np.floating] | None  # x1, y1, x2, y2 in pixels of the upright photo; None: all of it
 
 
 def listed(photos: Photo | Sequence[Photo]) -> Sequence[Photo]:
@@ -32,8 +35,13 @@ def listed(photos: Photo | Sequence[Photo]) -> Sequence[Photo]:
     return photos  # type: ignore[return-value]
 
 
-def crop_photo(photo: Photo, box: Box, size: int) -> NDArray[np.uint8]:
+def crop_photo(photo: Photo, box: Box, size: int, max_pixels: str = EmbedOptions.max_pixels) -> NDArray[np.uint8]:
     """Cut the box out of a photo and shrink it to a longer side of at most `size` pixels: H×W×3 uint8.
+
+    Parameters
+    ----------
+    max_pixels
+        A photo that decodes to more is refused.
 
     Raises
     ------
@@ -44,10 +52,15 @@ def crop_photo(photo: Photo, box: Box, size: int) -> NDArray[np.uint8]:
         corners = None if box is None else np.asarray(box, np.float32).reshape(4)
     except (TypeError, ValueError):
         raise FashretError(f"box {box}: give x1, y1, x2, y2 in pixels") from None
-    name = photo if isinstance(photo, str | Path) else "a photo in memory"
+    if corners is not None and np.isfinite(corners).all():
+        refuse_fractions(corners[None], f"box {box}")
+    name = str(photo) if isinstance(photo, str | Path) else "a photo in memory"
     try:
         if isinstance(photo, str | Path):
-            return read_crop(Path(photo), corners, size)
+            decoder = Decoder(max_pixels)
+            crop = aside(read_crop, Path(photo), corners, size, upright=True, decoder=decoder)
+            warn_of_scaled(decoder.scaled, name)
+            return crop
         pixels = np.asarray(photo)
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.size:
             raise FashretError(f"should be H×W×3 uint8, RGB, and is {pixels.dtype} of shape {pixels.shape}")

@@ -23,14 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.choices import ENCODINGS
-from fashret.console import log, progress
+from fashret.console import progress
 from fashret.datasets import readers
-from fashret.datasets.census import compare, counts, search_census
+from fashret.datasets.census import search_census, warn_of_counts
 from fashret.errors import FashretError
 from fashret.files import hdf5, jpeg
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.columns import TEXT, Role
 from fashret.files.crops import KIND, VERSION, Crops, append_crops, create_crops, open_crops
+from fashret.files.decoder import Decoder, warn_of_scaled
 from fashret.files.digests import Content
 from fashret.files.manifests import Listing
 from fashret.files.photo_sources import MissingPhotoError, PhotoError
@@ -38,12 +39,11 @@ from fashret.files.photos import Pixels, by_photo
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
 from fashret.files.row_errors import errors_path, write_errors
-from fashret.files.streams import stream_crops
+from fashret.files.streams import stream_crops, worker_count
 from fashret.options import CropOptions
 
 BLOCK = 64  # crops between two writes to the log
 BATCH = 256  # crops between two writes to the output
-WARNINGS = 5  # counts that differ from the manifest's and are named
 SHAPE = np.dtype("<u2")  # a raw crop in the log is its height and width, then its pixels
 
 CUTTING = ("size", "encoding", "quality")  # options that a crop depends on, beside its photo and box
@@ -96,7 +96,7 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
     started = time.monotonic()
     with only_writer(output), contextlib.ExitStack() as stack:
         listing = readers.load(manifest, options)
-        _warn_of_counts(listing)
+        warn_of_counts(listing)
         old = stack.enter_context(open_crops(output)) if options.append else None
         kept = _kept_rows(listing, old, options) if old else np.full(len(listing.rows), -1, np.int64)
         job, task = Job(listing, output, options, old, kept), _task(listing, kept, options)
@@ -114,19 +114,6 @@ def _check_options(options: CropOptions) -> None:
     if options.encoding not in ENCODINGS:
         raise FashretError(f"--encoding {options.encoding}: expected {' or '.join(ENCODINGS)}")
     check_flags(options.resume, options.restart)
-
-
-def _warn_of_counts(listing: Listing) -> None:
-    """Say where the data differ from what their manifest expects, and what was seen in them."""
-    for what, number in listing.notes.items():
-        log.info("%s: %s: %s", listing.name, what, f"{number:,}")
-    if listing.expected:
-        compared = compare(counts(listing.rows), listing.expected, listing.options)
-        wrong = [comparison for comparison in compared if comparison.found != comparison.expected]
-        for comparison in wrong[:WARNINGS]:
-            log.warning("%s: %s", listing.name, comparison)
-        if len(wrong) > WARNINGS:
-            log.warning("%s: %s more counts differ; --check shows them all", listing.name, len(wrong) - WARNINGS)
 
 
 def result_options(listing: Listing, options: CropOptions) -> dict[str, Any]:
@@ -177,7 +164,8 @@ def _make_crops(job: Job, done: RecordLog) -> int:
     done.status[done.status != Status.DONE] = Status.WAITING  # what failed may have been mended since
     order = by_photo(rows)
     order = order[(done.status[order] == Status.WAITING) & (job.kept[order] < 0)]
-    results = stream_crops(photos, rows, options.size, order=order, workers=options.workers, then=_encoder(options))
+    decoder = Decoder(options.max_pixels, worker_count(options.workers))
+    results = stream_crops(photos, rows, options.size, order=order, then=_encoder(options), decoder=decoder)
     records = (_record(row, result, job.listing.public) for row, result in results)
     before = done.count(Status.DONE)
     try:
@@ -188,6 +176,7 @@ def _make_crops(job: Job, done: RecordLog) -> int:
                 _check_errors(job, done)
     finally:
         results.close()  # ends the threads
+        warn_of_scaled(decoder.scaled, job.listing.name)
         _note_errors(job, done)
     return done.count(Status.DONE) - before
 

@@ -28,13 +28,14 @@ from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.catalogues import is_catalogue
 from fashret.files.crops import open_crops
+from fashret.files.decoder import warn_of_scaled
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
 from fashret.files.resume import check_flags
 from fashret.files.row_errors import errors_path
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import place, together, wait
-from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source
+from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source, shared_decoder
 from fashret.models.backbones import settings_for
 from fashret.models.devices import choose_device, choose_precision, within_memory
 from fashret.models.embedder import Embedder, backbone_part, open_embedder
@@ -135,12 +136,15 @@ def _embedder(options: EmbedOptions) -> Embedder:
 
 def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder: Embedder, stack: ExitStack) -> Source:
     if path.is_file() and not is_catalogue(path):
-        if idle := [name for name in ("root", "size") if name in given]:
-            raise FashretError(f"--{idle[0]}: is for photos, and {path} holds crops that were cut; leave it out")
+        if idle := [name for name in ("root", "size", "boxes", "max_pixels") if name in given]:
+            raise FashretError(
+                f"--{idle[0].replace('_', '-')}: is for photos, and {path} holds crops that were cut; leave it out"
+            )
         source = crops_source(stack.enter_context(open_crops(path)), embedder.settings)
     else:
-        listing = readers.load(str(path), CropOptions(root=options.root))
-        source = listing_source(listing, options.size, embedder.settings)
+        listing = readers.load(str(path), CropOptions(root=options.root, boxes=options.boxes))
+        decoder = shared_decoder(options.max_pixels, count_workers(options.workers))
+        source = listing_source(listing, options.size, embedder.settings, decoder)
     if not len(source.rows):
         raise FashretError(f"{path}: has no rows to embed")
     for settings in embedder.settings:
@@ -172,6 +176,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
     left = [rows for rows in mine if (finished.status[rows] == Status.WAITING).any()]
     total, ahead = sum(map(len, mine)), sum(map(len, left))
     started = time.monotonic()
+    scaled: list[str] = []
     made = _vectors(job, load(job.source.images, left, count_workers(job.options.workers), job.embedder.device))
     try:
         with (
@@ -180,11 +185,13 @@ def _embed(job: Job, finished: RecordLog) -> float:
         ):
             for batch, vectors in made:
                 finished.append(_records(batch, vectors.cpu().numpy()))
+                scaled += batch.scaled
                 advance(len(batch.rows))
                 _check_errors(job, finished)
             job.source.check()
     finally:
         made.close()  # ends the processes that decode
+        warn_of_scaled(scaled, job.source.dataset)
         if job.here.first:
             note_errors(job, [finished])
     return time.monotonic() - started

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fashret.catalogue import Catalogue, Hit
 from fashret.errors import FashretError
+from fashret.files.box_frames import refuse_fractions
 from fashret.options import PRODUCTS, PhotoOptions
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import Pictures, pictures_of
@@ -32,7 +33,7 @@ class PhotoSearch:
 
 
 def parse_box(text: str) -> NDArray[np.float32]:
-    """Read x1,y1,x2,y2 in pixels.
+    """Read x1,y1,x2,y2 in pixels of the upright photo.
 
     >>> parse_box("10,20,110,220")
     array([ 10.,  20., 110., 220.], dtype=float32)
@@ -48,6 +49,7 @@ def parse_box(text: str) -> NDArray[np.float32]:
             raise ValueError
     except ValueError:
         raise FashretError(f"--box {text}: write x1,y1,x2,y2 in pixels, with x1 < x2 and y1 < y2") from None
+    refuse_fractions(box[None], f"--box {text}")
     return box
 
 
@@ -75,7 +77,7 @@ def run(catalogue: Path, photo: Path, options: PhotoOptions, products: int = PRO
         check_name(options.show)
     spec = search_spec(replace(options, k=products), "cpu")  # --device is where the model runs
     with Catalogue.open(catalogue, spec, options.model, options.device) as opened:
-        crop = opened.crop(photo, corners)
+        crop = opened.crop(photo, corners, options.max_pixels)
         found = PhotoSearch(photo, catalogue, len(opened), opened.search(crop, products)[0])
         if options.show:
             with pictures_of(opened.file, options.crops) as pictures:

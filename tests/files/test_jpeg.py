@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashret.files import jpeg, photos
+from fashret.files import jpeg
 from fashret.files.photos import read_crop
+from fashret.files.picture import Picture
 from tests.files.test_photos import psnr, save, scene
 
 
@@ -58,4 +59,5 @@ def test_a_reduced_photo_has_the_size_that_both_decoders_agree_on(
         fast = jpeg.decode(data, (width, 333), divisor)
         assert fast is not None and fast.shape == expected
     monkeypatch.setattr(jpeg, "simplejpeg", None)
-    assert photos._decode(Image.open(io.BytesIO(data)), data, divisor).shape == expected
+    with Picture(data) as picture:
+        assert picture.decode(divisor).shape == expected

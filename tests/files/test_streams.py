@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashret.files.decoder import Decoder
 from fashret.files.photo_sources import MissingPhotoError, PhotoFolder
 from fashret.files.photos import by_photo
 from fashret.files.streams import stream_crops
@@ -28,7 +29,11 @@ def test_a_stream_gives_rows_in_order_and_reads_each_photo_once(tmp_path: Path, 
 
     rows = make_rows(5, source=np.array(names, object))
     order = by_photo(rows)
-    results = list(stream_crops(Counted(tmp_path), rows, 320, order=order, workers=workers, then=lambda c: c.shape))
+    results = list(
+        stream_crops(
+            Counted(tmp_path), rows, 320, order=order, then=lambda c: c.shape, decoder=Decoder(workers=workers)
+        )
+    )
     assert [i for i, _ in results] == order.tolist() == [0, 2, 1, 4, 3]
     assert [r for _, r in results[:4]] == [(20, 30, 3)] * 4
     assert isinstance(results[4][1], MissingPhotoError)
@@ -41,7 +46,7 @@ def test_a_stream_that_is_left_early_ends_its_threads(tmp_path: Path) -> None:
     save(tmp_path / "a.png", scene(30, 20))
     rows = make_rows(50, source=np.array(["a.png", "none.png"] * 25, object))
     before = threading.active_count()
-    stream = stream_crops(PhotoFolder(tmp_path), rows, 320, workers=2)
+    stream = stream_crops(PhotoFolder(tmp_path), rows, 320, decoder=Decoder(workers=2))
     next(stream)
     stream.close()
     assert threading.active_count() == before

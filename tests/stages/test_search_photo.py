@@ -12,6 +12,7 @@ from PIL import Image
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
+from fashret.files.orientation import turn_back
 from fashret.options import PhotoOptions
 from fashret.stages import search_photo
 from fashret.stages.search_photo import PhotoSearch, parse_box
@@ -74,6 +75,25 @@ def test_a_box_is_cut_out_before_it_is_embedded(catalogue: Path, tmp_path: Path)
     assert found.hits[0].row == 3 and found.hits[0].distance == pytest.approx(0, abs=1e-5)
     whole = search_photo.run(catalogue, tmp_path / "outer.png", OPTIONS, 1)
     assert whole.hits[0].distance > 1e-4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_is_in_pixels_of_the_upright_photo(catalogue: Path, tmp_path: Path, orientation: int) -> None:
+    with Image.open(catalogue.parent / "3.png") as inner:
+        upright = np.full((50, 60, 3), 255, np.uint8)
+        upright[20:44, 10:30] = np.asarray(inner)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(turn_back(upright, orientation)).save(tmp_path / "outer.png", exif=exif)
+    found = search_photo.run(catalogue, tmp_path / "outer.png", replace(OPTIONS, box="10,20,30,44"), 1)
+    assert found.hits[0].row == 3 and found.hits[0].distance == pytest.approx(0, abs=1e-5)
+
+
+def test_a_box_of_fractions_and_a_photo_that_is_too_large_are_refused(catalogue: Path) -> None:
+    with pytest.raises(FashretError, match=r"--box 0.1,0.2,0.9,1: .*are these fractions"):
+        find(catalogue, "3.png", box="0.1,0.2,0.9,1")
+    with pytest.raises(FashretError, match=r"3\.png: has 20 x 24 pixels, more than --max-pixels 479"):
+        find(catalogue, "3.png", max_pixels="479")
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "1,2,3,4,5", "a,b,c,d", "5,0,5,9", "0,9,5,9", "1,2,nan,4", "1,2,inf,4", ""])
