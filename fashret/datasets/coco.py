@@ -6,7 +6,8 @@ open crops.h5. Out: a `Listing`; or such a folder.
     images        [{"id": 1, "file_name": "000000001_0_0.jpg", "width": 320, "height": 320}, …]
     annotations   [{"id": 1, "image_id": 1, "category_id": 1, "bbox": "", "pair_id": 100, "source": "user", …}, …]
 
-A bbox "" (or none) is a photo that was cropped before: taken whole. A bbox [x, y, width, height] is cut. Its tools
+A bbox "" (or none) is a photo that was cropped before: taken whole. A bbox [x, y, width, height] is cut; it is in
+pixels of the upright photo where width and height of the image are the upright photo's (`boxes_by_size`). Its tools
 restart the numbers of pairs for query and gallery, so products of train ("train/100") and test ("test/100") are kept
 apart.
 """
@@ -24,6 +25,7 @@ from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files import jpeg
+from fashret.files.box_frames import boxes_by_size
 from fashret.files.columns import Domain, Role
 from fashret.files.crops import Crops
 from fashret.files.manifests import Listing, drop_repeats
@@ -47,10 +49,14 @@ def read(root: Path, options: CropFlags) -> Listing:
     contents = {part: _content(path) for part, path in files.items()}
     names = {part: _category_names(content, files[part]) for part, content in contents.items()}
     collected = RowList(sorted({name for of_part in names.values() for name in of_part.values()} - {""}))
+    sizes: dict[str, tuple[int, int]] = {}
     for part, content in contents.items():
-        _add_part(collected, root, part, content, names[part], files[part])
-    rows, repeats = drop_repeats(collected.rows())
-    return Listing("coco", root, rows, PhotoFolder(root), True, repeats, files=tuple(files.values()))
+        sizes |= _add_part(collected, root, part, content, names[part], files[part])
+    photos, rows = PhotoFolder(root), collected.rows()
+    if not options.boxes:
+        rows = boxes_by_size(rows, photos, sizes, str(root))
+    rows, repeats = drop_repeats(rows)
+    return Listing("coco", root, rows, photos, True, repeats, files=tuple(files.values()))
 
 
 def _annotation_file(root: Path, part: str) -> Path:
@@ -87,12 +93,19 @@ def _category_names(content: dict[str, Any], path: Path) -> dict[int, str]:
     return known
 
 
-def _add_part(rows: RowList, root: Path, part: str, content: dict[str, Any], names: dict[int, str], path: Path) -> None:
+def _add_part(
+    rows: RowList, root: Path, part: str, content: dict[str, Any], names: dict[int, str], path: Path
+) -> dict[str, tuple[int, int]]:
+    """Add the annotations of a part; for each photo whose size the file says, its width and height."""
     folder = _photo_folder(root, part)
-    file_names = {}
+    file_names, declared, sizes = {}, {}, {}
     for i, image in enumerate(content["images"]):
         where = f"{path}, images, entry {i}"
-        file_names[whole_number(image, "id", where)] = text(image, "file_name", where)
+        number = whole_number(image, "id", where)
+        file_names[number] = text(image, "file_name", where)
+        size = image.get("width"), image.get("height")
+        if all(type(side) is int for side in size):
+            declared[number] = size
     for i, entry in enumerate(content["annotations"]):
         where = f"{path}, annotations, entry {i}"
         image = whole_number(entry, "image_id", where)
@@ -105,6 +118,9 @@ def _add_part(rows: RowList, root: Path, part: str, content: dict[str, Any], nam
         box = _corners(entry.get("bbox"), f"{where}, bbox")
         category = names[whole_number(entry, "category_id", where)]
         rows.add(Row(folder + file_names[image], box, product, PARTS[part], DOMAINS[source], category), where)
+        if image in declared:
+            sizes[rows.source[-1]] = declared[image]
+    return sizes
 
 
 def _photo_folder(root: Path, part: str) -> str:

@@ -21,6 +21,7 @@ from fashret.datasets import (
 )
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
+from fashret.files.box_frames import boxes_as_stored, refuse_fractions
 from fashret.files.catalogue_tables import SUFFIXES
 from fashret.files.catalogues import is_catalogue, read_catalogue
 from fashret.files.manifests import Listing, find_manifest, manifest_names
@@ -54,6 +55,14 @@ def load(manifest: str, options: CropOptions) -> Listing:
     """
     if options.root is not None and not options.root.is_dir():
         raise FashretError(f"--root {options.root}: no such folder")
+    listing = _load(manifest, options)
+    refuse_fractions(listing.rows.box, listing.name)
+    if options.boxes == "upright":
+        listing = replace(listing, rows=boxes_as_stored(listing.rows, listing.photos))
+    return listing
+
+
+def _load(manifest: str, options: CropOptions) -> Listing:
     path = Path(manifest)
     if manifest in manifest_names():
         if options.root is not None or not path.is_dir():

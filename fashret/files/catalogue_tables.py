@@ -1,7 +1,7 @@
 """Anybody's catalogue as a table: CSV, or Parquet with the extra `parquet`.
 
-In: a file with the columns `image` and `product`, and optionally `domain`, `category`, `role`, `split`, `x1`, `y1`,
-`x2`, `y2`. Out: its `Listing`.
+In: a file with the columns `image` and `product`, and optionally `domain`, `category`, `role`, `split` and a box. Out:
+its `Listing`.
 
     image     path of the photo relative to the root (default: the folder of the table)
     product   the identity; empty = unlabelled: never a query's positive
@@ -9,7 +9,8 @@ In: a file with the columns `image` and `product`, and optionally `domain`, `cat
     category  any name; empty = none
     role      any of train, query, gallery, val_query, val_gallery, joined by "+"; what the stages go by
     split     train, val or test, from which the role follows where there is no column `role`
-    x1 … y2   box in pixels of the photo as stored, half-open; all four empty = the whole photo
+    x1 … y2   box in pixels of the photo as stored, half-open; all four empty = the whole photo. Other names that it
+              may have are in `fashret.files.box_columns`
 
 Without `role`: split train → train; test, or no split: street → query, shop → gallery; val likewise; with no domain
 either: query and gallery. Of an unlabelled row's roles only those in a gallery are kept.
@@ -19,14 +20,14 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fashret.errors import FashretError
+from fashret.files.box_columns import NAMES, Where, box_columns, read_boxes
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing, categories_of, drop_repeats
@@ -34,8 +35,7 @@ from fashret.files.parquet import parquet_names, read_columns
 from fashret.files.photo_sources import PhotoFolder, relative_source
 
 NEEDED = ("image", "product")
-CORNERS = ("x1", "y1", "x2", "y2")
-OPTIONAL = ("domain", "category", "role", "split", *CORNERS)
+OPTIONAL = ("domain", "category", "role", "split", *NAMES)
 SUFFIXES = (".csv", ".tsv", ".parquet")
 DOMAINS = {
     "street": Domain.STREET,
@@ -47,7 +47,6 @@ SPLITS = ("train", "val", "validation", "test", "")
 ROLES = {role.name.lower(): role for role in Role if role.name}
 
 Columns = dict[str, list[Any]]  # name → values, one per row; text, and None for an empty cell of Parquet
-Where = Callable[[int], str]  # row → its file and line, for messages
 
 
 def read_table(path: Path, root: Path | None = None) -> Listing:
@@ -64,10 +63,8 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(columns)}")
-    corners = [name for name in CORNERS if name in columns]
-    if corners and len(corners) < 4:
-        raise FashretError(f"{path}: has the column {', '.join(corners)}; a box needs x1, y1, x2 and y2")
-    rows, repeats = drop_repeats(_rows(columns, where))
+    form = box_columns(path, columns)
+    rows, repeats = drop_repeats(_rows(columns, form, where))
     if not len(rows):
         raise FashretError(f"{path}: has no rows")
     root = root or path.parent
@@ -136,7 +133,7 @@ def _read_parquet(path: Path) -> tuple[Columns, Where]:
     return {name: columns[stored] for name, stored in wanted.items()}, lambda row: f"{path}, row {row}"
 
 
-def _rows(columns: Columns, where: Where) -> Rows:
+def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:
     count = len(columns["image"])
     blank = [""] * count
     domain_given = "domain" in columns
@@ -159,7 +156,7 @@ def _rows(columns: Columns, where: Where) -> Rows:
     category, categories = categories_of([_text(c) for c in columns.get("category", blank)])
     return Rows(
         source=text_array(source),
-        box=_boxes(columns, count, where),
+        box=read_boxes(columns, form, where) if form else np.full((count, 4), np.nan, np.float32),
         product=text_array(product),
         role=np.array(role, np.uint8),
         domain=np.array(domain, np.uint8),
@@ -212,21 +209,3 @@ def _role_of_split(split: str, domain: Domain | None, row: int, where: Where) ->
         return Role.TRAIN
     query, gallery = (Role.VAL_QUERY, Role.VAL_GALLERY) if split.startswith("val") else (Role.QUERY, Role.GALLERY)
     return query | gallery if domain is None else query if domain == Domain.STREET else gallery
-
-
-def _boxes(columns: Columns, count: int, where: Where) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """N×4 float32; NaN where all four cells are empty."""
-    if CORNERS[0] not in columns:
-        return np.full((count, 4), np.nan, np.float32)
-    box = np.empty((count, 4), np.float32)
-    for i, cells in enumerate(zip(*(columns[name] for name in CORNERS), strict=True)):
-        if all(_text(cell) == "" for cell in cells):
-            box[i] = np.nan
-            continue
-        try:
-            box[i] = [float(_text(cell)) for cell in cells]
-        except ValueError:
-            raise FashretError(f"{where(i)}: box {cells}; expected four numbers, or four empty cells") from None
-        if not all(map(math.isfinite, box[i])):
-            raise FashretError(f"{where(i)}: box {cells}; expected four finite numbers")
-    return box

@@ -21,6 +21,7 @@ from fashret.stages import export
 from tests.conftest import make_rows, write_crops
 from tests.dataset_case import photo, plain, write
 
+AS_IT_IS, UPRIGHT = (4, 5, 19, 25), (35, 4, 55, 19)  # one bbox in pixels as stored, if it is so or upright
 NAMED = [{"id": 0, "name": "bags"}, {"id": 10, "name": "tops"}]
 
 
@@ -93,6 +94,25 @@ def test_pairs_of_train_and_of_query_and_gallery_are_kept_apart(root: Path) -> N
 
 def test_an_empty_bbox_is_a_photo_cropped_before_and_a_bbox_is_cut(root: Path) -> None:
     assert [row[1] for row in rows(root)][2:4] == [(4, 5.5, 24, 15.5), None]
+
+
+@pytest.mark.parametrize(("size", "box"), [
+    ((40, 60), UPRIGHT), ((60, 40), AS_IT_IS), (("40", None), AS_IT_IS), ((1, 2), AS_IT_IS), ((40.0, 60), AS_IT_IS),
+])  # fmt: skip
+def test_a_box_is_in_the_frame_that_the_declared_size_says(root: Path, size: Any, box: tuple[float, ...]) -> None:
+    """The photo is stored with 60 x 40 pixels and shown with 40 x 60."""
+    path = root / "meta_reid/query_coco_reid.json"
+    content = json.loads(path.read_text())
+    content["images"][0] |= {"width": size[0], "height": size[1]}
+    content["annotations"][0]["bbox"] = [4, 5, 15, 20]
+    write(path, content)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.new("RGB", (60, 40)).save(root / "320_320_cropped_images/query/000000002_0_0.jpg", exif=exif)
+    assert rows(root)[2][1] == box
+    stored = plain(load("coco", CropOptions(root=root, boxes="stored")).rows)[2][1]
+    upright = plain(load("coco", CropOptions(root=root, boxes="upright")).rows)[2][1]
+    assert (stored, upright) == (AS_IT_IS, UPRIGHT)
 
 
 @pytest.mark.parametrize(
