@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-GRACE = 0.5  # seconds that threads get to end by themselves when nobody wants their results any more
+GRACE = 0.3  # seconds that threads get to end by themselves when nobody wants their results any more
 
 T = TypeVar("T")
 R = TypeVar("R")
