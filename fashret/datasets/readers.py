@@ -24,7 +24,10 @@ from fashret.errors import FashretError
 from fashret.files.box_frames import boxes_as_stored, refuse_fractions
 from fashret.files.catalogue_tables import SUFFIXES
 from fashret.files.catalogues import is_catalogue, read_catalogue
-from fashret.files.manifests import Listing, find_manifest, manifest_names
+from fashret.files.columns import text_array
+from fashret.files.manifests import Listing, drop_repeats, find_manifest, manifest_names
+from fashret.files.photo_names import one_spelling
+from fashret.files.photo_sources import PhotoFolder
 from fashret.options import CropOptions, taken_over
 
 Reader = Callable[[Path, CropFlags], Listing]
@@ -55,11 +58,21 @@ def load(manifest: str, options: CropOptions) -> Listing:
     """
     if options.root is not None and not options.root.is_dir():
         raise FashretError(f"--root {options.root}: no such folder")
-    listing = _load(manifest, options)
+    listing = _spelled(_load(manifest, options))
     refuse_fractions(listing.rows.box, listing.name)
     if options.boxes == "upright":
         listing = replace(listing, rows=boxes_as_stored(listing.rows, listing.photos))
     return listing
+
+
+def _spelled(listing: Listing) -> Listing:
+    """Rows of a photo that is spelled in several ways are rows of one photo."""
+    names = one_spelling(listing.root, listing.rows.source) if isinstance(listing.photos, PhotoFolder) else {}
+    if not names:
+        return listing
+    source = text_array(names.get(name, name) for name in listing.rows.source)
+    rows, repeats = drop_repeats(replace(listing.rows, source=source))
+    return replace(listing, rows=rows, repeats=listing.repeats + repeats)
 
 
 def _load(manifest: str, options: CropOptions) -> Listing:

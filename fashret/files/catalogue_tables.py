@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.box_columns import NAMES, Where, box_columns, read_boxes
 from fashret.files.columns import Domain, Role, Rows, text_array
@@ -36,6 +37,7 @@ from fashret.files.photo_sources import PhotoFolder, relative_source
 
 NEEDED = ("image", "product")
 OPTIONAL = ("domain", "category", "role", "split", *NAMES)
+TOLERATED = 0.01  # share of lines of a CSV that may not be UTF-8
 SUFFIXES = (".csv", ".tsv", ".parquet")
 DOMAINS = {
     "street": Domain.STREET,
@@ -78,13 +80,7 @@ def _listed(names: Iterable[str], most: int = 12) -> str:
 
 
 def _read_csv(path: Path) -> tuple[Columns, Where]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise FashretError(f"{path}, line {line}: is not UTF-8 text; save the table as UTF-8") from None
-    except OSError as error:
-        raise FashretError(f"{path}: cannot be read ({error.strerror})") from None
+    text = _utf8_text(path)
     lines: list[int] = []
     columns: Columns = {}
     for number, cells in _csv_rows(path, text):
@@ -100,6 +96,34 @@ def _read_csv(path: Path) -> tuple[Columns, Where]:
     if not columns:
         raise FashretError(f"{path}: is empty; expected a header with the columns {' and '.join(NEEDED)}")
     return columns, lambda row: f"{path}, line {lines[row]}"
+
+
+def _utf8_text(path: Path) -> str:
+    """The text of a table; a few lines that are not UTF-8 are left empty, and named."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FashretError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        lines = data.split(b"\n")
+    wrong = [i for i, line in enumerate(lines) if not _is_utf8(line)]
+    first = f"{path}, line {wrong[0] + 1}: is not UTF-8 text"
+    if wrong[0] == 0 or len(wrong) > TOLERATED * len(lines):
+        raise FashretError(f"{first}; save the table as UTF-8")
+    log.warning("%s, and is left out, as are %s more; save the table as UTF-8", first, len(wrong) - 1)
+    for i in wrong:
+        lines[i] = b""
+    return b"\n".join(lines).decode("utf-8-sig")
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+        return True
+    except UnicodeDecodeError:
+        return False
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:

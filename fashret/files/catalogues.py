@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.catalogue_tables import SUFFIXES, read_table
 from fashret.files.columns import Domain, Role, Rows, text_array
+from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing
 from fashret.files.photo_sources import EXTENSIONS, PhotoFolder, relative_source
 
@@ -69,7 +71,7 @@ def read_folder(root: Path) -> Listing:
 
 def _photos(root: Path) -> tuple[list[str], int]:
     """Photos in the order of their paths, and the number of links to folders that are listed under another path."""
-    found, again = [], 0
+    found, unnamed, again = [], [], 0
     visited: set[tuple[int, int]] = set()  # device and inode: a link may lead back to its own folder
     starts = [root]  # grows by the links that are found, so that folders in the root come before them
     for start in starts:
@@ -84,8 +86,14 @@ def _photos(root: Path) -> tuple[list[str], int]:
             starts += [path for name in below if (path := Path(folder, name)).is_symlink()]
             relative = Path(folder).relative_to(root).as_posix()
             prefix = "" if relative == "." else relative + "/"
-            photos = (n for n in names if n.lower().endswith(EXTENSIONS) and not n.startswith("."))
-            found += [relative_source(prefix + name) for name in photos]
+            photos = [prefix + n for n in names if n.lower().endswith(EXTENSIONS) and not n.startswith(".")]
+            found += [relative_source(source) for source in photos if storable(source)]
+            unnamed += [source for source in photos if not storable(source)]
+    if unnamed:
+        log.warning(
+            "%s: %s photos left out, whose names are not UTF-8; rename them; the first: %r",
+            root, len(unnamed), os.fsencode(unnamed[0])[-80:],
+        )  # fmt: skip
     return sorted(found), again
 
 
@@ -96,13 +104,13 @@ def _identity(folder: str) -> tuple[int, int]:
 
 def _side(source: str) -> tuple[Domain, Role] | None:
     """Domain and role of `<product>/<side>/<photo>`; the product may itself be several folders deep."""
-    parts = source.split("/")
+    parts = source.replace("\\", "/").split("/")  # names of files that were unpacked from a zip made on Windows
     return SIDES.get(parts[-2].lower()) if len(parts) >= 3 else None
 
 
 def _rows(sources: list[str]) -> Rows:
     sides = [_side(source) or (Domain.SHOP, Role.GALLERY) for source in sources]
-    products = [source.rsplit("/", 2)[0] if _side(source) else "" for source in sources]
+    products = [source.replace("\\", "/").rsplit("/", 2)[0] if _side(source) else "" for source in sources]
     return Rows(
         source=text_array(sources),
         box=np.full((len(sources), 4), np.nan, np.float32),

@@ -15,8 +15,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.errors import FashretError, MissingPhotoError, PhotoError
-from fashret.files.hdf5 import storable
+from fashret.errors import MissingPhotoError, PhotoError
+from fashret.files.photo_names import on_disk, photo_path, twin
+from fashret.files.photo_names import relative_source as relative_source
 
 EXTENSIONS = (  # of still pictures that Pillow decodes
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
@@ -42,7 +43,11 @@ class PhotoFolder:
 
     def read(self, source: str) -> bytes:
         """The bytes of one photo; see `file_bytes`."""
-        return file_bytes(self.path(source))
+        try:
+            return file_bytes(self.path(source))
+        except MissingPhotoError as error:
+            hint = twin(self.root, source)
+            raise MissingPhotoError(f"{error}; {hint}" if hint else str(error)) from None
 
     def path(self, source: str) -> Path:
         """Where a photo is."""
@@ -53,7 +58,7 @@ class PhotoFolder:
         listings: dict[str, set[str]] = {}
         found = []
         for source in sources:
-            folder, _, name = source.rpartition("/")
+            folder, _, name = (on_disk(self.root, source) if "\\" in source else source).rpartition("/")
             if folder not in listings:
                 listings[folder] = _names(self.root / folder)
             found.append(name in listings[folder])
@@ -67,31 +72,6 @@ def _names(folder: Path) -> set[str]:
             return {entry.name for entry in entries if not entry.is_symlink() or os.path.isfile(entry.path)}
     except OSError:
         return set()
-
-
-def relative_source(source: str) -> str:
-    """Check a photo's path as a manifest gives it, and write it with forward slashes.
-
-    Raises
-    ------
-    FashretError
-        If it is empty, no UTF-8, absolute, or climbs out of the root with "..". (The user's own links in the root are
-        followed.)
-
-    >>> relative_source("a/b.jpg"), relative_source("a\\\\b.jpg")
-    ('a/b.jpg', 'a/b.jpg')
-    """
-    text = source.replace("\\", "/")
-    if not text or not storable(text):
-        raise FashretError(f"photo {source!r}: not a path in UTF-8; give it another name")
-    if text[0] == "/" or (text[1:2] == ":" and text[0].isalpha()) or (".." in text and ".." in text.split("/")):
-        raise FashretError(f"photo {source!r}: paths must be relative to the root and stay inside it")
-    return text
-
-
-def photo_path(root: Path, source: str) -> Path:
-    """Path of a photo under its root; see `relative_source`."""
-    return root / relative_source(source)
 
 
 def file_bytes(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fashret.datasets import readers
 from fashret.errors import FashretError
 from fashret.files.catalogue_tables import read_table
+from fashret.files.catalogues import read_catalogue
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.dataset_case import plain, write
@@ -190,3 +191,26 @@ def test_parquet_reads_like_csv(tmp_path: Path) -> None:
     parquet.write_table(pa.table({"picture": [1]}), tmp_path / "e.parquet")
     with pytest.raises(FashretError, match="lacks the column image and product; it has picture"):
         read_table(tmp_path / "e.parquet")
+
+
+def test_one_line_among_many_that_is_not_utf8_is_left_out_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [b"image,product", *(f"{i}.jpg,p".encode() for i in range(200)), b"caf\xe9.jpg,p", b"last.jpg,\xc3\xa9"]
+    (tmp_path / "a.csv").write_bytes(b"\n".join(lines))
+    rows = read_table(tmp_path / "a.csv").rows
+    assert len(rows) == 201 and rows.product[-1] == "é"
+    assert "a.csv, line 202: is not UTF-8 text, and is left out, as are 0 more" in caplog.text
+    (tmp_path / "a.csv").write_bytes(b"\n".join(lines[:1] + lines[150:]))
+    with pytest.raises(FashretError, match=r"a\.csv, line 53: is not UTF-8 text; save the table as UTF-8"):
+        read_table(tmp_path / "a.csv")
+
+
+def test_folders_that_a_windows_zip_left_in_names_count_as_folders(tmp_path: Path) -> None:
+    for name in ("bag\\street\\1.jpg", "bag\\shop\\2.jpg"):
+        (tmp_path / name).touch()
+    rows = read_catalogue(tmp_path).rows
+    assert sorted(zip(rows.source, rows.product, rows.role.tolist(), strict=True)) == [
+        ("bag\\shop\\2.jpg", "bag", 4),
+        ("bag\\street\\1.jpg", "bag", 2),
+    ]
