@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -30,7 +30,7 @@ FORMATS = (  # of still pictures; Pillow would also start other programs, for Po
 JPEGS = ("JPEG", "MPO")  # MPO: what phones write, a JPEG followed by further pictures
 ORIENTATION = 0x0112  # tag of EXIF and TIFF
 DEPTHS = (8, 10, 12, 14, 16)  # bits that cameras and scanners give a colour
-STRIP = 1 << 20  # pixels that are scaled at a time
+STRIP = 1 << 20  # pixels that are converted at a time
 
 Frame = tuple[tuple[int, int], int]  # width and height as stored, and the orientation, see `fashret.files.orientation`
 
@@ -38,14 +38,12 @@ Image.MAX_IMAGE_PIXELS = None  # sizes are checked by `fashret.files.photos`, as
 
 
 class Picture:
-    """An opened picture of which only the header has been read; a context manager.
+    """An opened picture of which only the size has been read; a context manager.
 
     Attributes
     ----------
     size
         Width and height as stored.
-    orientation
-        1 to 8, see `fashret.files.orientation`.
     reducible
         Whether it can be decoded at 1/2, 1/4 or 1/8 of its size: a JPEG.
     scaled
@@ -59,11 +57,16 @@ class Picture:
         self.scaled = ""
         plain = jpeg.plain_size(data)  # most photos: Pillow need not look at them, which saves a tenth of the time
         if plain is not None:
-            self.size, self.orientation, self.reducible = plain, 1, True
+            self.size, self.reducible = plain, True
             return
         photo = self._opened()
-        self.size, self.orientation = _frame(photo)
+        self.size = _stored_size(photo)
         self.reducible = photo.format in JPEGS
+
+    @cached_property
+    def orientation(self) -> int:
+        """1 to 8, see `fashret.files.orientation`; read when it is asked for."""
+        return 1 if self._photo is None else _orientation(self._photo)
 
     def _opened(self) -> Image.Image:
         if self._photo is None:
@@ -97,12 +100,12 @@ class Picture:
             pixels = jpeg.decode(self._data, self.size, divisor)
             if pixels is not None:
                 return pixels
-        photo = self._opened()
+        photo, orientation = self._opened(), self.orientation  # Pillow forgets that of a TIFF
         if divisor > 1:
             photo.draft(None, (width // divisor, height // divisor))
         pixels = self._rgb(photo)
         if photo.format == "TIFF":  # which Pillow turns by itself
-            pixels = turn_back(pixels, self.orientation)
+            pixels = turn_back(pixels, orientation)
         if pixels.shape[:2] != (-(-height // divisor), -(-width // divisor)):
             found = f"{pixels.shape[1]} x {pixels.shape[0]}"
             raise PhotoError(f"cannot be decoded (gave {found} of {width} x {height} pixels)")
@@ -120,7 +123,9 @@ class Picture:
             return pixels
         if sixteen and isinstance(clear := photo.info.get("transparency"), tuple):
             photo.info["transparency"] = tuple(value >> 8 for value in clear)  # like the pixels
-        pixels = np.array(_on_white(photo))  # a copy: torch does not take what cannot be written
+        pixels = np.empty((photo.height, photo.width, 3), np.uint8)
+        for top, bottom in _strips(photo.height, photo.width):  # so that there are not several copies of all
+            pixels[top:bottom] = np.asarray(_on_white(photo.crop((0, top, photo.width, bottom))))
         if sixteen and photo.mode in ("RGB", "L") and 0 < (top := int(pixels.max())) < 64:  # the upper 8 of 16 bits
             bits = next(bits for bits in DEPTHS if top < 1 << (bits - 8))
             pixels <<= 16 - bits
@@ -173,10 +178,12 @@ def _formats() -> tuple[str, ...]:
 
 
 def _frame(photo: Image.Image) -> Frame:
-    """Size and orientation of an opened photo that is not decoded yet."""
-    orientation = _orientation(photo)
-    turned = photo.format == "TIFF" and orientation in SIDEWAYS  # Pillow gives the size after turning
-    return (photo.size[::-1] if turned else photo.size), orientation
+    return _stored_size(photo), _orientation(photo)
+
+
+def _stored_size(photo: Image.Image) -> tuple[int, int]:
+    """Width and height of an opened photo that is not decoded yet; of a TIFF Pillow gives those after turning."""
+    return photo.size[::-1] if photo.format == "TIFF" and _orientation(photo) in SIDEWAYS else photo.size
 
 
 def _orientation(photo: Image.Image) -> int:
@@ -213,7 +220,7 @@ def _on_white(photo: Image.Image) -> Image.Image:
     """A picture of 8 bits as RGB; what is transparent becomes white."""
     if photo.mode not in ("RGBA", "LA", "PA", "RGBa", "La") and "transparency" not in photo.info:
         return photo if photo.mode == "RGB" else photo.convert("RGB")
-    clear = photo.convert("RGBA")
+    clear = photo if photo.mode == "RGBA" else photo.convert("RGBA")
     white = Image.new("RGB", clear.size, "white")
     white.paste(clear, mask=clear.getchannel("A"))
     return white
@@ -226,8 +233,7 @@ def _scaled(wide: NDArray[Any]) -> tuple[Pixels, str]:
     these that holds the largest number is taken. Beyond, and where floats are negative, it is the picture's own range.
     """
     real = wide.dtype.kind == "f"
-    finite = wide[np.isfinite(wide)] if real else wide
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    low, high = _range(wide)
     top = 1.0 if real and high <= 1 else next((float((1 << d) - 1) for d in DEPTHS if high < 1 << d), high)
     bottom = 0.0
     if (real and low < 0) or top == high > 65_535:
@@ -238,8 +244,23 @@ def _scaled(wide: NDArray[Any]) -> tuple[Pixels, str]:
         name = "16 bits" if top == 65_535 else f"{round(math.log2(top + 1))} of 16 bits"
     scale = 255 / (top - bottom) if top > bottom else 1.0
     grey = np.empty(wide.shape, np.uint8)
-    rows = max(1, STRIP // max(1, wide.shape[1]))
-    for start in range(0, len(wide), rows):
-        part = np.nan_to_num(wide[start : start + rows].astype(np.float64), nan=bottom, posinf=top, neginf=bottom)
-        grey[start : start + rows] = np.rint((part - bottom) * scale).clip(0, 255)
+    for start, stop in _strips(*wide.shape):
+        part = np.nan_to_num(wide[start:stop].astype(np.float64), nan=bottom, posinf=top, neginf=bottom)
+        grey[start:stop] = np.rint((part - bottom) * scale).clip(0, 255)
     return np.repeat(grey[:, :, None], 3, axis=2), name
+
+
+def _range(wide: NDArray[Any]) -> tuple[float, float]:
+    """The smallest and largest finite number; 0 and 0 if there is none."""
+    low, high = math.inf, -math.inf
+    for start, stop in _strips(*wide.shape):
+        finite = wide[start:stop][np.isfinite(wide[start:stop])]
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    return (low, high) if low <= high else (0.0, 0.0)
+
+
+def _strips(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """First and last row + 1 of strips of about `STRIP` pixels."""
+    rows = max(1, STRIP // max(1, width))
+    return ((top, min(top + rows, height)) for top in range(0, height, rows))

@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
 GRACE = 0.3  # seconds that threads get to end by themselves when nobody wants their results any more
+LISTEN = 0.2  # seconds between two looks for Ctrl-C
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,9 +42,9 @@ def in_order(
             waiting.append(Future())
             queue.put((waiting[-1], task))
             if len(waiting) >= ahead:
-                yield waiting.popleft().result()
+                yield _result(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield _result(waiting.popleft())
     finally:
         stop()
         for future in waiting:
@@ -62,6 +63,13 @@ def aside(work: Callable[..., R], *arguments: Any, **named: Any) -> R:
     queue.put((future, None))
     queue.put(None)
     Thread(target=_serve, args=(lambda _: work(*arguments, **named), queue), name="photo", daemon=True).start()
+    return _result(future)
+
+
+def _result(future: Future[R]) -> R:
+    """The result, when it is there. The system may give a signal to another thread, which does not wake this one."""
+    while not future.done():
+        wait([future], LISTEN)
     return future.result()
 
 

@@ -6,9 +6,10 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fashret.errors import FashretError
-from fashret.files import jpeg
+from fashret.files import jpeg, picture
 from fashret.files.decoder import Decoder, warn_of_scaled
 from fashret.files.photo_sources import PhotoError
 from fashret.files.photos import cut_crops
@@ -26,6 +27,13 @@ def test_a_photo_of_more_pixels_is_refused_before_it_is_decoded() -> None:
     data = encoded(scene(300, 200), "PNG")
     assert cut(data, 60_000).shape == (67, 100, 3)  # type: ignore[union-attr]
     assert str(cut(data, 59_999)) == "has 300 x 200 pixels, more than --max-pixels 59,999"
+
+
+def test_nothing_of_a_photo_that_is_too_large_is_read_but_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(scene(300, 200), "PNG", 6)
+    monkeypatch.setattr(Image.Image, "getexif", lambda photo: pytest.fail("EXIF is read"))
+    monkeypatch.setattr(picture, "_exif_of_png", lambda stream: pytest.fail("chunks are read"))
+    assert "more than --max-pixels" in str(cut(data, 59_999))
 
 
 @pytest.mark.parametrize("fast", [True, False])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,3 +147,20 @@ def test_slices_hold_every_row_once() -> None:
     rows = np.array([5, 3, 8, 1])
     assert [piece.tolist() for piece in slices(rows, 3)] == [[5, 3, 8], [1]]
     assert [piece.tolist() for piece in slices(rows, 4)] == [[5, 3, 8, 1]] and slices(rows[:0], 4) == []
+
+
+class Slow(Dataset):
+    """Its second batch takes 20 seconds in a decoder that does not listen."""
+
+    def __getitem__(self, number: int) -> int:
+        if number:
+            ctypes.CDLL(None).usleep(20_000_000)
+        return number
+
+
+def test_worker_processes_that_decode_are_not_waited_for() -> None:
+    batches = load(Slow(), [0, 1, 1, 1], 2, CPU)
+    assert next(batches) == 0
+    started = time.monotonic()
+    batches.close()
+    assert time.monotonic() - started < 2

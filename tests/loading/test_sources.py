@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,8 @@ from PIL import Image
 from fashret.errors import FashretError
 from fashret.files.catalogue_tables import read_table
 from fashret.files.crops import open_crops
-from fashret.loading.sources import chosen_rows, crops_source, listing_source
+from fashret.files.photos import cut_crops
+from fashret.loading.sources import chosen_rows, crops_source, listing_source, shared_decoder
 from fashret.models.embedder import prepare
 from fashret.models.settings import ModelSettings
 from tests.conftest import make_rows, write_crops
@@ -99,3 +101,16 @@ def test_the_rows_of_a_listing_are_its_identity(table: Path) -> None:
     table.write_text(table.read_text().replace("1.png,c,0,0,10,10", "1.png,c,0,0,10,11"))
     assert listing_source(read_table(table), 320, SETTINGS).identity != source.identity
     source.check()  # photos are not watched
+
+
+def test_processes_that_decode_large_photos_take_turns(table: Path) -> None:
+    data = (table.parent / "0.png").read_bytes()
+    decoder = shared_decoder("2000", 4)
+    assert cut_crops(data, [None], 320, decoder)[0].shape  # type: ignore[union-attr]
+    other = get_context("fork").Process(target=cut_crops, args=(data, [None], 320, decoder))
+    with decoder.turns:
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+    other.join(20)
+    assert other.exitcode == 0
