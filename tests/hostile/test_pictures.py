@@ -29,7 +29,7 @@ from tests.files.test_photos import scene
 from tests.files.test_picture import chunk, encoded, png
 from tests.training_case import add_tiny_backbone
 
-TINY = ["--backbone", "tiny", "--weights", "none", "--input", "16x16", "--device", "cpu", "--precision", "float32"]
+SMALL = ["--backbone", "small", "--weights", "none", "--input", "32x32", "--device", "cpu", "--precision", "float32"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # about odd metadata
 
@@ -184,7 +184,7 @@ def test_ctrl_c_does_not_wait_for_a_photo(tmp_path: Path, shop: Path, endless: l
         scene(40, 30).save(tmp_path / f"photos/{i}.jpg")
     commands = [
         ["crop", tmp_path / "photos", "-o", tmp_path / "a.h5", "--workers", "2"],
-        ["embed", tmp_path / "photos", "-o", tmp_path / "a.emb.h5", "--workers", "0", *TINY],
+        ["embed", tmp_path / "photos", "-o", tmp_path / "a.emb.h5", "--workers", "0", *SMALL],
         ["search", shop, "--image", tmp_path / "photos/0.jpg", "--device", "cpu"],
     ]
     for command in commands:
@@ -240,7 +240,7 @@ def test_boxes_of_a_table_are_stored_or_upright_as_said(tmp_path: Path, frame: s
 def test_fractions_are_refused_by_every_command(tmp_path: Path) -> None:
     scene(60, 40).save(tmp_path / "a.png")
     (tmp_path / "a.csv").write_text('image,product,bbox\na.png,p,"[0.1, 0.1, 0.5, 0.9]"\n')
-    for command in (["crop"], ["crop", "--check"], ["embed", *TINY]):
+    for command in (["crop"], ["crop", "--check"], ["embed", *SMALL]):
         done = invoke(*command, tmp_path / "a.csv", "-o", tmp_path / "a.h5")
         assert done.returncode == 1 and "are these fractions? give pixels" in done.stderr
     assert not (tmp_path / "a.h5").exists()
@@ -251,7 +251,7 @@ def test_one_hostile_photo_among_good_ones_is_named(tmp_path: Path) -> None:
     for i in range(4):
         scene(40, 30).save(tmp_path / f"photos/{i}.jpg")
     (tmp_path / "photos/bomb.png").write_bytes(png_bomb())
-    for command in (["crop"], ["embed", *TINY]):
+    for command in (["crop"], ["embed", *SMALL]):
         output = tmp_path / f"{command[0]}.h5"
         done = invoke(*command, tmp_path / "photos", "-o", output, "--max-errors", "0.5")
         assert done.returncode == 0, done.stderr
