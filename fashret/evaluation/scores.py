@@ -175,8 +175,7 @@ def _categories(ranking: Ranking) -> tuple[NDArray[np.int64], tuple[str, ...], b
     with open_embeddings(path) as queries:
         if not len(ranking):
             return np.empty(0, np.int64), queries.categories, True
-        if ranking.query_row.max() >= len(queries):
-            raise FashretError(f"{path}: changed since {ranking.path} was made from it; run `fashret search` again")
+        ranking.check_rows(queries=len(queries))
         return queries.category[ranking.query_row].astype(np.int64), queries.categories, True
 
 
@@ -206,6 +205,7 @@ def _first_products(ranking: Ranking, first: NDArray[np.int64], most: int) -> ND
     length = (rows >= 0).sum(axis=1)
     with open_embeddings(ranking.embeddings_path("gallery", check=False)) as gallery:
         names = gallery.product
+        ranking.check_rows(gallery=len(names))
         number = {name: i for i, name in enumerate(dict.fromkeys(names))} | {"": -1}
         codes = np.fromiter((number[name] for name in names), np.int64, len(names))
     products = np.where(rows >= 0, codes[rows], -1)

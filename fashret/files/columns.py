@@ -28,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files import hdf5, stored
+from fashret.files.column_checks import LARGEST, ROW_COLUMNS, check_columns, check_lengths, fitted, named
 from fashret.files.digests import Content
 
 
@@ -169,10 +170,11 @@ class RowFile:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.file = hdf5.open_file(self.path, self.kind, self.version, (*COLUMNS, *self.needed))
-        self.content = Content(self.path)  # the whole file's bytes
-        lengths = {name: len(self._dataset(name)) for name in (*COLUMNS, *self.needed)}
-        if len(set(lengths.values())) > 1:
-            raise FashretError(f"{self.path}: its columns differ in length: {lengths}; write the file again")
+        with hdf5.closed_on_error(self.file):
+            self.content = Content(self.path)  # the whole file's bytes
+            check_columns(self.file, ROW_COLUMNS)
+            self.check_needed()
+            check_lengths(self.file, (*COLUMNS, *self.needed))
 
     def __enter__(self) -> Self:
         return self
@@ -188,6 +190,9 @@ class RowFile:
     def __len__(self) -> int:
         return len(self._dataset("role"))
 
+    def check_needed(self) -> None:
+        """Check the datasets of one kind of file, besides the columns."""
+
     def close(self) -> None:
         """Close the file; columns that were read stay usable."""
         self.file.close()
@@ -195,48 +200,47 @@ class RowFile:
     @cached_property
     def crop_id(self) -> NDArray[np.object_]:
         """One name per row, unique over the file."""
-        return self._text("crop_id")
+        return self._read("crop_id")
 
     @cached_property
     def source(self) -> NDArray[np.object_]:
         """Path of each row's photo, relative to the root."""
-        return self._text("source")
+        return self._read("source")
 
     @cached_property
     def product(self) -> NDArray[np.object_]:
         """Identity of each row's product; empty = unlabelled."""
-        return self._text("product")
+        return self._read("product")
 
     @cached_property
     def box(self) -> NDArray[np.float32]:
         """N×4, x1 y1 x2 y2 in pixels of the photo as stored; NaN = the whole photo."""
-        return np.asarray(self._read("box"), np.float32)
+        return self._read("box")
 
     @cached_property
     def role(self) -> NDArray[np.uint8]:
         """Bits of `Role` of each row."""
-        return np.asarray(self._read("role"), np.uint8)
+        return self._read("role")
 
     @cached_property
     def domain(self) -> NDArray[np.uint8]:
         """`Domain` of each row."""
-        return np.asarray(self._read("domain"), np.uint8)
+        return self._read("domain")
 
     @cached_property
     def category(self) -> NDArray[np.int16]:
-        """Index into `categories`; −1 where there is none, or none of that number."""
-        number = np.asarray(self._read("category"), np.int16)
-        return np.where((number >= 0) & (number < len(self.categories)), number, np.int16(-1))
+        """Index into `categories`; −1 where there is none."""
+        return self._read("category")
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
         """Names that `category` counts through."""
-        return tuple(str(name) for name in hdf5.read_json(self.file, "categories", []))
+        return tuple(hdf5.read_texts(self.file, "categories") or ())
 
     @property
     def dataset(self) -> str:
         """Name of the dataset that these rows describe; empty if unknown."""
-        return str(hdf5.attribute(self.file, "dataset", ""))
+        return hdf5.setting(self.file, "dataset", "")
 
     @property
     def rows(self) -> Rows:
@@ -250,17 +254,19 @@ class RowFile:
 
     def block(self, start: int, stop: int) -> Rows:
         """Columns of the rows start ≤ i < stop, read without keeping them."""
-        columns = {name: hdf5.read_slice(self.file, name, start, stop) for name in COLUMNS if name != "crop_id"}
-        columns["box"] = np.asarray(columns["box"], np.float32)
-        for name in ("role", "domain", "category"):
-            columns[name] = np.asarray(columns[name], COLUMNS[name][0])
+        columns = {name: self._read(name, start, stop) for name in COLUMNS if name != "crop_id"}
         return Rows(**columns, categories=self.categories)
 
     def _dataset(self, name: str) -> h5py.Dataset:
         return self.file[name]
 
-    def _read(self, name: str) -> NDArray[Any]:
-        return hdf5.read(self.file, name)
-
-    def _text(self, name: str) -> NDArray[np.object_]:
-        return hdf5.read_text(self.file, name)
+    def _read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """Rows start ≤ i < stop of a column as `COLUMNS` says, whichever types and N×1 the file has them in."""
+        kind, row = COLUMNS[name]
+        values = stored.read_slice(self.file, name, start, len(self) if stop is None else stop)
+        values = values.reshape(len(values), *row)
+        if name in LARGEST:
+            values = fitted(values, kind, LARGEST[name], f"{self.path}: {name}", start)
+        elif kind is not TEXT:
+            values = np.asarray(values, kind)
+        return named(values, self.categories, f"{self.path}: category", start) if name == "category" else values

@@ -21,7 +21,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+<<<<<<< HEAD
 from fashret.errors import FashretError, PhotoError
+=======
+from fashret.errors import FashretError
+from fashret.files import hdf5, stored
+from fashret.files.column_checks import Column, check_columns, check_lengths
+>>>>>>> b6e68be (HDF5 files: nothing leads out of them, and shapes, types and sizes are checked on opening)
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 from fashret.files.decoder import Decoder
 
@@ -36,6 +42,20 @@ class Crops(RowFile):
     version = VERSION
     needed = ("images",)
 
+    def check_needed(self) -> None:
+        """The images are bytes, or arrays of one size."""
+        dataset = self._dataset("images")
+        if h5py.check_vlen_dtype(dataset.dtype) == np.uint8 and dataset.ndim == 1:
+            return
+        if dataset.dtype != np.uint8 or dataset.ndim != 4 or dataset.shape[3] != 3:
+            found = f"{dataset.dtype} of shape {dataset.shape}"
+            raise FashretError(
+                f"{self.path}: images should be N variable-length uint8 or N×H×W×3 uint8 and are {found}"
+            )
+        if "extent" in self.file:
+            check_columns(self.file, {"extent": Column("whole numbers", (2,))})
+            check_lengths(self.file, ("images", "extent"))
+
     @property
     def encoding(self) -> str:
         """ "jpeg" (bytes of any format that Pillow reads) or "raw" (arrays of one size)."""
@@ -44,7 +64,7 @@ class Crops(RowFile):
     @property
     def size(self) -> int:
         """Longer side of the crops in pixels; 0 if the file does not say."""
-        return int(self.file.attrs.get("size", 0))
+        return hdf5.setting(self.file, "size", 0)
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -53,20 +73,18 @@ class Crops(RowFile):
 
     def images(self, start: int, stop: int) -> list[NDArray[np.uint8]]:
         """Images of the rows start ≤ i < stop as H×W×3 uint8 RGB arrays."""
-        stored = self.encoded(start, stop)
+        images = self.encoded(start, stop)
         if self.encoding == "raw":
             if "extent" not in self.file:
-                return list(stored)
-            extent = self._dataset("extent")[start:stop]
-            return [frame[:height, :width] for frame, (height, width) in zip(stored, extent, strict=True)]
-        return [self.decode(data, start + i) for i, data in enumerate(stored)]
+                return list(images)
+            extent = stored.read_slice(self.file, "extent", start, stop)
+            return [frame[:height, :width] for frame, (height, width) in zip(images, extent, strict=True)]
+        return [self.decode(data, start + i) for i, data in enumerate(images)]
 
     def encoded(self, start: int, stop: int) -> Sequence[NDArray[np.uint8]]:
         """The stored form of rows start ≤ i < stop: bytes as uint8 vectors, or raw H×W×3 arrays."""
-        try:
-            return self._dataset("images")[start:stop]
-        except (OSError, RuntimeError) as error:
-            raise FashretError(f"{self.path}: images {start} to {stop} cannot be read; make it again") from error
+        images: Any = stored.read_slice(self.file, "images", start, stop)
+        return images
 
     def decode(self, data: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
         """Turn the stored form of one image into an H×W×3 uint8 RGB array."""

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from fashret.choices import VECTOR_TYPES
 from fashret.console import log
-from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files import hdf5, stored
 from fashret.files.atomic import check_output
+from fashret.files.column_checks import Column, check_columns
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 
 KIND = "fashret.embeddings"
@@ -44,12 +44,9 @@ class Embeddings(RowFile):
     version = VERSION
     needed = ("vectors",)
 
-    def __init__(self, path: Path | str) -> None:
-        super().__init__(path)
-        shape, dtype = self.file["vectors"].shape, self.file["vectors"].dtype
-        if len(shape) != 2 or dtype.kind != "f":
-            self.close()
-            raise FashretError(f"{path}: vectors should be N×D floats and are {dtype} of shape {shape}")
+    def check_needed(self) -> None:
+        """The vectors are a matrix."""
+        check_columns(self.file, {"vectors": Column("fractions", (None,))})
 
     @property
     def width(self) -> int:
@@ -59,12 +56,12 @@ class Embeddings(RowFile):
     @property
     def normalized(self) -> bool:
         """Whether every vector was scaled to length 1."""
-        return bool(self.file.attrs.get("normalized", False))
+        return hdf5.setting(self.file, "normalized", False)
 
     @property
     def centroids(self) -> bool:
         """Whether a row is the mean of a product's images, not one image."""
-        return bool(self.file.attrs.get("centroids", False))
+        return hdf5.setting(self.file, "centroids", False)
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -81,9 +78,10 @@ class Embeddings(RowFile):
         dataset = self.file["vectors"]
         if 0 in dataset.shape:
             return np.empty(dataset.shape, np.float32)
-        offset = dataset.id.get_offset()  # None unless contiguous and written
-        if offset is not None and dataset.dtype.name in VECTOR_TYPES and dataset.dtype.isnative:
-            return np.memmap(self.path, dataset.dtype, "r", offset, dataset.shape)
+        if dataset.dtype.name in VECTOR_TYPES and dataset.dtype.isnative:
+            found = stored.mapped(dataset)
+            if found is not None:
+                return found
         log.info("%s: vectors are not stored contiguously as float32; copying them to a temporary file", self.path)
         return _mapped_copy(dataset)
 
@@ -103,8 +101,9 @@ def _mapped_copy(dataset: h5py.Dataset) -> NDArray[np.float32]:
     with tempfile.NamedTemporaryFile(prefix="fashret-") as scratch:  # stays readable through the mapping
         copy = np.memmap(scratch.name, np.float32, "w+", 0, dataset.shape)
         step = max(1, COPY_BYTES // (4 * dataset.shape[1]))
-        for start in range(0, len(dataset), step):
-            copy[start : start + step] = dataset[start : start + step]
+        with stored.damage(dataset, "vectors"):
+            for start in range(0, len(dataset), step):
+                copy[start : start + step] = dataset[start : start + step]
         copy.flush()
     return copy
 

@@ -9,24 +9,37 @@ Every file has the attributes `format` ("fashret.crops", …), `format_version`,
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 import fashret
 from fashret.errors import FashretError
+from fashret.files import json_text
 from fashret.files.atomic import partial_path, whole_file
+from fashret.files.enclosed import check_enclosed
+from fashret.files.file_kinds import check_ordinary, what_is
 from fashret.files.locks import writer
 from fashret.files.resume import arrays_path, log_path
+from fashret.files.stored import damage, read_text
 
 MAKERS = {"fashret.crops": "crop", "fashret.embeddings": "embed", "fashret.ranking": "search"}  # kind → command
 LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 keeps attributes in headers of 64 KB
+
+T = TypeVar("T", str, int, bool)
+
+
+class Closeable(Protocol):
+    """What can be closed."""
+
+    def close(self) -> None:
+        """Close it."""
 
 
 def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ()) -> h5py.File:
@@ -45,40 +58,49 @@ def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ())
         If it is missing, truncated, no HDF5 file, of another kind, newer, or lacks a dataset.
     """
     file = open_any(path)
-    try:
+    with closed_on_error(file), damage(file):
         found = attribute(file, "format")
         if found != kind:
             what = f"a {found} file" if found else "an HDF5 file that fashret did not define"
             hint = f"; `fashret {MAKERS[kind]}` makes one" if kind in MAKERS else ""
             raise FashretError(f"{path}: is {what}, not a {kind} file{hint}")
-        found_version = attribute(file, "format_version", 0)
-        if not isinstance(found_version, int) or not 1 <= found_version <= version:
-            raise FashretError(
-                f"{path}: has format version {found_version} of {kind}, "
-                f"this fashret ({fashret.__version__}) reads 1 to {version}: use a newer fashret"
-            )
-        missing = [name for name in datasets if name not in file]
+        _check_version(file, kind, version)
+        missing = [name for name in datasets if not isinstance(file.get(name), h5py.Dataset)]
         if missing:
-            raise FashretError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(sorted(file))}")
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        file.close()
-        raise _damaged(path, error) from error
-    except BaseException:
-        file.close()
-        raise
+            raise FashretError(f"{path}: lacks {', '.join(missing)}; it holds {', '.join(sorted(file)[:20])}")
     return file
 
 
-def _damaged(path: Path | str, error: Exception) -> FashretError:
-    return FashretError(f"{path}: is damaged ({_first_line(error)}); make or copy it again")
+def _check_version(file: h5py.File, kind: str, newest: int) -> None:
+    """1 is 1 as a number of any type and as text."""
+    found = attribute(file, "format_version", 0)
+    try:
+        version = float(found)
+    except (TypeError, ValueError):
+        version = math.nan
+    if version not in range(1, newest + 1):
+        advice = "use a newer fashret" if version > newest and version == version // 1 else "write the file again"
+        raise FashretError(
+            f"{file.filename}: has format version {str(found)[:20]} of {kind}, "
+            f"this fashret ({fashret.__version__}) reads 1 to {newest}: {advice}"
+        )
+
+
+@contextmanager
+def closed_on_error(file: Closeable) -> Iterator[None]:
+    """Close a file that was just opened, if what is done with it fails."""
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
 
 
 def attribute(file: h5py.File | h5py.Group, name: str, default: Any = None) -> Any:
     """An attribute as a plain value, in whichever of HDF5's ways it was written: text, number, array of one of them."""
-    try:
-        value = file.attrs.get(name, default)
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(file.file.filename, error) from error
+    value = raw_attribute(file, name)
+    if value is None:
+        return default
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(-1)[0]
     if isinstance(value, np.generic):
@@ -86,20 +108,56 @@ def attribute(file: h5py.File | h5py.Group, name: str, default: Any = None) -> A
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def open_any(path: Path) -> h5py.File:
-    """Open an HDF5 file of any kind: the one function through which every HDF5 file is opened for reading.
+def raw_attribute(file: h5py.File | h5py.Group, name: str) -> Any:
+    """An attribute as h5py gives it; None if it is not there or holds nothing."""
+    with damage(file, f"the attribute {name}"):
+        if name not in file.attrs:
+            return None
+        stored = file.attrs.get_id(name)
+        size = math.prod(stored.shape or ()) * stored.get_type().get_size()
+        if size > json_text.LONGEST:
+            raise FashretError(
+                f"{file.file.filename}: the attribute {name} claims {size:,} bytes; write the file again"
+            )
+        value = file.attrs[name]
+    return None if isinstance(value, h5py.Empty) else value
+
+
+def setting(file: h5py.File | h5py.Group, name: str, default: T) -> T:
+    """An attribute of the default's type, text, a whole number or whether something is so; the default if not there.
 
     Raises
     ------
     FashretError
-        If it is missing, truncated, locked or no HDF5 file.
+        If it is something else.
+    """
+    value, kind = attribute(file, name, default), type(default)
+    if kind is str:
+        good = isinstance(value, str)
+    else:
+        good = isinstance(value, int | float) and value == value // 1 and (kind is int or value in (0, 1))
+    if good:
+        return kind(value)
+    wanted = {str: "text", int: "a whole number", bool: "0 or 1"}[kind]
+    raise FashretError(f"{file.file.filename}: the attribute {name} should be {wanted} and is {str(value)[:40]!r}")
+
+
+def open_any(path: Path) -> h5py.File:
+    """Open an HDF5 file of any kind: the one function through which every HDF5 file is opened for reading.
+
+    What it holds is all in this one file (`fashret.files.enclosed`).
+
+    Raises
+    ------
+    FashretError
+        If it is missing, truncated, locked or no HDF5 file, or something in it leads to another file.
     """
     if not path.exists():
-        raise FashretError(f"{path}: no such file{_unfinished(path)}")
-    if path.is_dir():
-        raise FashretError(f"{path}: is a folder, not a file")
+        if instead := _unfinished(path):
+            raise FashretError(f"{path}: no such file{instead}")
+    check_ordinary(path)
     try:
-        return h5py.File(path, "r")
+        file = h5py.File(path, "r")
     except OSError as error:
         if "truncated" in str(error):
             raise FashretError(f"{path}: is cut off (truncated); make or copy it again") from error
@@ -108,7 +166,10 @@ def open_any(path: Path) -> h5py.File:
                 f"{path}: is locked by another process, or its file system has no locks; "
                 "for the second case set HDF5_USE_FILE_LOCKING=FALSE"
             ) from error
-        raise FashretError(f"{path}: is not an HDF5 file, or cannot be read ({_first_line(error)})") from error
+        raise FashretError(f"{path}: {what_is(path)}") from error
+    with closed_on_error(file), damage(file):
+        check_enclosed(file)
+    return file
 
 
 def _unfinished(path: Path) -> str:
@@ -159,20 +220,47 @@ def read_json(file: h5py.File | h5py.Group, name: str, default: Any = None) -> A
     Raises
     ------
     FashretError
-        If it is there but is no JSON, or not of the default's type.
+        If it is there but is no JSON, too long or too deep, or not of the default's type.
     """
     text = attribute(file, name)
-    if text is None and name in file:
-        text = file[name][()]
+    if text is None and isinstance(file.get(name), h5py.Dataset):
+        text = _scalar_text(file[name])
     if text is None:
         return default
-    try:
-        value = json.loads(text)
-    except (TypeError, ValueError) as error:
-        raise FashretError(f"{file.file.filename}: the attribute {name} is not JSON") from error
+    where = f"{file.file.filename}: the attribute {name}"
+    value = json_text.parse(text, where)
     if default is not None and not isinstance(value, type(default)):
-        raise FashretError(f"{file.file.filename}: the attribute {name} should be a JSON {type(default).__name__}")
+        raise FashretError(f"{where} should be a JSON {type(default).__name__}")
     return value
+
+
+def _scalar_text(dataset: h5py.Dataset) -> Any:
+    """The one text of a dataset."""
+    with damage(dataset, dataset.name):
+        return dataset[()] if dataset.shape == () else None
+
+
+def read_texts(file: h5py.File | h5py.Group, name: str) -> list[str] | None:
+    """A list of texts, an attribute or a dataset: JSON as `write_json` writes it, or HDF5's own list of strings.
+
+    Raises
+    ------
+    FashretError
+        If it is there but is neither.
+    """
+    value = raw_attribute(file, name)
+    if value is None and isinstance(file.get(name), h5py.Dataset) and file[name].ndim == 1:
+        value = read_text(file, name)
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "OSU":
+        texts = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in value.ravel()]
+        if len(texts) != 1 or not str(texts[0]).startswith("["):  # JSON in an array of one, as MATLAB writes any text
+            return [str(text) for text in texts]
+    found = read_json(file, name, [])
+    if value is None and found == [] and name not in file:
+        return None
+    if not all(isinstance(text, str) for text in found):
+        raise FashretError(f"{file.file.filename}: {name} should be a list of texts")
+    return found
 
 
 def storable(text: str) -> bool:
@@ -185,40 +273,3 @@ def storable(text: str) -> bool:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
-
-
-def read(file: h5py.File, name: str) -> NDArray[Any]:
-    """Read a whole dataset; damage is one line."""
-    try:
-        return file[name][:]
-    except (OSError, RuntimeError) as error:
-        raise FashretError(f"{file.filename}: {name} cannot be read ({_first_line(error)})") from error
-
-
-def read_text(file: h5py.File, name: str) -> NDArray[np.object_]:
-    """Read a whole column of text as an object array of str."""
-    return read_slice(file, name, 0, len(file[name]), text=True)
-
-
-def read_slice(file: h5py.File, name: str, start: int, stop: int, text: bool | None = None) -> NDArray[Any]:
-    """Read rows start ≤ i < stop of a dataset, text as an object array of str.
-
-    Parameters
-    ----------
-    text
-        Whether it must be text; None: either.
-    """
-    dataset = file[name]
-    is_text = h5py.check_string_dtype(dataset.dtype) is not None
-    if text and not is_text:
-        raise FashretError(f"{file.filename}: {name} should be text and is {dataset.dtype}")
-    try:
-        return np.asarray(dataset.asstr()[start:stop], dtype=object) if is_text else dataset[start:stop]
-    except UnicodeDecodeError as error:
-        raise FashretError(f"{file.filename}: {name} holds text that is not UTF-8") from error
-    except (OSError, RuntimeError) as error:
-        raise FashretError(f"{file.filename}: {name} cannot be read ({_first_line(error)})") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

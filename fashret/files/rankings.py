@@ -25,14 +25,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files import hdf5, stored
 from fashret.files.atomic import check_output
+from fashret.files.column_checks import Column, check_columns, check_lengths, fitted
 from fashret.files.digests import Content, one_per_file
 from fashret.files.embeddings import open_embeddings, relative_path
 
 KIND = "fashret.ranking"
 VERSION = 1
-NEEDED = ("gallery_row", "distance", "query_row", "positives/offsets", "positives/row", "positives/rank")
+QUERIES = {
+    "gallery_row": Column("whole numbers", (None,)),
+    "distance": Column("numbers", (None,)),
+    "query_row": Column("whole numbers"),
+}
+POSITIVES = {f"positives/{name}": Column("whole numbers") for name in ("row", "rank")}
+OFFSETS = {"positives/offsets": Column("whole numbers")}
+OPTIONAL = {"positives/rank_in_category": Column("whole numbers"), "positives/distance": Column("numbers")}
 
 
 class ChangedError(FashretError):
@@ -86,7 +94,23 @@ class Ranking:
     def __init__(self, path: Path | str, moved: Sequence[Content] = ()) -> None:
         self.path = Path(path)
         self.moved = moved
-        self.file = hdf5.open_file(self.path, KIND, VERSION, NEEDED)
+        self.file = hdf5.open_file(self.path, KIND, VERSION, (*QUERIES, *POSITIVES, *OFFSETS))
+        with hdf5.closed_on_error(self.file):
+            self._check()
+
+    def _check(self) -> None:
+        """Shapes, types and lengths; and offsets, which everything about positives goes by."""
+        optional = {name: column for name, column in OPTIONAL.items() if name in self.file}
+        check_columns(self.file, {**QUERIES, **POSITIVES, **OFFSETS, **optional})
+        check_lengths(self.file, tuple(QUERIES))
+        check_lengths(self.file, (*POSITIVES, *optional))
+        if self.file["gallery_row"].shape != self.file["distance"].shape:
+            raise FashretError(f"{self.path}: gallery_row and distance differ in shape; search again")
+        offsets, positives = self.positives("offsets"), len(self.file["positives/row"])
+        if len(offsets) != len(self) + 1 or offsets[0] != 0 or offsets[-1] != positives or (np.diff(offsets) < 0).any():
+            raise FashretError(
+                f"{self.path}: positives/offsets are not {len(self) + 1:,} places from 0 to {positives:,}; search again"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -107,35 +131,65 @@ class Ranking:
     @cached_property
     def gallery_row(self) -> NDArray[np.int64]:
         """Q×k, rows of the gallery's embeddings, best first; −1 where there are fewer."""
-        return hdf5.read(self.file, "gallery_row").astype(np.int64, copy=False)
+        return self._whole("gallery_row")
 
     @cached_property
     def distance(self) -> NDArray[np.float32]:
         """Q×k, distances of `gallery_row`; NaN where there are fewer."""
-        return hdf5.read(self.file, "distance")
+        return stored.read(self.file, "distance").astype(np.float32, copy=False)
 
     @cached_property
     def query_row(self) -> NDArray[np.int64]:
         """Q, rows of the queries' embeddings."""
-        return hdf5.read(self.file, "query_row").astype(np.int64, copy=False)
+        return self._whole("query_row")
 
     def positives(self, name: str) -> NDArray[Any]:
         """One array of the group positives/: "offsets", "row", "rank", "rank_in_category" or "distance"."""
         if f"positives/{name}" not in self.file:
             raise FashretError(f"{self.path}: lacks positives/{name}")
-        return hdf5.read(self.file, f"positives/{name}")
+        if name == "distance":
+            return stored.read(self.file, "positives/distance").reshape(-1)
+        values = self._whole(f"positives/{name}")
+        if values.size and values.min() < (-1 if name == "rank_in_category" else 0):
+            raise FashretError(f"{self.path}: positives/{name} holds {values.min()}; search again")
+        return values
+
+    def _whole(self, name: str) -> NDArray[np.int64]:
+        values = stored.read(self.file, name)
+        if self.file[name].ndim == 2 and name != "gallery_row":
+            values = values.reshape(len(values))  # N×1
+        if values.dtype == np.uint64:
+            values = fitted(values, np.dtype(np.int64), np.iinfo(np.int64).max, f"{self.path}: {name}")
+        return values.astype(np.int64, copy=False)
 
     def attribute(self, name: str) -> Any:
         """A plain attribute: "metric", "gallery_size", or "within" ("" where the file does not say)."""
-        value = hdf5.attribute(self.file, name, "" if name == "within" else None)
-        if value is None:
+        if name != "within" and hdf5.attribute(self.file, name) is None:
             raise FashretError(f"{self.path}: lacks the attribute {name}; search again, or write it as well")
-        return value
+        return hdf5.setting(self.file, name, 0) if name == "gallery_size" else hdf5.setting(self.file, name, "")
+
+    def check_rows(self, queries: int | None = None, gallery: int | None = None) -> None:
+        """Refuse rows that embeddings of so many rows do not have.
+
+        Raises
+        ------
+        FashretError
+            With the first of them.
+        """
+        for name, count, least in (("query_row", queries, 0), ("gallery_row", gallery, -1)):
+            if count is None:
+                continue
+            rows = getattr(self, name)
+            if rows.size and not (rows.min() >= least and rows.max() < count):
+                wrong = rows[(rows < least) | (rows >= count)][0]
+                raise FashretError(
+                    f"{self.path}: {name} {wrong} is no row of its embeddings, which have {count:,}; search again"
+                )
 
     @property
     def centroids(self) -> bool:
         """Whether the gallery's rows are centroids: one vector per product, made with its labels."""
-        return bool(self.file.attrs.get("centroids", False))
+        return hdf5.setting(self.file, "centroids", False)
 
     @property
     def reranking(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ leaves the one before.
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files import hdf5, stored
 from fashret.files import resume as rule
+from fashret.files.enclosed import LeadsOutError
+from fashret.files.file_kinds import check_ordinary
 
 KIND = "fashret.unfinished"
 VERSION = 1
@@ -49,7 +52,8 @@ class SavedArrays:
         with hdf5.open_file(self.path, KIND, VERSION) as file:
             if name not in file:
                 return {}
-            return {key: np.asarray(dataset) for key, dataset in file[name].items()}
+            with stored.damage(file, name):
+                return {key: np.asarray(dataset) for key, dataset in file[name].items()}
 
     def offer(self, name: str, arrays: Arrays) -> None:
         """Save arrays under a name, in place of those before, unless something was saved a moment ago."""
@@ -82,7 +86,8 @@ def open_arrays(path: Path, task: dict[str, Any], *, resume: bool, restart: bool
     FashretError
         If something is there and neither was asked for, or it is another task's: with what changed.
     """
-    if rule.is_resumed(path, _task_of(path), task, resume=resume, restart=restart):
+    found = None if restart else _task_of(path)
+    if rule.is_resumed(path, found, task, resume=resume, restart=restart):
         log.info("%s: resuming where the interrupted run stopped", path)
     else:
         path.unlink(missing_ok=True)
@@ -90,9 +95,20 @@ def open_arrays(path: Path, task: dict[str, Any], *, resume: bool, restart: bool
 
 
 def _task_of(path: Path) -> dict[str, Any] | None:
-    """The task whose arrays a file holds; None if it holds none."""
+    """The task whose arrays a file holds; None if there is no such file, or it is damaged, or something else.
+
+    Raises
+    ------
+    FashretError
+        If it is no ordinary file, or leads out of itself: that is nothing that an interrupted run left.
+    """
+    if not os.path.lexists(path):
+        return None
+    check_ordinary(path)
     try:
         with hdf5.open_file(path, KIND, VERSION) as file:
             return dict(hdf5.read_json(file, "task", {}))
+    except LeadsOutError as error:
+        raise FashretError(f"{error}, or start over with --restart") from None
     except FashretError:
         return None

@@ -93,6 +93,8 @@ class Found:
         for other in others:
             if not np.array_equal(first.query_row, other.query_row):
                 raise FashretError(f"{first.path} and {other.path}: are not rankings of the same queries")
+        for ranking in self.rankings.values():
+            ranking.check_rows(len(self.query), len(self.gallery))
 
     @cached_property
     def positives(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fashret.errors import FashretError
-from fashret.files import crops, embeddings
+from fashret.files import crops
 from fashret.files.columns import Rows, blocks, crop_name, text_array
-from tests.conftest import make_rows, write_crops, write_embeddings
+from tests.conftest import make_rows, write_crops
 
 
 def test_rows_of_unequal_length_are_refused() -> None:
@@ -36,15 +35,6 @@ def test_blocks_of_a_file_are_its_rows(tmp_path: Path) -> None:
             for size in (1, 3, 100):
                 found = [name for block in blocks(source, chosen, size) for name in block.crop_id]
                 assert found == rows.take(chosen).crop_id.tolist()
-
-
-def test_category_numbers_without_a_name_are_no_category(tmp_path: Path) -> None:
-    rows = make_rows(3, category=np.array([0, -1, 0], np.int16))
-    path = write_embeddings(tmp_path / "a.emb.h5", rows, np.eye(3, dtype=np.float32))
-    with h5py.File(path, "r+") as file:
-        file["category"][:] = [0, 7, -3]
-    with embeddings.open_embeddings(path) as opened:
-        assert opened.category.tolist() == [0, -1, -1]
 
 
 def test_taking_rows_keeps_columns_together() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -59,6 +61,20 @@ def test_a_half_written_result_is_no_finished_work(tmp_path: Path) -> None:
     with hdf5.write_whole(path, "fashret.ranking", 1):
         pass
     assert open_arrays(path, TASK, resume=True, restart=False).load("all") == {}
+
+
+def test_what_no_run_left_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "out.h5.unfinished"
+    with hdf5.write_whole(path, saved_arrays.KIND, 1) as file:
+        hdf5.write_json(file, "task", TASK)
+        file["all/rows"] = h5py.ExternalLink("other.h5", "/rows")
+    for resume in (False, True):
+        with pytest.raises(FashretError, match="all/rows is an external link .*, or start over with --restart"):
+            open_arrays(path, TASK, resume=resume, restart=False)
+    assert open_arrays(path, TASK, resume=False, restart=True).load("all") == {} and not path.exists()
+    os.mkfifo(path)
+    with pytest.raises(FashretError, match="out.h5.unfinished: is a pipe, not a file"):
+        open_arrays(path, TASK, resume=True, restart=False)
 
 
 def test_a_full_disk_does_not_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
