@@ -200,37 +200,37 @@ class RowFile:
     @cached_property
     def crop_id(self) -> NDArray[np.object_]:
         """One name per row, unique over the file."""
-        return self._read("crop_id")
+        return self.column("crop_id")
 
     @cached_property
     def source(self) -> NDArray[np.object_]:
         """Path of each row's photo, relative to the root."""
-        return self._read("source")
+        return self.column("source")
 
     @cached_property
     def product(self) -> NDArray[np.object_]:
         """Identity of each row's product; empty = unlabelled."""
-        return self._read("product")
+        return self.column("product")
 
     @cached_property
     def box(self) -> NDArray[np.float32]:
         """N×4, x1 y1 x2 y2 in pixels of the photo as stored; NaN = the whole photo."""
-        return self._read("box")
+        return self.column("box")
 
     @cached_property
     def role(self) -> NDArray[np.uint8]:
         """Bits of `Role` of each row."""
-        return self._read("role")
+        return self.column("role")
 
     @cached_property
     def domain(self) -> NDArray[np.uint8]:
         """`Domain` of each row."""
-        return self._read("domain")
+        return self.column("domain")
 
     @cached_property
     def category(self) -> NDArray[np.int16]:
         """Index into `categories`; −1 where there is none."""
-        return self._read("category")
+        return self.column("category")
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
@@ -254,13 +254,13 @@ class RowFile:
 
     def block(self, start: int, stop: int) -> Rows:
         """Columns of the rows start ≤ i < stop, read without keeping them."""
-        columns = {name: self._read(name, start, stop) for name in COLUMNS if name != "crop_id"}
+        columns = {name: self.column(name, start, stop) for name in COLUMNS if name != "crop_id"}
         return Rows(**columns, categories=self.categories)
 
     def _dataset(self, name: str) -> h5py.Dataset:
         return self.file[name]
 
-    def _read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+    def column(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
         """Rows start ≤ i < stop of a column as `COLUMNS` says, whichever types and N×1 the file has them in."""
         kind, row = COLUMNS[name]
         values = stored.read_slice(self.file, name, start, len(self) if stop is None else stop)

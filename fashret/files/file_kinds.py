@@ -43,6 +43,7 @@ SIGNS: Sequence[tuple[bytes, str, str]] = (  # how a file begins, what it is, an
     (b"%PDF", "a PDF document", ""),
     (b"SQLite format 3\0", "an SQLite database", ""),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "pointer"),
+    (b'{"format": "fashret.spool"', "finished work of an interrupted run", "work"),
     (HDF5_SIGN, "a damaged HDF5 file", "damaged"),
 )
 WEBP, HEIF = (b"RIFF", b"WEBP"), (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif")
@@ -53,6 +54,7 @@ ADVICE = {  # kind of thing → what to do; NAME stands for the file
     "model": "a model is given with --model",
     "archive": "unpack it first",
     "array": "fashret's files say more about a row than its vector: write one as docs/files.md describes",
+    "work": "the command that was interrupted continues with it, given --resume",
     "page": "the download went wrong: download the file again",
     "pointer": "run git lfs pull, which downloads the file",
     "damaged": "make or copy it again",

@@ -50,7 +50,7 @@ def crop_facts(pictures: Mapping[str, Pictures]) -> dict[str, dict[str, Any]]:
 
 def _stamp(file: Any) -> dict[str, Any]:
     inputs = [str(each.get("name", "")) for each in hdf5.read_json(file, "inputs", []) if isinstance(each, dict)]
-    about = {"created": file.attrs.get("created", ""), "fashret": file.attrs.get("fashret_version", "")}
+    about = {"created": hdf5.setting(file, "created", ""), "fashret": hdf5.setting(file, "fashret_version", "")}
     return about | {"made from": ", ".join(inputs)}
 
 

@@ -1,16 +1,21 @@
 """`fashret info`: what a file is. In: any file or folder that fashret makes or reads. Out: its facts, in sections.
 
-Reads no images and no vectors: a file of a million rows is described in the time its short columns take.
+Reads no images and no vectors, and the short columns block by block: the time is that of reading them, the memory that
+of a block and 8 bytes per product.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import xxhash
+from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
@@ -24,6 +29,10 @@ KINDS: dict[str, type] = {
     embeddings.KIND: embeddings.Embeddings,
     rankings.KIND: rankings.Ranking,
 }
+JSON = ("options", "model", "reranking", "query", "gallery")  # attributes that are JSON
+ELSEWHERE = ("format", "categories", "inputs")  # attributes that are shown in sections of their own
+MOST_SHOWN = 100  # attributes or datasets; the rest is counted
+BLOCK = 1 << 16  # rows that are counted at a time
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,13 @@ def run(path: Path) -> Info:
     FashretError
         If there is nothing, or nothing that fashret knows.
     """
+    try:
+        return _described(path)
+    except MemoryError:
+        raise FashretError(f"{path}: cannot be described in the memory that is free; stop other programs") from None
+
+
+def _described(path: Path) -> Info:
     if path.name == "model.json" or (path / "model.json").exists():
         return _model(path)
     if is_catalogue(path):
@@ -55,30 +71,70 @@ def run(path: Path) -> Info:
     if kind not in KINDS:
         found = f"a {kind} file" if kind else "an HDF5 file without the attribute `format`"
         raise FashretError(f"{path}: is {found}; fashret knows {', '.join(KINDS)}")
-    opened = KINDS[kind](path)
-    try:
-        about = _ranking(opened) if isinstance(opened, rankings.Ranking) else _counts(opened)
+    with closing(KINDS[kind](path)) as opened:
+        about = (
+            _ranking(opened) if isinstance(opened, rankings.Ranking) else _counts(_blocks(opened), opened.categories)
+        )
         return Info(path, kind, {**about, **_attributes(opened.file), "datasets": _datasets(opened.file)})
-    finally:
-        opened.close()
 
 
-def _counts(file: RowFile | Rows) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file."""
+
+    role: NDArray[np.uint8]
+    domain: NDArray[np.uint8]
+    category: NDArray[np.int16]
+    product: NDArray[np.object_]
+
+
+def _blocks(file: RowFile) -> Iterator[Block]:
+    for start in range(0, len(file), BLOCK):
+        names = ("role", "domain", "category", "product")
+        yield Block(*(file.column(name, start, min(start + BLOCK, len(file))) for name in names))
+
+
+class _Distinct:
+    """Counts distinct names by 64 bits of each, which tell even ten million apart."""
+
+    def __init__(self) -> None:
+        self.known = np.empty(0, np.uint64)
+        self.new: list[NDArray[np.uint64]] = []
+
+    def add(self, names: NDArray[np.object_]) -> None:
+        """Count names, those that were there before but once."""
+        bits = (xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogatepass")) for name in names)
+        self.new.append(np.unique(np.fromiter(bits, np.uint64, len(names))))
+        if sum(map(len, self.new)) > len(self.known):  # seldom, so that merging takes no longer than sorting once
+            self.count()
+
+    def count(self) -> int:
+        """How many there are."""
+        self.known, self.new = np.unique(np.concatenate([self.known, *self.new])), []
+        return len(self.known)
+
+
+def _counts(blocks: Iterable[Block | Rows], names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """Rows, roles, domains and categories."""
-    roles = {role.name.lower(): int(np.count_nonzero(file.role & role)) for role in Role if role.name}
-    domains = {d.name.lower(): int(np.count_nonzero(file.domain == d)) for d in Domain}
-    counts = np.bincount(file.category[file.category >= 0], minlength=len(file.categories))
-    categories = {name: int(n) for name, n in zip(file.categories, counts, strict=False)}
-    labelled = file.product != ""
+    rows = unlabelled = 0
+    roles, domains, categories = np.zeros(256, int), np.zeros(2, int), np.zeros(len(names), int)
+    products = _Distinct()
+    for block in blocks:
+        labelled = block.product[block.product != ""]
+        products.add(labelled)
+        rows += len(block.product)
+        unlabelled += len(block.product) - len(labelled)
+        roles += np.bincount(block.role, minlength=256)
+        domains += np.bincount(block.domain, minlength=2)
+        categories += np.bincount(block.category[block.category >= 0], minlength=len(names))
+    by_role = {role.name.lower(): int(roles[(np.arange(256) & role) > 0].sum()) for role in Role if role.name}
+    by_domain = {domain.name.lower(): int(domains[domain]) for domain in Domain}
+    by_category = dict(zip(names, categories.tolist(), strict=True))
     return {
-        "rows": {
-            "rows": len(file),
-            "products": len(set(file.product[labelled])),
-            "unlabelled": int(len(file) - np.count_nonzero(labelled)),
-        },
-        "roles": {name: n for name, n in roles.items() if n},
-        "domains": {name: n for name, n in domains.items() if n},
-        "categories": categories if len(categories) <= 50 else {"number": len(categories)},
+        "rows": {"rows": rows, "products": products.count(), "unlabelled": unlabelled},
+        "roles": {name: n for name, n in by_role.items() if n},
+        "domains": {name: n for name, n in by_domain.items() if n},
+        "categories": by_category if len(names) <= 50 else {"number": len(names)},
     }
 
 
@@ -93,33 +149,53 @@ def _ranking(file: rankings.Ranking) -> dict[str, dict[str, Any]]:
 
 
 def _attributes(file: h5py.File) -> dict[str, dict[str, Any]]:
-    """Attributes, with JSON taken apart, and where the file comes from."""
-    plain: dict[str, Any] = {}
-    for name in sorted(set(file.attrs) | {n for n in file if n in ("categories", "inputs", "options")}):
-        if name in ("categories", "inputs", "format"):
-            continue
-        value = hdf5.attribute(file, name)
-        plain[name] = "–" if value in ("{}", "[]") else value
-    origins = {str(i.get("name")): f"{i.get('size')} bytes, {i.get('digest')}" for i in _inputs(file)}
-    return {"attributes": plain, "made from": origins}
+    """Attributes, those in JSON as its values, and where the file comes from."""
+    found: dict[str, Any] = {}
+    names = sorted(set(file.attrs) | {name for name in JSON if name in file})
+    names = [name for name in names if name not in ELSEWHERE]
+    for name in names[:MOST_SHOWN]:
+        found[name] = hdf5.read_json(file, name) if name in JSON else _plain(hdf5.attribute(file, name))
+    return {"attributes": found | _more(names), "made from": dict(_inputs(file))}
 
 
-def _inputs(file: h5py.File) -> list[dict[str, Any]]:
-    inputs = hdf5.read_json(file, "inputs", [])
-    return [i for i in inputs if isinstance(i, dict)] if isinstance(inputs, list) else []
+def _plain(value: Any) -> Any:
+    """The value of an attribute as JSON has it; of a long list only the beginning."""
+    if isinstance(value, np.ndarray):
+        return [_plain(each) for each in value.ravel()[:MOST_SHOWN].tolist()]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
-def _datasets(file: h5py.File) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _more(names: list[Any]) -> dict[str, int]:
+    return {"not shown": len(names) - MOST_SHOWN} if len(names) > MOST_SHOWN else {}
+
+
+def _inputs(file: h5py.File) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name of each input, and the rest that is recorded of it; two of one name are numbered."""
+    seen: dict[str, int] = {}
+    for record in hdf5.read_json(file, "inputs", []):
+        if isinstance(record, dict):
+            name = str(record.get("name"))
+            seen[name] = seen.get(name, 0) + 1
+            shown = name if seen[name] == 1 else f"{name} ({seen[name]})"
+            yield shown, {key: value for key, value in record.items() if key != "name"}
+
+
+def _datasets(file: h5py.File) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    names: list[str] = []
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            layout = "contiguous" if item.chunks is None else "chunked"
-            kind = "text" if h5py.check_string_dtype(item.dtype) else _type_name(item.dtype)
-            found[name] = f"{' × '.join(map(str, item.shape)) or 'scalar'}  {kind}  {layout}"
+            names.append(name)
+            if len(names) <= MOST_SHOWN:
+                layout = "contiguous" if item.chunks is None else "chunked"
+                kind = "text" if h5py.check_string_dtype(item.dtype) else _type_name(item.dtype)
+                found[name] = f"{' × '.join(map(str, item.shape or ())) or 'scalar'}  {kind}  {layout}"
 
     file.visititems(note)
-    return found
+    return found | _more(names)
 
 
 def _type_name(kind: np.dtype[Any]) -> str:
@@ -136,4 +212,8 @@ def _model(path: Path) -> Info:
 
 def _listing(path: Path, listing: Listing) -> Info:
     found = {"repeats": listing.repeats, **listing.notes}
-    return Info(path, "manifest", {**_counts(listing.rows), "found": {k: v for k, v in found.items() if v}})
+    return Info(
+        path,
+        "manifest",
+        {**_counts([listing.rows], listing.rows.categories), "found": {k: v for k, v in found.items() if v}},
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fashret.report.provenance import flat
 from fashret.report.tables import printable
 from fashret.terminal.text import one_line
 
@@ -23,8 +24,17 @@ def file_facts(info: Info, console: Console) -> Iterator[Any]:
         if facts:
             yield one_line(title, "bold cyan")
         for name, value in facts.items():
-            shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-            yield one_line(f"  {name:<18} {shown}")
+            yield one_line(f"  {name:<18} {_in_words(value)}")
+
+
+def _in_words(value: Any) -> str:
+    """A value on one line: numbers grouped, what is nested on one level."""
+    if isinstance(value, dict):
+        level = {name: each for name, each in flat(value).items() if each not in ("", None)}
+        return ", ".join(f"{name} {_in_words(each)}" for name, each in level.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(map(_in_words, value)) or "–"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def picture_facts(shown: ShowSummary, console: Console) -> Iterator[Any]:

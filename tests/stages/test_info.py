@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fashret.errors import FashretError
+from fashret.files import hdf5
 from fashret.files.columns import Role
 from fashret.options import SearchOptions
 from fashret.stages import info, search
@@ -67,9 +68,101 @@ def test_the_command_prints_names_as_they_are(tmp_path: Path) -> None:
 
 
 def test_large_numbers_are_grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(info, "_counts", lambda file: {"rows": {"rows": 1234567, "sorted": True}})
+    monkeypatch.setattr(info, "_counts", lambda *_: {"rows": {"rows": 1234567, "sorted": True}})
     shown = invoke("info", write_crops(tmp_path / "a.h5", make_rows(1))).stdout
     assert "1,234,567" in shown and "True" in shown
+
+
+def test_json_in_a_file_is_json_of_the_result(tmp_path: Path) -> None:
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(8), np.eye(8, dtype=np.float32), {"settings": {"dim": 4}})
+    search.run(path, None, tmp_path / "r.h5", SearchOptions(k=3))
+    shown = json.loads(invoke("info", tmp_path / "r.h5", "--json").stdout)
+    about = shown["attributes"]
+    assert about["options"]["k"] == 3 and about["reranking"] == {} and about["query"]["path"] == "a.emb.h5"
+    assert set(shown["made from"]["a.emb.h5"]) == {"size", "digest"}
+    assert shown["made from"]["a.emb.h5"]["size"] == path.stat().st_size
+    assert info.run(path).sections["attributes"]["model"] == {"settings": {"dim": 4}}
+    lines = [line.split(None, 1) for line in invoke("info", tmp_path / "r.h5").stdout.splitlines()]
+    text = {name: value for name, value in (line for line in lines if len(line) == 2)}
+    assert "k 3, " in text["options"] and text["reranking"] == "–" and text["query"].startswith("path a.emb.h5, size ")
+    assert text["a.emb.h5"].startswith("size ")
+
+
+def test_long_json_is_shown_as_well(tmp_path: Path) -> None:
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(2), np.eye(2, dtype=np.float32))
+    with h5py.File(path, "r+") as file:
+        del file.attrs["options"]
+        hdf5.write_json(file, "options", {"names": ["x" * 100] * 1000})
+        assert "options" in file
+    assert len(info.run(path).sections["attributes"]["options"]["names"]) == 1000
+
+
+def test_inputs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    path = write_crops(tmp_path / "a.h5", make_rows(2))
+    with h5py.File(path, "r+") as file:
+        del file.attrs["inputs"]
+        hdf5.write_json(file, "inputs", [{"name": "a.h5", "size": 1}, {"name": "a.h5", "size": 2}, 7])
+    assert info.run(path).sections["made from"] == {"a.h5": {"size": 1}, "a.h5 (2)": {"size": 2}}
+
+
+def test_rows_are_counted_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    products = np.array(["", *(f"p{i}" for i in range(40))], object)[generator.integers(0, 41, 200)]
+    columns = {
+        "product": products,
+        "role": generator.integers(0, 32, 200, np.uint8),
+        "domain": generator.integers(0, 2, 200, np.uint8),
+        "category": generator.integers(-1, 2, 200).astype(np.int16),
+    }
+    rows = make_rows(200, **columns, categories=("a", "b"))
+    path = write_embeddings(tmp_path / "a.h5", rows, np.zeros((200, 2), np.float32))
+    monkeypatch.setattr(info, "BLOCK", 7)
+    found = info.run(path).sections
+    assert found["rows"] == {
+        "rows": 200,
+        "products": len(set(products) - {""}),
+        "unlabelled": int((products == "").sum()),
+    }
+    assert found["roles"] == {role.name.lower(): int((columns["role"] & role > 0).sum()) for role in Role}
+    for title, column, names in (("categories", "category", "ab"), ("domains", "domain", ("street", "shop"))):
+        assert found[title] == {name: int((columns[column] == i).sum()) for i, name in enumerate(names)}
+
+
+def test_of_many_attributes_and_datasets_some_are_shown(tmp_path: Path) -> None:
+    path = write_crops(tmp_path / "a.h5", make_rows(2))
+    with h5py.File(path, "r+") as file:
+        before = len(set(file.attrs) - {"format", "categories", "inputs"})
+        for i in range(300):
+            file.attrs[f"z{i:03}"] = np.arange(1000)
+            file[f"more/{i:03}"] = i
+        file.attrs["a reference"], file.attrs["nothing"] = file.ref, h5py.Empty("f4")
+    shown = json.loads(invoke("info", path, "--json").stdout)
+    assert shown["attributes"]["not shown"] == before + 302 - 100 and len(shown["attributes"]) == 101
+    assert shown["attributes"]["z000"] == list(range(100)) and len(shown["datasets"]) == 101
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("customer.jpg", b"\xff\xd8\xff\xe0", "is a JPEG photo; to find it in a catalogue: fashret search .* --image "),
+        ("empty.h5", b"", "is an empty file; a copy or a download was interrupted"),
+        ("a.h5.spool", b'{"format": "fashret.spool", "version": 1}\nBLOCK', "is finished work of an interrupted run"),
+        ("notes.txt", b"notes", "is a text file; fashret info says what fashret's files are"),
+    ],
+)
+def test_what_is_no_file_of_fashret_is_called_what_it_is(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FashretError, match=f"{name}: {said}"):
+        info.run(tmp_path / name)
+
+
+def test_out_of_memory_is_one_line_about_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(info, "_counts", none)
+    with pytest.raises(FashretError, match="a.h5: cannot be described in the memory that is free"):
+        info.run(write_crops(tmp_path / "a.h5", make_rows(1)))
 
 
 def test_what_fashret_does_not_know_is_one_line(tmp_path: Path) -> None:
