@@ -21,13 +21,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-<<<<<<< HEAD
 from fashret.errors import FashretError, PhotoError
-=======
-from fashret.errors import FashretError
 from fashret.files import hdf5, stored
 from fashret.files.column_checks import Column, check_columns, check_lengths
->>>>>>> b6e68be (HDF5 files: nothing leads out of them, and shapes, types and sizes are checked on opening)
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 from fashret.files.decoder import Decoder
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from fashret.choices import VECTOR_TYPES
 from fashret.console import log
+from fashret.errors import FashretError
 from fashret.files import hdf5, stored
 from fashret.files.atomic import check_output
 from fashret.files.column_checks import Column, check_columns
@@ -34,6 +35,11 @@ from fashret.files.columns import RowFile, Rows, append_columns, create_columns
 
 KIND = "fashret.embeddings"
 VERSION = 1
+MODEL = {  # types of what is used of the attribute `model`, and of its parts
+    **dict.fromkeys(("name", "digest", "path", "absolute_path", "precision", "trained_on"), (str,)),
+    "settings": (dict,),
+    "weight": (int, float),
+}
 COPY_BYTES = 64 << 20  # block size when vectors have to be copied
 
 
@@ -66,7 +72,12 @@ class Embeddings(RowFile):
     @cached_property
     def model(self) -> dict[str, Any]:
         """What made the vectors; empty if the file does not say."""
-        return dict(hdf5.read_json(self.file, "model", {}))
+        record = dict(hdf5.read_json(self.file, "model", {}))
+        parts = record.get("parts") or []
+        for each in (record, *parts) if isinstance(parts, list) else (parts,):
+            if not isinstance(each, dict) or any(type(each[name]) not in MODEL[name] for name in MODEL.keys() & each):
+                raise FashretError(f"{self.path}: its attribute model does not describe a model; embed it again")
+        return record
 
     @cached_property
     def vectors(self) -> NDArray[Any]:

@@ -26,7 +26,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import fashret
 from fashret.errors import FashretError
+from fashret.files import json_text
 from fashret.files.atomic import whole_file
+from fashret.files.file_kinds import check_ordinary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +38,7 @@ VERSION = 1
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 CHECKPOINTS = "checkpoints"
+KINDS_OF_VALUES = {"settings": dict, "digest": str, "trained_on": dict, "options": dict, "classes": list, "name": str}
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,23 @@ def open_model(path: Path | str) -> ModelFile:
         hint = "its training has not ended: resume it with `fashret train --resume`"
         hint = hint if (folder / CHECKPOINTS).is_dir() else "is it a folder that `fashret train` wrote?"
         raise FashretError(f"{folder}: has no {DESCRIPTION}; {hint}")
+    check_ordinary(file)
     try:
-        about = json.loads(file.read_text("utf-8"))
-        if about["format"] != FORMAT:
-            raise KeyError
-        version = int(about["format_version"])
-        about["digest"], about["settings"]["backbone"]  # noqa: B018  both must be there
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError):
-        raise FashretError(f"{file}: does not describe a model of fashret; train or copy it again") from None
+        about = json_text.read(file)
+    except FashretError as error:
+        raise FashretError(f"{error}, so it does not describe a model; train or copy it again") from None
+    try:
+        version = float(about["format_version"])
+        good = about["format"] == FORMAT and "backbone" in about["settings"]
+        good = good and all(isinstance(about.get(name, kind()), kind) for name, kind in KINDS_OF_VALUES.items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        good = False
+    if not good:
+        raise FashretError(f"{file}: does not describe a model of fashret; train or copy it again")
     if version > VERSION:
-        raise FashretError(f"{file}: has format version {version}, this fashret reads 1 to {VERSION}: use a newer one")
+        raise FashretError(
+            f"{file}: has format version {version:g}, this fashret reads 1 to {VERSION}: use a newer one"
+        )
     return ModelFile(folder, about)
 
 
@@ -137,21 +147,17 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_tensors` wrote: the tensors, on the CPU, and the metadata."""
     tensors, metadata = read_safetensors(path)
-    try:
-        return tensors, {name: json.loads(text) for name, text in metadata.items()}
-    except ValueError as error:
-        raise FashretError(f"{path}: its metadata are not fashret's ({error})") from error
+    return tensors, {name: json_text.parse(text, f"{path}: its metadata {name}") for name, text in metadata.items()}
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read a safetensors file of any origin: the tensors, on the CPU, and the metadata as text."""
     from safetensors import SafetensorError, safe_open
 
+    check_ordinary(path)
     try:
         with safe_open(path, "pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except FileNotFoundError:
-        raise FashretError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise FashretError(f"{path}: is damaged or not a safetensors file ({str(error).splitlines()[0]})") from error
 
@@ -217,9 +223,8 @@ def read_training_state(path: Path) -> dict[str, Any]:
     """
     import torch
 
+    check_ordinary(path)
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise FashretError(f"{path}: no such checkpoint") from None
     except Exception as error:  # torch.load raises many kinds on damaged files
         raise FashretError(f"{path}: the checkpoint is damaged; remove it to begin again") from error

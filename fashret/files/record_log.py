@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -29,8 +30,10 @@ from numpy.typing import NDArray
 
 from fashret import console
 from fashret.errors import FashretError
+from fashret.files import json_text
 from fashret.files import resume as rule
 from fashret.files.atomic import output_errors
+from fashret.files.file_kinds import check_ordinary
 
 FORMAT, VERSION = "fashret.spool", 1
 HEAD = struct.Struct("<5sQII")
@@ -145,9 +148,17 @@ class RecordLog:
         self.file.seek(0)
         end = len(_first_line(self.file))
         for start, payload, count in _blocks(self.file):
-            self._note(start, *_columns(payload, count))
+            row, status, length = _columns(payload, count)
+            if not self._sound(row, length, len(payload)):
+                break
+            self._note(start, row, status, length)
             end = start + len(payload)
         self.file.truncate(end)
+
+    def _sound(self, row: NDArray[Any], length: NDArray[Any], size: int) -> bool:
+        """Whether a block's records are of this log's rows and fill it."""
+        inside = len(row) == 0 or (row.min() >= 0 and row.max() < len(self.status) and length.min() >= 0)
+        return bool(inside) and sum(length.tolist()) + RECORD * len(row) == size
 
 
 def _blocks(file: Any) -> Iterator[tuple[int, bytes, int]]:
@@ -160,7 +171,8 @@ def _blocks(file: Any) -> Iterator[tuple[int, bytes, int]]:
         if len(head) < HEAD.size:
             return
         sign, size, checksum, count = HEAD.unpack(head)
-        payload = file.read(size) if sign == b"BLOCK" else b""
+        left = os.fstat(file.fileno()).st_size - position - HEAD.size
+        payload = file.read(size) if sign == b"BLOCK" and size <= left else b""
         if len(payload) < size or size < RECORD * count or zlib.crc32(payload) != checksum:
             return
         yield position + HEAD.size, payload, count
@@ -175,7 +187,7 @@ def _columns(payload: bytes, count: int) -> tuple[NDArray[Any], NDArray[Any], ND
 
 def _first_line(file: Any) -> bytes:
     line = b""
-    while not line.endswith(b"\n"):
+    while not line.endswith(b"\n") and len(line) <= json_text.LONGEST:
         part = file.read(65536)
         if not part:
             break
@@ -187,13 +199,13 @@ def _first_line(file: Any) -> bytes:
 
 def task_of(path: Path) -> dict[str, Any] | None:
     """The task of a log; None if the file is none, or was cut off within its first line."""
+    check_ordinary(path)
     try:
         with path.open("rb") as file:
-            head = json.loads(_first_line(file))
-        return head["task"] if head["format"] == FORMAT and head["version"] == VERSION else None
-    except FileNotFoundError:
-        raise FashretError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, TypeError):
+            head = json_text.parse(_first_line(file), str(path))
+        good = head["format"] == FORMAT and head["version"] == VERSION and isinstance(head["task"], dict)
+        return head["task"] if good else None
+    except (FashretError, OSError, KeyError, TypeError):
         return None
 
 
@@ -211,7 +223,7 @@ def open_log(path: Path, rows: int, task: dict[str, Any], *, resume: bool, resta
     FashretError
         If one is there and neither was asked for, or it is another task's: with what changed.
     """
-    found = task_of(path) if path.exists() else None
+    found = task_of(path) if os.path.lexists(path) else None
     if found is not None and not _holds_work(path):
         found = None
     if not rule.is_resumed(path, found, task, resume=resume, restart=restart):

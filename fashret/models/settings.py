@@ -20,6 +20,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 POOLINGS_OF_MAPS = ", ".join(pooling for pooling in POOLINGS if pooling != "cls")  # for networks without class token
 
 
+LONGEST_SIDE = 8192  # of an input: what a file may ask for
+MOST_OUTPUTS = 50_000_000  # of a layer
+
 HEIGHT, WIDTH = parse_input_size(TrainOptions.input)
 
 
@@ -55,12 +58,14 @@ class ModelSettings:
             raise FashretError(f"{self.backbone} has no class token; use --pooling {POOLINGS_OF_MAPS}")
         if self.height < 1 or self.width < 1:
             raise FashretError(f"input size {self.height}x{self.width}: both sides must be at least 1 pixel")
-        if self.dim is not None and self.dim < 1:
-            raise FashretError(f"dim {self.dim}: an embedding needs at least one dimension")
+        if max(self.height, self.width) > LONGEST_SIDE:
+            raise FashretError(f"input size {self.height}x{self.width}: at most {LONGEST_SIDE:,} pixels a side")
+        if self.dim is not None and not 1 <= self.dim <= MOST_OUTPUTS:
+            raise FashretError(f"dim {self.dim}: an embedding needs at least one dimension, and not millions")
         if self.last_stride not in (1, 2):
             raise FashretError(f"last stride {self.last_stride}: expected 1 or 2")
-        if self.classes < 0:
-            raise FashretError(f"classes {self.classes}: must be 0 or more")
+        if not 0 <= self.classes <= MOST_OUTPUTS:
+            raise FashretError(f"classes {self.classes}: must be 0 to {MOST_OUTPUTS:,}")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise FashretError("mean and std: three numbers each, for red, green and blue, std above zero")
 
@@ -86,6 +91,9 @@ class ModelSettings:
         if unknown := sorted(set(plain) - known):
             raise FashretError(f"model settings: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
         values = dict(plain)
+        for name in {"backbone", "weights", "pooling", "neck", "feature", "fit"} & set(values):
+            if not isinstance(values[name], str):
+                raise FashretError(f"model settings: {name} {values[name]!r} is not a text")
         try:
             for name in {"height", "width", "last_stride", "classes", "seed"} & set(values):
                 values[name] = int(values[name])
@@ -93,6 +101,6 @@ class ModelSettings:
                 values["dim"] = int(values["dim"])
             for name in {"mean", "std"} & set(values):
                 values[name] = tuple(float(number) for number in values[name])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise FashretError(f"model settings: {name} {values[name]!r} is not a number") from None
         return cls(**values)

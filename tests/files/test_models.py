@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -102,6 +104,47 @@ def test_a_bad_model_is_one_line(tmp_path: Path, how: str, words: str) -> None:
     with pytest.raises(FashretError, match=words) as caught:
         models.open_model(broken_model(tmp_path, how)).weights()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"options": json.loads("[" * 50 + "]" * 50)}, "JSON of more than 32 levels, so it does not describe a model"),
+        ({"format_version": "x"}, "does not describe a model"),
+        ({"format_version": None}, "does not describe a model"),
+        ({"settings": []}, "does not describe a model"),
+        ({"settings": "backbone"}, "does not describe a model"),
+        ({"digest": 5}, "does not describe a model"),
+        ({"trained_on": "bags"}, "does not describe a model"),
+        ({"classes": 7}, "does not describe a model"),
+    ],
+)
+def test_values_of_another_type_are_one_line(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    models.write_model(tmp_path, TENSORS, ABOUT)
+    file = tmp_path / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(FashretError, match=words) as caught:
+        models.open_model(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_is_one(tmp_path: Path) -> None:
+    models.write_model(tmp_path, TENSORS, ABOUT)
+    file = tmp_path / "model.json"
+    for version in (1.0, "1"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"format_version": version}))
+        assert models.open_model(tmp_path).settings["backbone"]
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors", "checkpoints/last.pt"])
+def test_a_pipe_in_a_model_folder_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    models.write_model(tmp_path, TENSORS, ABOUT)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(FashretError, match=f"{name}: is a pipe, not a file"):
+        models.open_model(tmp_path).weights()
+        models.read_training_state(tmp_path / "checkpoints/last.pt")
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path) -> None:

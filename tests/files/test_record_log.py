@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fashret.errors import FashretError
-from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log, task_of
+from fashret.files import json_text
+from fashret.files.record_log import HEAD, Record, RecordLog, Status, noted_if_interrupted, open_log, task_of
 from fashret.files.resume import changes
 
 TASK = {"rows": 9, "options": {"size": 320}, "columns": {"box": "1f"}}
@@ -49,6 +53,36 @@ def test_a_log_cut_anywhere_holds_its_whole_blocks(
         log.append([Record(8, Status.DONE, b"new")])
     with RecordLog(path, 9, TASK, resume=True) as log:
         assert contents(log) == {**found, 8: (1, b"new")}
+
+
+@pytest.mark.parametrize(
+    ("rows", "lengths", "size"),
+    [([9], [3], 3), ([-1], [3], 3), ([0], [-3], 3), ([0], [4], 3), ([0, 1], [2**62, 2**62], 3), ([0], [3], 1 << 60)],
+)
+def test_a_block_that_cannot_be_ends_what_is_kept(
+    tmp_path: Path, rows: list[int], lengths: list[int], size: int
+) -> None:
+    path = tmp_path / "a.spool"
+    with RecordLog(path, 9, TASK) as log:
+        log.append([Record(5, Status.DONE, b"sound")])
+    sound = path.stat().st_size
+    numbers = [struct.pack(f"<{len(rows)}q", *values) for values in (rows, lengths)]
+    payload = numbers[0] + bytes([1] * len(rows)) + numbers[1] + b"abc"
+    claimed = len(payload) if size == 3 else size
+    with path.open("ab") as file:
+        file.write(HEAD.pack(b"BLOCK", claimed, zlib.crc32(payload), len(rows)) + payload)
+    with RecordLog(path, 9, TASK, resume=True) as log:
+        assert contents(log) == {5: (1, b"sound")} and path.stat().st_size == sound
+
+
+def test_a_pipe_is_no_log_and_a_long_line_no_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "a.spool")
+    with pytest.raises(FashretError, match="a.spool: is a pipe, not a file"):
+        open_log(tmp_path / "a.spool", 9, TASK, resume=True, restart=False)
+    monkeypatch.setattr(json_text, "LONGEST", 1 << 16)
+    (tmp_path / "b.spool").touch()
+    os.truncate(tmp_path / "b.spool", 1 << 40)
+    assert task_of(tmp_path / "b.spool") is None
 
 
 def test_a_damaged_byte_ends_what_is_kept(tmp_path: Path) -> None:
