@@ -7,7 +7,9 @@ tensors, named as in `RetrievalNetwork`. No code in a file is ever run: `weights
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections import OrderedDict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,14 @@ from fashret.errors import FashretError
 from fashret.files.models import read_safetensors
 
 # where training codes keep the parameters beside other things
-PARAMETERS_UNDER = ("state_dict", "model", "model_state_dict", "net")
+PARAMETERS_UNDER = (
+    *("state_dict", "model", "model_state_dict", "net", "params", "weights", "ema", "model_ema", "state_dict_ema"),
+    *("params_ema", "ema_state_dict", "teacher", "student", "module", "network", "backbone"),
+)
+# what wraps a network puts its own name in front: torch.compile, DataParallel, Lightning, training codes
+COMPILED = "_orig_mod"
+WRAPPERS = (COMPILED, "module", "model", "net", "network", "backbone", "encoder", "teacher", "student", "ema", "params")
+MOST_WRAPPERS = 6  # within each other
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,7 @@ LAYOUTS = (
 )
 # what torch raises for a file that is damaged or no checkpoint
 UNREADABLE = (pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError)
+UNSAFE = ("weights_only", "Weights only", "torch.load", "torch.jit.load", "trust")  # words of torch's advice
 LOSSES = ("center_loss.", "contrastive_loss.", "xent.")  # parameters of losses: left out
 
 
@@ -51,8 +61,13 @@ class Checkpoint:
     path: Path
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, wanted: Collection[str] = ()) -> Checkpoint:
     """Read a file of weights.
+
+    Parameters
+    ----------
+    wanted
+        Names of the network's tensors. Names of wrappers are taken off where more of the file's names are then these.
 
     Raises
     ------
@@ -63,12 +78,33 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise FashretError(f"--weights {path}: no such file; imagenet, none or the path of a checkpoint")
     tensors = read_safetensors(path)[0] if path.suffix == ".safetensors" else _named_tensors(path, _torch_file(path))
-    tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    readings = [Checkpoint(*_in_our_names(reading), path) for reading in _unwrapped(tensors)]
+    return max(readings, key=lambda reading: len(reading.tensors.keys() & set(wanted)))  # of equal ones the first
+
+
+def _unwrapped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """The tensors under their names without the wrappers that are never part of a network, then without one more …"""
+    names = {name: [part for part in name.split(".") if part != COMPILED] for name in tensors}
+    while any(parts[0] == "module" for parts in names.values()):
+        names = {name: parts[parts[0] == "module" and len(parts) > 1 :] for name, parts in names.items()}
+    for _ in range(MOST_WRAPPERS):
+        found = {".".join(parts): tensors[name] for name, parts in names.items()}
+        if len(found) < len(tensors):  # two names became one
+            break
+        yield found
+        shorter = {name: parts[parts[0] in WRAPPERS and len(parts) > 1 :] for name, parts in names.items()}
+        if shorter == names:
+            break
+        names = shorter
+
+
+def _in_our_names(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
+    """The tensors under the names of `RetrievalNetwork`, and whose layout they had."""
     for layout in LAYOUTS:
         backbone = next(prefix for prefix, part in layout.prefixes.items() if part == "backbone.")
         if any(name.startswith(backbone) for name in tensors):
             break
-    return Checkpoint(_renamed(tensors, layout), layout.name, path)
+    return _renamed(tensors, layout), layout.name
 
 
 def _renamed(tensors: dict[str, Tensor], layout: Layout) -> dict[str, Tensor]:
@@ -88,14 +124,20 @@ def _torch_file(path: Path) -> Any:
     takes its place.
     """
     try:
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            with torch.serialization.safe_globals([(_Nothing, name) for name in foreign]):
-                return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch's advice, again
+            warnings.simplefilter("ignore")
+            return _plain_content(path)
     except UNREADABLE as error:
-        raise FashretError(f"--weights {path}: cannot be read safely ({_one_line(error)})") from error
+        raise FashretError(f"--weights {path}: cannot be read safely ({_reason(error)})") from error
+
+
+def _plain_content(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with torch.serialization.safe_globals([(_Nothing, name) for name in foreign]):
+            return torch.load(path, map_location="cpu", weights_only=True)
 
 
 class _Nothing:
@@ -120,6 +162,9 @@ def _named_tensors(path: Path, content: Any) -> dict[str, Tensor]:
     raise FashretError(f"--weights {path}: holds no parameters by name; save the network's state_dict()")
 
 
-def _one_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """Why torch refused a file, without its advice to read it unsafely."""
     text = str(error).strip() or type(error).__name__
+    if isinstance(error, pickle.UnpicklingError) or any(word in text for word in UNSAFE):
+        return "it is damaged, or more than tensors by name: save the network's state_dict()"
     return text.splitlines()[0][:200]

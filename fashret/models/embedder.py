@@ -25,7 +25,7 @@ from fashret.models.devices import autocast, choose_device, choose_precision
 from fashret.models.network import RetrievalNetwork, build
 from fashret.models.preprocessing import fit_image, normalise
 from fashret.models.settings import ModelSettings
-from fashret.models.weights import start
+from fashret.models.weights import check_finite, start
 
 SHORTEST = 1e-12  # a vector of length 0 stays 0
 PIXELS_AT_ONCE = 1 << 19  # on a CPU, 16 of 256x128: what one layer hands to the next then stays in the cache
@@ -101,7 +101,21 @@ class Embedder:
             return np.empty((0, self.width), np.float32)
         fitted = [prepare(image, self.settings) for image in images]
         batches = [torch.from_numpy(np.stack(column)) for column in zip(*fitted, strict=True)]
-        return self.joined(self.describe(batches).cpu().numpy())
+        return self.joined(self.check(self.describe(batches).cpu().numpy()))
+
+    def check(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same B×D of `describe`, all of them finite.
+
+        Raises
+        ------
+        FashretError
+            If a number is NaN or infinite, as where 16 bits do not hold what a layer computes.
+        """
+        if not np.isfinite(vectors).all():
+            names = " + ".join(part.name for part in self.parts)
+            advice = "use another model" if self.precision == "float32" else "give --precision float32"
+            raise FashretError(f"{names}: computes NaN or infinite numbers in {self.precision}; {advice}")
+        return vectors
 
     def describe(self, batches: Sequence[Tensor], precision: str = "") -> Tensor:
         """What `prepare` made of B crops → B×D float32 on the device, each network's vectors as they are.
@@ -185,6 +199,7 @@ def trained_part(path: Path, weight: float = 1.0) -> Part:
     file = open_model(path)
     network = build(ModelSettings.from_dict(file.settings))
     tensors = file.weights()
+    check_finite(tensors, file.folder)
     try:
         network.load_state_dict(tensors)
     except RuntimeError:

@@ -7,6 +7,7 @@ every parameter of the backbone and nothing else, but for classifiers; neck, pro
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,11 +38,11 @@ def start(settings: ModelSettings) -> RetrievalNetwork:
     if settings.weights == "none":
         return build(settings)
     path = imagenet_file(settings.backbone) if settings.weights == "imagenet" else Path(settings.weights)
-    checkpoint = read_checkpoint(path)
+    network = build(settings)
+    checkpoint = read_checkpoint(path, network.state_dict().keys())
     if checkpoint.layout in ("centroids", "strong baseline") and settings.backbone in PLAIN_RESNETS:
         log.info("%s: trained without the ReLU behind the first convolution, so the network goes without it", path.name)
-        settings = replace(settings, stem_relu=False)
-    network = build(settings)
+        network = build(replace(settings, stem_relu=False))
     load(network, checkpoint)
     return network
 
@@ -73,7 +74,24 @@ def load(network: RetrievalNetwork, checkpoint: Checkpoint) -> None:
             log.debug("%s: %s: %s", checkpoint.path, kind, ", ".join(keys))
         listed = "; ".join(f"{kind}: {_some(keys)}" for kind, keys in found.items() if keys)
         raise FashretError(f"--weights {checkpoint.path}: not weights of {network.settings.backbone}: {listed}")
+    check_finite(tensors, f"--weights {checkpoint.path}")
     network.load_state_dict(tensors, strict=False)
+
+
+def check_finite(tensors: Mapping[str, torch.Tensor], where: object) -> None:
+    """Refuse weights that hold NaN or infinite numbers: every vector of such a network would be NaN.
+
+    Raises
+    ------
+    FashretError
+        With their names.
+    """
+    broken = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if broken:
+        raise FashretError(
+            f"{where}: holds NaN or infinite weights ({_some(broken)}): its training diverged, or the file is damaged; "
+            "use other weights, or train again with a smaller learning rate"
+        )
 
 
 COUNTER = "num_batches_tracked"  # of batch normalisation: older checkpoints lack it, and nothing here reads it

@@ -184,7 +184,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
             progress(total, "embed", "crops", done=total - ahead) as advance,
         ):
             for batch, vectors in made:
-                finished.append(_records(batch, vectors.cpu().numpy()))
+                finished.append(_records(batch, job.embedder.check(vectors.cpu().numpy())))
                 scaled += batch.scaled
                 advance(len(batch.rows))
                 _check_errors(job, finished)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,40 @@ def test_a_pickled_network_is_refused(tmp_path):
     path = saved(tmp_path / "whole.pth", torch.nn.Sequential(torch.nn.Linear(2, 2)))
     with pytest.raises(FashretError, match="state_dict"):
         read_checkpoint(path)
+
+
+class Own:
+    """What a training code may have saved along, in a form that safe reading does not know."""
+
+    def __reduce_ex__(self, protocol: int) -> tuple[Any, ...]:
+        return eval, ("1",)
+
+
+@pytest.mark.parametrize("content", [Own(), {"conv1.weight": Own()}, [Own()], torch.nn.Linear(2, 2)])
+@pytest.mark.parametrize("old", [False, True])
+def test_nobody_is_told_to_switch_safety_off(tmp_path: Path, content: Any, old: bool) -> None:
+    torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=not old)
+    with warnings.catch_warnings(action="ignore"):
+        torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "script.pth"))
+    (tmp_path / "pickle.pth").write_bytes(pickle.dumps({"a": {1, 2}, "b": complex(1)}, 5))
+    for name in ("a.pth", "script.pth", "pickle.pth"):
+        with pytest.raises(FashretError, match=name) as error, warnings.catch_warnings():
+            warnings.simplefilter("error")
+            read_checkpoint(tmp_path / name)
+        assert "\n" not in str(error.value)
+        assert not [word for word in ("weights_only", "trust", "jit.load", "torch.load") if word in str(error.value)]
+
+
+def test_of_several_readings_that_with_most_names_is_taken(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.pth", {"model.conv1.weight": ONE, "model.head.weight": TWO, "loss.weight": THREE})
+    plain, wrapped = read_checkpoint(path), read_checkpoint(path, ["backbone.conv1.weight"])
+    assert list(plain.tensors) == ["backbone.model.conv1.weight", "backbone.model.head.weight", "backbone.loss.weight"]
+    assert list(wrapped.tensors) == ["backbone.conv1.weight", "backbone.head.weight", "backbone.loss.weight"]
+
+
+def test_names_that_would_become_one_stay_two(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.pth", {"model.conv1.weight": ONE, "net.conv1.weight": TWO})
+    assert len(read_checkpoint(path, ["backbone.conv1.weight"]).tensors) == 2
 
 
 @pytest.mark.parametrize("name", ["bytes.pth", "bytes.safetensors", "empty.pth", "empty.safetensors", "html.pth"])

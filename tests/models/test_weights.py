@@ -64,6 +64,73 @@ def torchreid(tensors):
     }
 
 
+WRAPPED = {
+    "compiled": "_orig_mod.{}",
+    "parallel": "module.{}",
+    "parallel twice": "module.module.{}",
+    "compiled and parallel": "module._orig_mod.{}",
+    "parallel and compiled": "_orig_mod.module.{}",
+    "Lightning": "model.{}",
+    "Lightning, compiled": "model._orig_mod.{}",
+    "a training code": "net.{}",
+    "a network of a network": "model.backbone.{}",
+    "backbone in parallel": "backbone.module.{}",
+    "everything": "_orig_mod.module.model.net.backbone.{}",
+}
+
+
+@pytest.mark.parametrize("settings", [OSNET, RESNET], ids=lambda settings: settings.backbone)
+@pytest.mark.parametrize("form", WRAPPED)
+def test_names_of_wrappers_are_taken_off(tmp_path: Path, settings: ModelSettings, form: str) -> None:
+    plain = backbone_only(donor(settings))
+    path = saved(tmp_path / "a.pth", {WRAPPED[form].format(name): tensor for name, tensor in plain.items()})
+    network = start(dataclasses.replace(settings, weights=str(path)))
+    check_equal(network.backbone, plain, tuple({name.split(".")[0] for name in plain}))
+
+
+@pytest.mark.parametrize("form", ["{}", "_orig_mod.{}", "module.{}", "model.{}", "net.model.{}"])
+def test_wrappers_of_a_whole_network_are_taken_off_and_its_own_parts_are_not(tmp_path: Path, form: str) -> None:
+    tensors = donor(RESNET)
+    path = saved(tmp_path / "a.pth", {form.format(name): tensor for name, tensor in tensors.items()})
+    check_equal(start(dataclasses.replace(RESNET, weights=str(path))), tensors, ("backbone", "neck"))
+
+
+@pytest.mark.parametrize("form", ["{}", "model.{}", "module.model.{}", "net.{}"])
+@pytest.mark.parametrize("base", ["base.", "backbone.base."])
+def test_wrappers_of_other_layouts_are_taken_off(tmp_path: Path, form: str, base: str) -> None:
+    plain = backbone_only(donor(RESNET))
+    path = saved(tmp_path / "a.pth", {form.format(base + name): tensor for name, tensor in plain.items()})
+    network = start(dataclasses.replace(RESNET, weights=str(path)))
+    check_equal(network.backbone, plain, tuple({name.split(".")[0] for name in plain}))
+    assert not network.settings.stem_relu
+
+
+@pytest.mark.parametrize("key", ["ema", "teacher", "student", "params", "weights", "params_ema", "module"])
+def test_parameters_are_found_under_the_names_of_training_codes(tmp_path: Path, key: str) -> None:
+    plain = backbone_only(donor(OSNET))
+    inside = {f"module.backbone.{name}": tensor for name, tensor in plain.items()}
+    path = saved(tmp_path / "a.pth", {"epoch": 3, key: inside, "optimizer": {"state": {}}})
+    network = start(dataclasses.replace(OSNET, weights=str(path)))
+    check_equal(network.backbone, plain, tuple({name.split(".")[0] for name in plain}))
+
+
+def test_a_wrapped_network_of_another_kind_is_said_in_its_own_names(tmp_path: Path) -> None:
+    plain = {f"model.{name}": tensor for name, tensor in backbone_only(donor(RESNET)).items()}
+    plain["model.layer9.weight"] = torch.zeros(3)
+    path = saved(tmp_path / "a.pth", plain)
+    with pytest.raises(FashretError, match=r"not of this network: backbone\.layer9\.weight$"):
+        start(dataclasses.replace(RESNET, weights=str(path)))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, number: float) -> None:
+    plain = backbone_only(donor(RESNET))
+    plain["layer1.0.conv1.weight"][0, 0, 0, 0] = number
+    path = saved(tmp_path / "a.pth", plain)
+    with pytest.raises(FashretError, match=r"a.pth: holds NaN or infinite weights \(backbone.layer1.0.conv1.weight\)"):
+        start(dataclasses.replace(RESNET, weights=str(path)))
+
+
 def test_plain_state_dict_with_classifier(tmp_path):
     tensors = donor(OSNET)
     plain = backbone_only(tensors) | {"classifier.weight": torch.zeros(1000, 512), "classifier.bias": torch.zeros(1000)}

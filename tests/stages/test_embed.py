@@ -26,7 +26,7 @@ from fashret.models.preprocessing import fit_image, normalise
 from fashret.models.settings import ModelSettings
 from fashret.options import EmbedOptions
 from fashret.stages import embed
-from tests.conftest import jpeg, make_rows, write_crops
+from tests.conftest import invoke, jpeg, make_rows, write_crops
 from tests.files.test_models import full_disk
 from tests.training_case import SIDE, add_tiny_backbone, embed_in_process, in_fresh_process
 
@@ -172,6 +172,41 @@ def make_photos(folder: Path, count: int = 12, broken: tuple[int, ...] = ()) -> 
         data = jpeg(generator.integers(0, 255, (40, 30, 3), np.uint8))
         (folder / f"{i:02}.jpg").write_bytes(b"<html>gone</html>" if i in broken else data)
     return folder
+
+
+def test_weights_that_are_no_numbers_make_no_vectors(crops: Path, model: Path, tmp_path: Path) -> None:
+    embed.run(crops, tmp_path / "a.emb.h5", options(model))
+    file = models.open_model(model)
+    tensors = file.weights()
+    next(tensor for tensor in tensors.values() if tensor.is_floating_point()).view(-1)[0] = float("nan")
+    models.write_model(model, tensors, {"settings": file.settings, "trained_on": {}})
+    with pytest.raises(FashretError, match="holds NaN or infinite weights"):
+        embed.run(crops, tmp_path / "b.emb.h5", options(model))
+    (tmp_path / "q.jpg").write_bytes(jpeg(np.zeros((9, 9, 3), np.uint8)))
+    for words in (("embed", crops, "--model", model, "-o", tmp_path / "b.emb.h5"),
+                  ("search", tmp_path / "a.emb.h5", "--image", tmp_path / "q.jpg")):  # fmt: skip
+        done = invoke(*words)
+        assert done.returncode == 1 and done.stdout == ""
+        assert done.stderr.count("\n") == 1 and "holds NaN or infinite weights" in done.stderr
+    assert not list(tmp_path.glob("b.emb.h5*"))
+
+
+def test_vectors_that_are_no_numbers_are_not_kept(
+    crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = embedders.Embedder.describe
+
+    def overflow(self: embedders.Embedder, batches: list[torch.Tensor], precision: str = "") -> torch.Tensor:
+        vectors = describe(self, batches, precision)
+        return vectors * float("inf") if len(vectors) == 3 else vectors  # the last batch
+
+    monkeypatch.setattr(embedders.Embedder, "describe", overflow)
+    with pytest.raises(FashretError, match="model: computes NaN or infinite numbers in float32; use another model"):
+        embed.run(crops, tmp_path / "a.emb.h5", options(model))
+    monkeypatch.undo()
+    assert not (tmp_path / "a.emb.h5").exists()
+    assert embed.run(crops, tmp_path / "a.emb.h5", options(model, resume=True)).kept == 20
+    np.testing.assert_allclose(np.linalg.norm(vectors_of(tmp_path / "a.emb.h5"), axis=1), 1, atol=1e-6)
 
 
 def test_a_bare_folder(model: Path, tmp_path: Path) -> None:
