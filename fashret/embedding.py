@@ -88,13 +88,18 @@ def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[n
     Raises
     ------
     FashretError
-        If that file was made by another model, or holds centroids.
+        If that file was made by another model, or holds centroids, or vectors that this model does not make.
     """
     now = embedder.record(old.path)
     if old.model.get("digest") != now["digest"]:
         raise FashretError(
             f"{old.path}: was made by the model {old.model.get('name', 'unknown')}, not by {now['name']}; "
             "append with that one, or embed everything again"
+        )
+    if old.width != embedder.width:
+        raise FashretError(
+            f"{old.path}: its vectors have {old.width:,} numbers and those of {now['name']} {embedder.width:,}; "
+            "embed everything again"
         )
     if old.centroids:
         raise FashretError(f"{old.path}: holds centroids, to which nothing can be added; embed everything again")

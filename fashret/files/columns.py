@@ -193,6 +193,11 @@ class RowFile:
     def check_needed(self) -> None:
         """Check the datasets of one kind of file, besides the columns."""
 
+    def check_values(self) -> None:
+        """Read what has to be one of a few numbers, once, without keeping it."""
+        for name in LARGEST:
+            self.column(name)
+
     def close(self) -> None:
         """Close the file; columns that were read stay usable."""
         self.file.close()

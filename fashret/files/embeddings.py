@@ -112,7 +112,7 @@ def _mapped_copy(dataset: h5py.Dataset) -> NDArray[np.float32]:
     with tempfile.NamedTemporaryFile(prefix="fashret-") as scratch:  # stays readable through the mapping
         copy = np.memmap(scratch.name, np.float32, "w+", 0, dataset.shape)
         step = max(1, COPY_BYTES // (4 * dataset.shape[1]))
-        with stored.damage(dataset, "vectors"):
+        with stored.damage(dataset, "vectors"), np.errstate(over="raise"):
             for start in range(0, len(dataset), step):
                 copy[start : start + step] = dataset[start : start + step]
         copy.flush()

@@ -103,7 +103,7 @@ def open_model(path: Path | str) -> ModelFile:
         raise FashretError(f"{error}, so it does not describe a model; train or copy it again") from None
     try:
         version = float(about["format_version"])
-        good = about["format"] == FORMAT and "backbone" in about["settings"]
+        good = version >= 1 and about["format"] == FORMAT and "backbone" in about["settings"]
         good = good and all(isinstance(about.get(name, kind()), kind) for name, kind in KINDS_OF_VALUES.items())
     except (ValueError, KeyError, TypeError, AttributeError):
         good = False

@@ -136,7 +136,9 @@ class Ranking:
     @cached_property
     def distance(self) -> NDArray[np.float32]:
         """Q×k, distances of `gallery_row`; NaN where there are fewer."""
-        return stored.read(self.file, "distance").astype(np.float32, copy=False)
+        values = stored.read(self.file, "distance").astype(np.float32, copy=False)
+        self._check_finite("distance", values[self.gallery_row >= 0])
+        return values
 
     @cached_property
     def query_row(self) -> NDArray[np.int64]:
@@ -148,11 +150,17 @@ class Ranking:
         if f"positives/{name}" not in self.file:
             raise FashretError(f"{self.path}: lacks positives/{name}")
         if name == "distance":
-            return stored.read(self.file, "positives/distance").reshape(-1)
+            distances = stored.read(self.file, "positives/distance").reshape(-1)
+            self._check_finite("positives/distance", distances)
+            return distances
         values = self._whole(f"positives/{name}")
         if values.size and values.min() < (-1 if name == "rank_in_category" else 0):
             raise FashretError(f"{self.path}: positives/{name} holds {values.min()}; search again")
         return values
+
+    def _check_finite(self, name: str, values: NDArray[Any]) -> None:
+        if not np.isfinite(values).all():
+            raise FashretError(f"{self.path}: {name} holds NaN or infinite numbers; search again")
 
     def _whole(self, name: str) -> NDArray[np.int64]:
         values = stored.read(self.file, name)

@@ -25,6 +25,8 @@ def damage(file: h5py.File | h5py.Group, name: str = "") -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise FashretError(f"{where} holds text that is not UTF-8") from error
+    except FloatingPointError as error:  # where numpy was told to raise it
+        raise FashretError(f"{where} holds numbers that float32 does not reach") from error
     except MemoryError as error:
         raise FashretError(f"{where} needs more memory than there is") from error
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:

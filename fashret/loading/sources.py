@@ -109,7 +109,8 @@ class Source:
 
 
 def crops_source(crops: Crops, settings: Sequence[ModelSettings]) -> Source:
-    """The rows of an open crops file, whose columns stay there."""
+    """The rows of an open crops file, whose columns stay there; what they hold is checked before any work."""
+    crops.check_values()
     file = CropsFile.of(crops.path)
     inputs = (crops.content.record(),)
     identity = {"digest of the crops": crops.content}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
+from fashret.errors import FashretError
 from fashret.files import embeddings
 from tests.conftest import make_rows, write_embeddings
 
@@ -28,6 +30,31 @@ def test_chunked_and_float64_vectors_of_other_software_are_read(tmp_path: Path) 
         file.create_dataset("vectors", data=vectors, chunks=(2, 4), compression="gzip")
     with embeddings.open_embeddings(path) as file:
         np.testing.assert_array_equal(file.vectors, vectors.astype(np.float32))
+
+
+def test_numbers_that_float32_does_not_reach_are_one_line(tmp_path: Path) -> None:
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(6), np.zeros((6, 4), np.float32))
+    with h5py.File(path, "r+") as file:
+        del file["vectors"]
+        file["vectors"] = np.full((6, 4), 1e300)
+    with (
+        embeddings.open_embeddings(path) as file,
+        pytest.raises(FashretError, match="a.emb.h5: vectors holds numbers that float32 does not reach"),
+    ):
+        assert file.vectors is None
+
+
+@pytest.mark.parametrize(
+    "model", [{"parts": 5}, {"parts": [5]}, {"settings": "x"}, {"parts": [{"settings": []}]}, {"weight": "2"},
+              {"digest": None}, {"path": []}, {"absolute_path": 5}, {"precision": 16}]
+)  # fmt: skip
+def test_a_model_of_other_types_is_one_line(tmp_path: Path, model: dict[str, Any]) -> None:
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(6), np.zeros((6, 4), np.float32), model)
+    with (
+        embeddings.open_embeddings(path) as file,
+        pytest.raises(FashretError, match="its attribute model does not describe a model; embed it again"),
+    ):
+        assert file.model is None
 
 
 def test_no_rows_is_a_file_too(tmp_path: Path) -> None:

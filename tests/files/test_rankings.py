@@ -127,3 +127,15 @@ def test_rows_that_embeddings_do_not_have(tmp_path: Path, name: str, value: int,
         opened.check_rows()
         with pytest.raises(FashretError, match=said):
             opened.check_rows(queries=3, gallery=4)
+
+
+@pytest.mark.parametrize("name", ["distance", "positives/distance"])
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_distances_are_numbers(tmp_path: Path, name: str, number: float) -> None:
+    source = write_embeddings(tmp_path / "a.emb.h5", make_rows(4), np.ones((4, 2), np.float32))
+    path, arrays = tmp_path / "a.ranking.h5", ranking_arrays()
+    arrays[name].flat[0] = number
+    rankings.write_ranking(path, rankings.RankingOrigin(source, source, "cosine"), arrays)
+    with rankings.open_ranking(path) as file, pytest.raises(FashretError, match=f"{name} holds NaN or infinite"):
+        file.positives("distance")
+        assert file.distance is None
