@@ -152,9 +152,8 @@ def open_any(path: Path) -> h5py.File:
     FashretError
         If it is missing, truncated, locked or no HDF5 file, or something in it leads to another file.
     """
-    if not path.exists():
-        if instead := _unfinished(path):
-            raise FashretError(f"{path}: no such file{instead}")
+    if not path.exists() and (instead := _unfinished(path)):
+        raise FashretError(f"{path}: no such file{instead}")
     check_ordinary(path)
     try:
         file = h5py.File(path, "r")
