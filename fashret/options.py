@@ -253,7 +253,10 @@ class CropOptions(Checked):
     size: int = option(320, "Longer side of a crop in pixels; smaller crops are not enlarged", OUTPUT)
     encoding: str = option("jpeg", "How crops are stored", OUTPUT, choices=known.ENCODINGS)
     quality: int = option(95, "JPEG quality, 1 to 100", OUTPUT, needs={"encoding": ("jpeg",)})
-    append: bool = option(False, "Add the new rows of a grown manifest to the output", OUTPUT)
+    append: bool = option(False, "Add the new and changed rows of a manifest to the output", OUTPUT)
+    verify: bool = option(
+        False, "With --append: read every photo to see whether it has changed", OUTPUT, needs={"append": ()}
+    )
     resume: bool = option(False, "Resume an interrupted run", OUTPUT)
     restart: bool = option(False, "Start over and discard the interrupted run", OUTPUT)
     workers: int = option(0, "Threads that decode; 0 = one per core", MACHINE)
@@ -354,7 +357,8 @@ class EmbedOptions(Checked):
     centroids: bool = option(False, "Write one vector per product, the mean of its gallery images", OUTPUT)
     resume: bool = like(CropOptions, "resume")
     restart: bool = like(CropOptions, "restart")
-    append: bool = like(CropOptions, "append", "Keep the vectors that the output already has and embed new rows only")
+    append: bool = like(CropOptions, "append", "Keep the vectors of the output; embed new and changed rows only")
+    verify: bool = like(CropOptions, "verify")
     device: str = like(TrainOptions, "device")
     workers: int = like(TrainOptions, "workers")
     seed: int = like(TrainOptions, "seed", "Seed of random weights", UNTRAINED)

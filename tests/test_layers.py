@@ -40,6 +40,7 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
     "vector_sets": GROUND | {"files", "knn"},
     "catalogue": GROUND | {"files", "knn", "models", "vector_sets"},
     "embedding": GROUND | {"files", "models", "loading"},
+    "cropping": GROUND | {"files"},
     "api": GROUND | {"files", "knn", "reranking", "models", "evaluation", "vector_sets"},
     "stages": GROUND
     | {
@@ -56,6 +57,7 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
         "vector_sets",
         "catalogue",
         "embedding",
+        "cropping",
     },
     "terminal": GROUND | {"stages", "datasets", "files", "learning", "models", "report"},
     "arguments": GROUND | {"files", "learning", "report"},

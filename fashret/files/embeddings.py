@@ -1,6 +1,7 @@
 """embeddings.h5: one vector per crop.
 
     vectors   N×D float32 (or float16), contiguous and uncompressed, so that it can be memory-mapped
+    content, photo_stamp  what each row's crop was cut from (`fashret.files.origins`); may be missing
     and the columns of `fashret.files.columns`
     attributes: those of every file, `normalized` (are the rows of length 1), `centroids` (is a row the mean of a
     product's images, with the columns of the first of them), `dataset`, `categories` (JSON) and
@@ -19,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -31,6 +32,9 @@ from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.atomic import check_output
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
+
+if TYPE_CHECKING:
+    from fashret.files.origins import Origins
 
 KIND = "fashret.embeddings"
 VERSION = 1
@@ -119,6 +123,7 @@ class EmbeddingsOrigin:
     options: Any = None
     inputs: Any = None
     centroids: bool = False
+    origins: Origins | None = None  # of the N rows; None: nothing is known, or rows are centroids
 
 
 @contextmanager
@@ -150,6 +155,8 @@ def write_embeddings(
         file.attrs["normalized"] = origin.normalized
         file.attrs["dataset"] = origin.dataset
         file.attrs["centroids"] = origin.centroids
+        if origin.origins is not None:
+            origin.origins.write(file)
 
         def append(rows: Rows, block: NDArray[Any]) -> None:
             nonlocal done

@@ -120,6 +120,7 @@ class ParquetPhotos:
         self.lock = Lock()
         self.files: dict[str, Any] = {}
         self.groups: OrderedDict[tuple[str, int], list[Any]] = OrderedDict()
+        self.inside: dict[str, bool] = {}  # whether all photos of a table are in it
 
     def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
         """Which rows have a photo: in the table, as its footer says, or in a file that exists."""
@@ -131,6 +132,16 @@ class ParquetPhotos:
                 tables[table] = _rows_with_photo(photo_path(self.root, table))
             found.append(tables[table][int(row)])
         return np.array(found, bool)
+
+    def file_of(self, source: str) -> Path:
+        """The table that holds a photo. Raises PhotoError where photos are files beside it."""
+        table = source.rpartition("#")[0]
+        path = photo_path(self.root, table)
+        if table not in self.inside:
+            self.inside[table] = "path" not in _photo_columns(_image_type(path))
+        if not self.inside[table]:
+            raise PhotoError("is named by the table, not in it")
+        return path
 
     def read(self, source: str) -> bytes:
         """The encoded photo of one row. Raises PhotoError."""

@@ -41,6 +41,9 @@ class PhotoSource(Protocol):
     def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
         """Which photos are there, without reading them."""
 
+    def file_of(self, source: str) -> Path:
+        """The file that holds a photo, which changes when the photo does."""
+
 
 @dataclass(frozen=True)
 class PhotoFolder:
@@ -62,6 +65,10 @@ class PhotoFolder:
                 listings[folder] = _names(self.root / folder)
             found.append(name in listings[folder])
         return np.array(found, bool)
+
+    def file_of(self, source: str) -> Path:
+        """The photo's own file."""
+        return photo_path(self.root, source)
 
 
 def _names(folder: Path) -> set[str]:
