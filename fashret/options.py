@@ -85,7 +85,8 @@ def taken_over(kind: type[Options], options: Any, **values: Any) -> Options:
     """Options of another kind: `values`, then what `options` has under the same names, then the defaults.
 
     >>> taken_over(SearchOptions, RerankOptions(k=7, device="cpu"), metric="euclidean")
-    SearchOptions(k=7, metric='euclidean', within='', exclude_same_product=False, memory='2GB', device='cpu')
+    SearchOptions(k=7, metric='euclidean', within='', exclude_same_product=False,
+    exclude_copies=False, memory='2GB', device='cpu')
     """
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     shared = {f.name: getattr(options, f.name) for f in fields(options) if f.name in names}
@@ -392,6 +393,7 @@ class SearchOptions(Checked):
     metric: str = option("cosine", "Distance", SEARCH, choices=known.METRICS)
     within: str = option("", "Search only in the query's category", SEARCH, choices=("", "category"))
     exclude_same_product: bool = option(False, "Leave out rows of the query's own product (recommendations)", SEARCH)
+    exclude_copies: bool = option(False, "Leave out copies of the query's photo that have another name", SEARCH)
     memory: str = option("2GB", "Memory budget, such as 2GB or 512MiB", MACHINE)
     device: str = like(TrainOptions, "device")
 
@@ -487,6 +489,7 @@ class EvaluateOptions(Reranking):
     markdown: bool = option(False, "Print the tables as Markdown", FORM)
     latex: bool = option(False, "Print the tables as LaTeX", FORM)
     metric: str = like(SearchOptions, "metric", panel=SCORES)
+    exclude_copies: bool = like(SearchOptions, "exclude_copies", panel=SCORES)
     resume: bool = like(CropOptions, "resume", "Resume an interrupted re-ranking", RERANKING, needs=RERANKED)
     restart: bool = like(
         CropOptions, "restart", "Start over and discard the interrupted re-ranking", RERANKING, needs=RERANKED

@@ -55,7 +55,7 @@ class Scored:
     run: Run
 
 
-OF_SEARCHES = ("rerank", "metric")  # options that a finished ranking cannot follow
+OF_SEARCHES = ("rerank", "metric", "exclude_copies")  # options that a finished ranking cannot follow
 
 
 def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] = ()) -> Evaluation:
