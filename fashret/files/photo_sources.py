@@ -23,6 +23,8 @@ EXTENSIONS = (  # of still pictures that Pillow decodes
     *(".jp2", ".j2k", ".jpx", ".jpf", ".ppm", ".pnm", ".tga"),
 )
 
+SHOWN = 80  # characters of a path that a message shows
+
 
 class PhotoError(FashretError):
     """One photo, or one box of it, cannot be used."""
@@ -93,10 +95,11 @@ def relative_source(source: str) -> str:
     ('a/b.jpg', 'a/b.jpg')
     """
     text = source.replace("\\", "/")
+    shown = repr(source if len(source) <= SHOWN else source[: SHOWN - 1] + "…")
     if not text or not storable(text):
-        raise FashretError(f"photo {source!r}: not a path in UTF-8; give it another name")
+        raise FashretError(f"photo {shown}: not a path in UTF-8; give it another name")
     if text[0] == "/" or (text[1:2] == ":" and text[0].isalpha()) or (".." in text and ".." in text.split("/")):
-        raise FashretError(f"photo {source!r}: paths must be relative to the root and stay inside it")
+        raise FashretError(f"photo {shown}: paths must be relative to the root and stay inside it")
     return text
 
 
