@@ -23,7 +23,7 @@ from fashret.files.digests import Content
 from fashret.files.manifests import Listing
 from fashret.files.origins import Origins, changed_photos, read_origins, stamps_of, warn_of_untold
 from fashret.files.record_log import RecordLog, Status
-from fashret.files.row_errors import write_errors
+from fashret.files.row_errors import left_out_lines, write_errors
 from fashret.options import CropOptions
 
 BATCH = 256  # crops between two writes to the output
@@ -116,7 +116,7 @@ def note_errors(job: Job, done: RecordLog) -> None:
         }
         for row, box in zip(wrong, boxes, strict=True)
     ]
-    write_errors(job.output, about)
+    write_errors(job.output, about + left_out_lines(job.listing.left_out))
 
 
 def write_output(job: Job, done: RecordLog) -> None:

@@ -23,7 +23,7 @@ from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, write_embeddi
 from fashret.files.origins import Origins, changed_photos, read_origins, warn_of_untold
 from fashret.files.record_log import RecordLog, Status, open_log
 from fashret.files.resume import log_path
-from fashret.files.row_errors import write_errors
+from fashret.files.row_errors import left_out_lines, write_errors
 from fashret.loading.processes import Place
 from fashret.loading.sources import Source
 from fashret.models.centroids import product_centroids
@@ -143,8 +143,10 @@ def note_errors(job: Job, logs: Sequence[RecordLog]) -> None:
     """Name every row without a vector and why."""
     failed = [(int(row), where) for where in logs for row in np.flatnonzero(where.status == Status.FAILED)]
     source = job.source.rows.source
-    about = [{"row": row, "source": source[row], "reason": where.read(row).decode()} for row, where in failed]
-    write_errors(job.output, about)
+    about: list[dict[str, Any]] = [
+        {"row": row, "source": source[row], "reason": where.read(row).decode()} for row, where in failed
+    ]
+    write_errors(job.output, about + left_out_lines(job.source.left_out))
 
 
 def write_output(job: Job, logs: Sequence[RecordLog]) -> int:

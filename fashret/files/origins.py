@@ -24,7 +24,6 @@ from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.columns import Rows
 from fashret.files.photo_sources import PhotoError, PhotoSource
-from fashret.files.photos import by_photo
 
 CONTENT, STAMP = "content", "photo_stamp"
 UNKNOWN = bytes(16)  # instead of a digest
@@ -173,13 +172,12 @@ def changed_photos(
     known = before.content != ""
     asked = known if verify else known & ((now != before.stamp).any(axis=1) | (now == 0).any(axis=1))
     changed[~known] = verify
-    order = by_photo(rows)
-    digests: dict[str, bytes] = {}
+    digests: dict[str, bytes] = {}  # by source: a photo is read once
     with progress(int(asked.sum()), "check", "photos") as advance:
-        for row in order[asked[order]]:
+        for row in np.flatnonzero(asked):
             source = rows.source[row]
             if source not in digests:
-                digests = {source: _digest_now(photos, source)}
+                digests[source] = _digest_now(photos, source)
             photo = digests[source]
             changed[row] = not photo or in_words(crop_digest(photo, rows.box[row])) != before.content[row]
             advance(1)

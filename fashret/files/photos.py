@@ -21,6 +21,7 @@ from PIL import Image
 
 from fashret.files import jpeg
 from fashret.files.columns import Rows
+from fashret.files.photo_kinds import prepare_to_decode
 from fashret.files.photo_sources import PhotoError, file_bytes
 
 MOST_PIXELS = 200_000_000  # a photo that claims more is refused before it is decoded
@@ -69,6 +70,7 @@ def read_crops(path: Path, boxes: Sequence[NDArray[np.float32] | None], size: in
 def cut_crops(data: bytes, boxes: Sequence[NDArray[np.float32] | None], size: int) -> list[Pixels | PhotoError]:
     """Cut several boxes out of one encoded photo; see `read_crops`."""
     try:
+        prepare_to_decode(data)
         plain = jpeg.plain_size(data)  # most photos: Pillow need not look at them, which saves a tenth of the time
         if plain is not None:
             crops = _cut_all(plain, True, boxes, size, lambda divisor: jpeg.decode(data, plain, divisor))

@@ -1,4 +1,4 @@
-"""`<output>.errors.jsonl`: the rows that did not get into an output, and why, one JSON object per line.
+"""`<output>.errors.jsonl`: rows and files that did not get into an output, and why, one JSON object per line.
 
 In: what is to be said of each row. Out: the file; none where there is nothing to say.
 """
@@ -6,16 +6,25 @@ In: what is to be said of each row. Out: the file; none where there is nothing t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fashret.files.atomic import whole_file
+from fashret.files.manifests import LeftOut
 
 
 def errors_path(output: Path) -> Path:
     """Where the rows that could not be used are named."""
     return output.with_name(output.name + ".errors.jsonl")
+
+
+def left_out_lines(left_out: Iterable[LeftOut]) -> list[dict[str, Any]]:
+    """What is to be said of files that are not listed: one line per ending and reason."""
+    return [
+        {"source": each.first, "status": "left out", "reason": each.reason, "ending": each.ending, "files": each.count}
+        for each in left_out
+    ]
 
 
 def write_errors(output: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 from fashret.files.columns import RowFile, Rows
 from fashret.files.crops import Crops
 from fashret.files.digests import Content
-from fashret.files.manifests import Listing
+from fashret.files.manifests import LeftOut, Listing
 from fashret.files.origins import DigestedPhotos, Origins, in_words, photo_digest, read_origins, stamps_of
 from fashret.files.photo_sources import PhotoError, PhotoSource
 from fashret.files.photos import cut_crops, same_photo
@@ -99,6 +99,7 @@ class Source:
     origins: Origins  # of the rows; the contents of photos are known when they have been read
     photos: PhotoSource | None = None  # None: crops that were cut before
     crops: CropsFile | None = None
+    left_out: tuple[LeftOut, ...] = ()  # files of a folder that are no rows
 
     def check(self) -> None:
         """Raise FashretError if the crops file has changed."""
@@ -135,7 +136,7 @@ def listing_source(listing: Listing, size: int, settings: Sequence[ModelSettings
     rows, photos = listing.rows, listing.photos
     origins = Origins(Origins.unknown(len(rows)).content, stamps_of(photos, rows.source))
     images = PhotoImages(photos, rows, size, settings)
-    return Source(rows, images, listing.name, size, inputs, identity, origins, photos)
+    return Source(rows, images, listing.name, size, inputs, identity, origins, photos, left_out=listing.left_out)
 
 
 def chosen_rows(source: Source, rows: NDArray[np.int64]) -> Prepared:

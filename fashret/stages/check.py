@@ -23,7 +23,7 @@ from fashret.datasets.census import (
     shared_photos,
 )
 from fashret.files.columns import Role
-from fashret.files.manifests import Listing
+from fashret.files.manifests import Listing, counts_of
 from fashret.options import CropOptions
 
 
@@ -77,7 +77,7 @@ def run(manifest: str, options: CropOptions) -> CheckSummary:
         shared_photos=shared_photos(rows),
         doubtful_boxes=doubtful,
         repeats=listing.repeats,
-        notes=listing.notes,
+        notes={**listing.notes, **{f"left out: {kind}": n for kind, n in counts_of(listing.left_out).items()}},
         problems=tuple(_problems(listing, there, search, doubtful["no area"], options)),
     )
 

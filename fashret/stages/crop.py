@@ -29,7 +29,7 @@ from fashret.files import jpeg
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.columns import Role
 from fashret.files.crops import open_crops
-from fashret.files.manifests import Listing
+from fashret.files.manifests import Listing, counts_of
 from fashret.files.origins import DigestedPhotos
 from fashret.files.photo_sources import MissingPhotoError, PhotoError
 from fashret.files.photos import Pixels, by_photo
@@ -53,6 +53,7 @@ class CropSummary:
     crops: int  # in the output
     lost: int  # their photo is missing in a public dataset: a dead link
     failed: int  # unreadable photos and boxes without area
+    left_out: dict[str, int]  # files of a folder that are not listed, by ending and reason
     repeats: int  # rows left out because the same (photo, box, product) was there before
     kept: int  # crops that an interrupted run had made
     added: int  # with --append: rows that the file did not have
@@ -175,6 +176,7 @@ def _summary(job: Job, done: RecordLog, made: int, seconds: float) -> CropSummar
         crops=int(np.count_nonzero(there)),
         lost=done.count(Status.LOST),
         failed=done.count(Status.FAILED),
+        left_out=counts_of(listing.left_out),
         repeats=listing.repeats,
         kept=done.kept,
         added=made + done.kept - changed if old else 0,

@@ -29,6 +29,7 @@ from fashret.files.atomic import check_output, only_writer
 from fashret.files.catalogues import is_catalogue
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings, open_embeddings
+from fashret.files.manifests import counts_of
 from fashret.files.origins import UNKNOWN
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
 from fashret.files.resume import check_flags
@@ -59,6 +60,7 @@ class EmbedSummary:
     changed: int  # with --append: rows that it had, of photos that are others now
     vanished: int  # with --append: rows that the source no longer has
     failed: int  # photos that could not be read
+    left_out: dict[str, int]  # files of a folder that are not listed, by ending and reason
     width: int  # of a vector
     precision: str
     seconds: float
@@ -120,6 +122,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             changed=changed,
             vanished=0 if old is None else len(old) - len(taken.rows) + len(job.todo) - changed,
             failed=failed,
+            left_out=counts_of(taken.left_out),
             width=embedder.width,
             precision=embedder.precision,
             seconds=round(seconds, 3),

@@ -16,7 +16,7 @@ from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
 from fashret.files.catalogues import is_catalogue, read_catalogue
 from fashret.files.columns import Domain, Role, RowFile, Rows
-from fashret.files.manifests import Listing
+from fashret.files.manifests import Listing, counts_of
 from fashret.files.models import open_model
 
 KINDS: dict[str, type] = {
@@ -135,5 +135,6 @@ def _model(path: Path) -> Info:
 
 
 def _listing(path: Path, listing: Listing) -> Info:
-    found = {"repeats": listing.repeats, **listing.notes}
+    left_out = {f"left out: {kind}": count for kind, count in counts_of(listing.left_out).items()}
+    found = {"repeats": listing.repeats, **listing.notes, **left_out}
     return Info(path, "manifest", {**_counts(listing.rows), "found": {k: v for k, v in found.items() if v}})

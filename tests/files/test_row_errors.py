@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fashret.files.row_errors import errors_path, write_errors
+from fashret.files.manifests import LeftOut
+from fashret.files.row_errors import errors_path, left_out_lines, write_errors
 
 
 def test_the_rows_of_the_last_run_are_named(tmp_path: Path) -> None:
@@ -20,3 +21,9 @@ def test_the_rows_of_the_last_run_are_named(tmp_path: Path) -> None:
     write_errors(output, [])
     write_errors(output, [])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_are_not_listed_are_one_line_per_ending_and_reason() -> None:
+    assert left_out_lines([LeftOut(".txt", "no photo", 3, "a/b.txt")]) == [
+        {"source": "a/b.txt", "status": "left out", "reason": "no photo", "ending": ".txt", "files": 3}
+    ]
