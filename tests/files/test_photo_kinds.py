@@ -33,7 +33,8 @@ def test_the_first_bytes_tell_a_photo(tmp_path: Path, form: str) -> None:
     [
         b"", b"BM", b"BMW, the car", b"II. Chapter", b"MM", b"P5 is not a size", b"RIFF\x10\0\0\0WAVEfmt ",
         b"\xff\xd8",
-        b"\0\0\0\x18ftypmp42\0\0\0\0", b"%PDF-1.7", b"PK\x03\x04", b"<html>", b"GIF90a", b"\x89HDF\r\n\x1a\n", bytes(64),
+        b"\0\0\0\x18ftypmp42\0\0\0\0", b"%PDF-1.7", b"PK\x03\x04", b"<html>", b"GIF90a",
+        b"\x89HDF\r\n\x1a\n", bytes(64),
     ],
 )  # fmt: skip
 def test_what_is_no_photo(tmp_path: Path, data: bytes) -> None:
