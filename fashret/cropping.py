@@ -23,7 +23,7 @@ from fashret.files.digests import Content
 from fashret.files.manifests import Listing
 from fashret.files.origins import Origins, changed_photos, read_origins, stamps_of, warn_of_untold
 from fashret.files.record_log import RecordLog, Status
-from fashret.files.row_errors import left_out_lines, write_errors
+from fashret.files.row_errors import left_out_lines, none_read, write_errors
 from fashret.options import CropOptions
 
 BATCH = 256  # crops between two writes to the output
@@ -124,7 +124,7 @@ def write_output(job: Job, done: RecordLog) -> None:
     listing, options = job.listing, job.options
     chosen = np.flatnonzero((done.status == Status.DONE) | (job.kept >= 0))
     if not len(chosen):
-        raise FashretError(f"{listing.name}: none of its {len(job.kept):,} photos could be read; is --root right?")
+        raise FashretError(none_read(listing.name, listing.rows.source, [done]))
     inputs = [Content(path).record() for path in listing.files]
     with hdf5.write_whole(job.output, KIND, VERSION, result_options(listing, options), inputs) as file:
         create_crops(file, listing.rows.categories, options.encoding, options.size, listing.name)

@@ -23,7 +23,7 @@ from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, write_embeddi
 from fashret.files.origins import Origins, changed_photos, read_origins, warn_of_untold
 from fashret.files.record_log import RecordLog, Status, open_log
 from fashret.files.resume import log_path
-from fashret.files.row_errors import left_out_lines, write_errors
+from fashret.files.row_errors import left_out_lines, none_read, write_errors
 from fashret.loading.processes import Place
 from fashret.loading.sources import Source
 from fashret.models.centroids import product_centroids
@@ -157,7 +157,7 @@ def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
         owner[finished.status == Status.DONE] = number
     count = int(((owner >= 0) | (job.place >= 0)).sum())
     if not count:
-        raise FashretError(f"{job.source.dataset}: none of its {len(owner):,} photos could be read; is --root right?")
+        raise FashretError(none_read(job.source.dataset, job.source.rows.source, logs))
     if job.options.centroids:
         rows, means = product_centroids(_described(job, logs, owner))
         pieces, count = iter([(rows, job.embedder.joined(means))]), len(rows)
@@ -166,7 +166,10 @@ def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
     model = job.embedder.record(job.output) | {"crop_size": job.source.crop_size}
     plain = dataclasses.asdict(job.options)
     origins = None if job.options.centroids else _origins(job, logs, owner)
-    origin = EmbeddingsOrigin(model, True, job.source.dataset, plain, job.source.inputs, job.options.centroids, origins)
+    source = job.source
+    origin = EmbeddingsOrigin(
+        model, True, source.dataset, plain, source.inputs, job.options.centroids, origins, source.root
+    )
     shape, dtype = (count, job.embedder.width), job.options.dtype if job.old is None else job.old.vectors.dtype.name
     with write_embeddings(job.output, shape, job.source.rows.categories, origin, dtype) as append:
         for rows, vectors in pieces:

@@ -139,7 +139,7 @@ class Checked:
     def __post_init__(self) -> None:
         for about in fields(self):  # type: ignore[arg-type]
             value = getattr(self, about.name)
-            if about.name in LIMITS:
+            if about.name in LIMITS and value is not None:
                 least = (
                     about.default if isinstance(about.default, int) else math.inf
                 )  # −1 workers: chosen from the cores
@@ -249,7 +249,9 @@ class CropOptions(Checked):
     """`fashret crop`: cut the garments out of the photos. `fashret.datasets.flags` adds those of single datasets."""
 
     root: Path | None = option(None, "Folder that the photos' paths start from (default: the manifest's)", PHOTOS)
-    max_errors: float = option(0.01, "Share of unreadable photos at which to stop, 0 to 1", PHOTOS)
+    max_errors: float | None = option(
+        None, "Share of unreadable photos to allow, 0 to 1 (default: the larger of 1 % and 10 photos)", PHOTOS
+    )
     check: bool = option(False, "Read everything but the pixels and report what is there; needs no --output", PHOTOS)
     size: int = option(320, "Longer side of a crop in pixels; smaller crops are not enlarged", OUTPUT)
     encoding: str = option("jpeg", "How crops are stored", OUTPUT, choices=known.ENCODINGS)
@@ -364,7 +366,7 @@ class EmbedOptions(Checked):
     workers: int = like(TrainOptions, "workers")
     seed: int = like(TrainOptions, "seed", "Seed of random weights", UNTRAINED)
     root: Path | None = like(CropOptions, "root")
-    max_errors: float = like(CropOptions, "max_errors")
+    max_errors: float | None = like(CropOptions, "max_errors")
 
 
 OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own

@@ -103,6 +103,15 @@ def relative_source(source: str) -> str:
     return text
 
 
+def photo_name(source: str) -> str:
+    """A photo's own name, without folders.
+
+    >>> photo_name("a/b.jpg")
+    'b.jpg'
+    """
+    return source.rpartition("/")[2]
+
+
 def photo_path(root: Path, source: str) -> Path:
     """Path of a photo under its root; see `relative_source`."""
     return root / relative_source(source)

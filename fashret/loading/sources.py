@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,6 +101,7 @@ class Source:
     photos: PhotoSource | None = None  # None: crops that were cut before
     crops: CropsFile | None = None
     left_out: tuple[LeftOut, ...] = ()  # files of a folder that are no rows
+    root: Path | None = None  # folder that the photos' paths start from
 
     def check(self) -> None:
         """Raise FashretError if the crops file has changed."""
@@ -136,7 +138,8 @@ def listing_source(listing: Listing, size: int, settings: Sequence[ModelSettings
     rows, photos = listing.rows, listing.photos
     origins = Origins(Origins.unknown(len(rows)).content, stamps_of(photos, rows.source))
     images = PhotoImages(photos, rows, size, settings)
-    return Source(rows, images, listing.name, size, inputs, identity, origins, photos, left_out=listing.left_out)
+    about = Source(rows, images, listing.name, size, inputs, identity, origins, photos)
+    return replace(about, left_out=listing.left_out, root=listing.root)
 
 
 def chosen_rows(source: Source, rows: NDArray[np.int64]) -> Prepared:

@@ -35,7 +35,7 @@ from fashret.files.photo_sources import MissingPhotoError, PhotoError
 from fashret.files.photos import Pixels, by_photo
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
-from fashret.files.row_errors import errors_path
+from fashret.files.row_errors import errors_path, limit_passed
 from fashret.files.streams import stream_crops
 from fashret.options import CropOptions
 
@@ -154,12 +154,13 @@ def _record(job: Job, row: int, result: bytes | PhotoError, photos: DigestedPhot
 def _check_errors(job: Job, done: RecordLog) -> None:
     rows = job.listing.rows
     failed = np.flatnonzero(done.status == Status.FAILED)
-    if len(failed) <= job.options.max_errors * len(rows):
+    passed = limit_passed(rows.source[failed], len(rows), job.options.max_errors)
+    if not passed:
         return
     first = int(failed[0])
     raise FashretError(
-        f"{len(failed):,} of {len(rows):,} crops cannot be made, more than --max-errors {job.options.max_errors:g}"
-        f"; the first: {rows.source[first]}: {done.read(first).decode()}; all: {errors_path(job.output)}"
+        f"{len(failed):,} of {len(rows):,} crops cannot be made, {passed}; "
+        f"the first: {rows.source[first]}: {done.read(first).decode()}; all: {errors_path(job.output)}"
     )
 
 

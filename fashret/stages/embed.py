@@ -33,7 +33,7 @@ from fashret.files.manifests import counts_of
 from fashret.files.origins import UNKNOWN
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
 from fashret.files.resume import check_flags
-from fashret.files.row_errors import errors_path
+from fashret.files.row_errors import errors_path, limit_passed
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source
@@ -222,10 +222,10 @@ def _records(job: Job, batch: Prepared, vectors: NDArray[np.float32]) -> list[Re
 
 def _check_errors(job: Job, finished: RecordLog) -> None:
     failed = np.flatnonzero(finished.status == Status.FAILED)
-    if len(failed) > job.options.max_errors * len(job.source.rows):
+    source = job.source.rows.source
+    if len(failed) and (passed := limit_passed(source[failed], len(source), job.options.max_errors)):
         first = int(failed[0])
         raise FashretError(
-            f"{len(failed):,} of {len(job.source.rows):,} photos cannot be used, more than --max-errors "
-            f"{job.options.max_errors:g}; the first: {job.source.rows.source[first]}: {finished.read(first).decode()}; "
-            f"all: {errors_path(job.output)}"
+            f"{len(failed):,} of {len(source):,} photos cannot be used, {passed}; "
+            f"the first: {source[first]}: {finished.read(first).decode()}; all: {errors_path(job.output)}"
         )
