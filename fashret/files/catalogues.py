@@ -7,6 +7,7 @@ photo is in the unlabelled gallery. Files that are no photos are counted by thei
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from fashret.files.photo_kinds import NEEDS_HEIF, ending_of, reason_against
 from fashret.files.photo_sources import PhotoFolder, relative_source
 
 NOT_IN_ORDER = "not in <product>/street or <product>/shop"
+OWN = re.compile(r"\.h5\.(.*\.)?(lock|partial|spool|unfinished)$")  # files of a run that is writing its output here
 SHOWN = 5  # kinds of files that a message names
 MOST_KINDS = 20  # of files that are counted by their own ending
 SIDES = {"street": (Domain.STREET, Role.QUERY), "shop": (Domain.SHOP, Role.GALLERY)}
@@ -87,6 +89,8 @@ def _photos(root: Path, content: FolderContent) -> tuple[list[str], dict[tuple[s
     for folder, reason in content.left_out.items():
         others["folder", reason].append(folder)
     for name in content.files:
+        if OWN.search(name):
+            continue
         if not storable(name):
             others[ending_of(name), "its name is not UTF-8"].append(name)
         elif reason := reason_against(root / name):

@@ -112,8 +112,9 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
 def _check_searches(kinds: Mapping[Path, str], asked: Sequence[str]) -> None:
     """Refuse options of searches where all files are rankings, which were searched before."""
     if asked and set(kinds.values()) == {rankings.KIND}:
+        flag = asked[0].replace("_", "-")
         raise FashretError(
-            f"{next(iter(kinds))}: is a ranking, which --{asked[0]} does not change; give the embeddings, "
+            f"{next(iter(kinds))}: is a ranking, which --{flag} does not change; give the embeddings, "
             "or make another with `fashret search` or `fashret rerank` and give both"
         )
 
