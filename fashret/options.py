@@ -93,6 +93,26 @@ def taken_over(kind: type[Options], options: Any, **values: Any) -> Options:
     return kind(**{**shared, **values})
 
 
+ADDRESS = re.compile(r"(?:https?|ftps?|s3|gs|hf|file):/{1,3}[^/]", re.IGNORECASE)  # a Path makes one slash of two
+
+
+def is_address(text: str | Path) -> bool:
+    """Whether a path is an address on a network.
+
+    >>> is_address("https://a.org/b.jpg"), is_address(Path("https://a.org/b.jpg")), is_address("C:/b.jpg")
+    (True, True, False)
+    """
+    return ADDRESS.match(str(text)) is not None
+
+
+def check_no_address(value: Any) -> None:
+    """Raise :class:`FashretError` if a path, or one of several, is an address."""
+    for one in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(one, str | Path) and is_address(one):
+            address = str(one) if "://" in str(one) else str(one).replace(":/", "://", 1)
+            raise FashretError(f"{address}: is an address, which is not fetched; download it first")
+
+
 def check_seed(seed: int) -> None:
     """Raise :class:`FashretError` unless random numbers can be drawn from it."""
     if not 0 <= seed < 2**63:

@@ -17,6 +17,7 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.digests import one_per_file
 from fashret.files.embeddings import Embeddings
+from fashret.files.mistaken import LABELS
 from fashret.knn.distance import Metric
 from fashret.knn.results import Positives, SearchResult, SearchSpec
 from fashret.knn.vectors import VectorSet
@@ -105,8 +106,18 @@ def rows_with_role(file: Embeddings, role: Role) -> NDArray[np.int64]:
     found = file.with_role(role)
     if not len(found):
         name = str(role.name).lower()
-        raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role {name}; see `fashret info`")
+        raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role {name}; {_advice(file, role)}")
     return found
+
+
+def _advice(file: Embeddings, role: Role) -> str:
+    """What to do about a file without rows of a role."""
+    if role != Role.QUERY or not len(file.with_role(Role.GALLERY)):
+        return "see `fashret info`"
+    return (
+        f"to search it for one photo: fashret search {file.path} --image PHOTO; for many: fashret search "
+        f"QUERIES.emb.h5 {file.path}; to score it, {LABELS}"
+    )
 
 
 def unlabelled_set(file: Embeddings, role: Role) -> VectorSet:

@@ -32,16 +32,18 @@ from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing, categories_of, drop_repeats
+from fashret.files.mistaken import TABLE_ENDINGS
 from fashret.files.parquet import check_text_columns, parquet_names, read_columns, row_count
 from fashret.files.parquet_photos import ParquetPhotos, holds_photos
 from fashret.files.photo_sources import PhotoFolder, relative_source
 from fashret.files.table_cells import cell_text, identities, shown_cell
+from fashret.options import is_address
 
 NEEDED = ("image", "product")
 NAMES = {"product", "category"}  # columns of names, which may be numbers
 CORNERS = ("x1", "y1", "x2", "y2")
 OPTIONAL = ("domain", "category", "role", "split", *CORNERS)
-SUFFIXES = (".csv", ".tsv", ".parquet")
+SUFFIXES = TABLE_ENDINGS
 DOMAINS = {
     "street": Domain.STREET,
     "user": Domain.STREET,
@@ -188,6 +190,8 @@ def _rows(columns: Columns, where: Where) -> Rows:
 
 
 def _source(text: str, row: int, where: Where) -> str:
+    if is_address(text):
+        raise FashretError(f"{where(row)}: photo {shown_cell(text)}: is not fetched; download the photos first")
     try:
         return relative_source(text)
     except FashretError as error:

@@ -23,6 +23,7 @@ import fashret
 from fashret.errors import FashretError
 from fashret.files.atomic import partial_path, whole_file
 from fashret.files.locks import writer
+from fashret.files.mistaken import mistaken_for
 from fashret.files.resume import arrays_path, log_path
 
 MAKERS = {"fashret.crops": "crop", "fashret.embeddings": "embed", "fashret.ranking": "search"}  # kind → command
@@ -44,7 +45,7 @@ def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ())
     FashretError
         If it is missing, truncated, no HDF5 file, of another kind, newer, or lacks a dataset.
     """
-    file = open_any(path)
+    file = open_any(path, kind)
     try:
         found = attribute(file, "format")
         if found != kind:
@@ -86,7 +87,7 @@ def attribute(file: h5py.File | h5py.Group, name: str, default: Any = None) -> A
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def open_any(path: Path) -> h5py.File:
+def open_any(path: Path, kind: str = "") -> h5py.File:
     """Open an HDF5 file of any kind: the one function through which every HDF5 file is opened for reading.
 
     Raises
@@ -96,8 +97,8 @@ def open_any(path: Path) -> h5py.File:
     """
     if not path.exists():
         raise FashretError(f"{path}: no such file{_unfinished(path)}")
-    if path.is_dir():
-        raise FashretError(f"{path}: is a folder, not a file")
+    if mistaken := mistaken_for(path, kind):
+        raise FashretError(mistaken)
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -119,9 +120,9 @@ def _unfinished(path: Path) -> str:
     return f" ({left.name} is there: the command that makes it was interrupted)" if left else ""
 
 
-def kind_of(path: Path) -> str:
-    """The attribute `format` of an HDF5 file; empty if the file is none of fashret's."""
-    with open_any(path) as file:
+def kind_of(path: Path, wanted: str = "") -> str:
+    """The attribute `format` of an HDF5 file; empty if the file is none of fashret's. Another was perhaps `wanted`."""
+    with open_any(path, wanted) as file:
         return str(attribute(file, "format", ""))
 
 

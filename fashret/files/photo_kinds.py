@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
-import stat
 from functools import cache
 from pathlib import Path
 
+from fashret.files.mistaken import HEAD, HEIF, PHOTO, read_head
 from fashret.files.photo_sources import EXTENSIONS, PhotoError
 
 HEIF_ENDINGS = (".heic", ".heif", ".hif")
 RAW_ENDINGS = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw")  # some look like TIFF
-HEAD = 32  # bytes that tell what a file is
 LONGEST_ENDING = 12
-SIGNATURES = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|II\*\0|MM\0\*|BM....\0\0\0\0"
-    rb"|\0\0\0\x0cjP  |\xff\x4f\xff\x51|P[1-6][\s#]+\d+\s+\d+\s|....ftypavi[fs]",
-    re.DOTALL,
-)
-HEIF_SIGNATURE = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 NEEDS_HEIF = "HEIC needs the extra heif: pip install 'fashret[heif]'"
 NO_PHOTO, HIDDEN, RAW = "no photo", "hidden", "camera raw, of which no picture is made here"
 
@@ -49,7 +41,7 @@ def prepare_to_decode(data: bytes) -> None:
     PhotoError
         If it is HEIC, and the extra `heif` is not installed.
     """
-    if HEIF_SIGNATURE.match(data[:HEAD]):
+    if HEIF.match(data[:HEAD]):
         if not reads_heif():
             raise PhotoError(NEEDS_HEIF)
         _register_heif()
@@ -76,16 +68,9 @@ def reason_against(path: Path) -> str:
     if ending in RAW_ENDINGS:
         return RAW
     try:
-        head = _head(path)
+        head = read_head(path)
     except (OSError, ValueError) as error:
         return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-    if HEIF_SIGNATURE.match(head) or (ending in HEIF_ENDINGS and not head):
+    if HEIF.match(head) or (ending in HEIF_ENDINGS and not head):
         return "" if reads_heif() else NEEDS_HEIF
-    return "" if SIGNATURES.match(head) else NO_PHOTO
-
-
-def _head(path: Path) -> bytes:
-    if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe or device would wait for ever
-        return b""
-    with path.open("rb") as stream:
-        return stream.read(HEAD)
+    return "" if PHOTO.match(head) else NO_PHOTO

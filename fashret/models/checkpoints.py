@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from fashret.errors import FashretError
+from fashret.files.mistaken import hub_hint
 from fashret.files.models import read_safetensors
 
 # where training codes keep the parameters beside other things
@@ -61,7 +62,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise FashretError(f"--weights {path}: no such file; imagenet, none or the path of a checkpoint")
+        raise FashretError(
+            f"--weights {path}: no such file; imagenet, none or the path of a checkpoint{hub_hint(path)}"
+        )
     tensors = read_safetensors(path)[0] if path.suffix == ".safetensors" else _named_tensors(path, _torch_file(path))
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     for layout in LAYOUTS:
