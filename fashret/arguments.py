@@ -14,7 +14,9 @@ from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.atomic import check_output
 from fashret.files.crops import open_crops
+from fashret.files.embeddings import KIND as EMBEDDINGS
 from fashret.files.embeddings import open_embeddings
+from fashret.files.mistaken import hub_hint, is_photo
 from fashret.files.models import DESCRIPTION, open_model
 from fashret.files.rankings import open_ranking
 from fashret.files.resume import check_flags
@@ -53,6 +55,14 @@ def check_embed(source: Path, output: Path, options: EmbedOptions, given: Collec
         _check_network(options.backbone, options.weights)
     check_output(output, source)
     _check_there(source)
+    if source.is_file() and is_photo(source):
+        raise FashretError(f"{source}: is a photo; give its folder, or a table that names it in the column image")
+
+
+def check_gallery(queries: Path, gallery: Path | None) -> None:
+    """Of `fashret search`: say how to search for a photo that was given as the gallery."""
+    if gallery and is_photo(gallery):
+        raise FashretError(f"{gallery}: is a photo; to search for it: fashret search {queries} --image {gallery}")
 
 
 def check_search(queries: Path, gallery: Path | None, output: Path) -> None:
@@ -86,15 +96,17 @@ def check_evaluate(files: Sequence[Path], options: EvaluateOptions) -> None:
     check_flags(options.resume, options.restart)
     check_outputs(options.report, options.size_plot)
     for path in files:
-        hdf5.kind_of(path)
+        hdf5.kind_of(path, EMBEDDINGS)
     _check_all_there(options.embeddings)
 
 
 def _check_network(backbone: str, weights: str) -> None:
     if not backbone.startswith("timm:") and backbone not in choices.BACKBONES:
-        raise FashretError(f"no backbone {backbone!r}; there are {', '.join(choices.BACKBONES)} and timm:NAME")
+        names = f"{', '.join(choices.BACKBONES)} and timm:NAME, as `fashret models` lists them"
+        raise FashretError(f"no backbone {backbone!r}; there are {names}{hub_hint(backbone)}")
     if weights not in ("imagenet", "none") and not Path(weights).exists():
-        raise FashretError(f"--weights {weights}: no such file; give imagenet, none or a checkpoint's path")
+        hint = hub_hint(weights)
+        raise FashretError(f"--weights {weights}: no such file; give imagenet, none or a checkpoint's path{hint}")
 
 
 def _check_all_there(paths: Collection[Path]) -> None:

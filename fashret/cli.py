@@ -160,6 +160,8 @@ def command(
             chosen = {f.name: _frozen(values.pop(f.name)) for f in fields}
             given, options = {n for n in chosen if _is_given(context, n)}, options_class(**chosen)
             _check_needs(options, given)
+            for value in (values | chosen).values():
+                stage_options.check_no_address(value)
             if "given" in own:
                 values["given"] = given
             result = function(options=options, **values)
@@ -373,15 +375,17 @@ def search(
             raise typer.BadParameter(
                 "give --image once; several photos will be --images FOLDER|LIST, not available yet"
             )
-        if gallery or output or options.within or options.exclude_same_product:
+        if gallery or output or options.within or options.exclude_same_product or options.exclude_copies:
             raise typer.BadParameter(
-                "--image takes one embeddings file, and no --output, --within or --exclude-same-product"
+                "--image takes one embeddings file, and no --output, --within, --exclude-same-product or "
+                "--exclude-copies"
             )
         arguments.check_photo(queries, options.image[0], options)
         from fashret.stages import search_photo
 
         products = options.k if "k" in given else stage_options.PRODUCTS
         return search_photo.run(queries, options.image[0], options, products)
+    arguments.check_gallery(queries, gallery)
     needed = _needed(output, "ranking.h5 (or --image photo.jpg for one photo)")
     arguments.check_search(queries, gallery, needed)
     wait_passively()

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files.columns import Rows, blocks
 from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, write_embeddings
+from fashret.files.origins import Origins, changed_photos, read_origins, warn_of_untold
 from fashret.files.record_log import RecordLog, Status, open_log
 from fashret.files.resume import log_path
-from fashret.files.row_errors import write_errors
+from fashret.files.row_errors import left_out_lines, none_read, write_errors
 from fashret.loading.processes import Place
 from fashret.loading.sources import Source
 from fashret.models.centroids import product_centroids
@@ -32,8 +33,8 @@ from fashret.options import EmbedOptions
 BLOCK = 4096  # rows that are written at a time
 # options that do not change a vector, or act through the model's digest
 INCIDENTAL = (  # options that the vectors do not depend on, or that the rows tell of
-    *("model", "root", "boxes", "max_errors", "max_pixels", "workers", "resume", "restart", "append", "device"),
-    *("centroids", "dtype"),
+    *("model", "root", "boxes", "max_errors", "max_pixels", "workers", "resume", "restart", "append", "verify"),
+    *("device", "centroids", "dtype"),
 )
 
 
@@ -48,6 +49,25 @@ class Job:
     here: Place
     old: Embeddings | None  # the file to append to
     place: NDArray[np.int64]  # for each row of the source its row in that file, −1 where it is to be embedded
+    changed: NDArray[np.bool_]  # rows that the file has, of a photo that is another now
+    origins: Origins  # of the rows; of photos, contents of the kept ones
+
+    @classmethod
+    def of(
+        cls, source: Source, embedder: Embedder, to: tuple[Path, Place], options: EmbedOptions, old: Embeddings | None
+    ) -> Job:
+        """What there is to do, with or without a file to append to; `to`: the output, and the process."""
+        row, changed, origins = np.full(len(source.rows), -1), np.zeros(len(source.rows), np.bool_), source.origins
+        if old is not None:
+            row = rows_there(old, source, embedder)
+            there = np.flatnonzero(row >= 0)
+            before = read_origins(old.file, len(old)).take(row[there])
+            warn_of_untold(old.path, before, options.verify)
+            changed[there] = _changed(source, there, before, options.verify)
+            if source.photos is not None:
+                origins.content[there] = before.content
+            row[changed] = -1
+        return cls(source, embedder, to[0], options, to[1], old, row, changed, origins)
 
     @property
     def todo(self) -> NDArray[np.int64]:
@@ -107,12 +127,22 @@ def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[n
     return np.array([place.get(name, -1) for name in source.rows.crop_id], np.int64)
 
 
+def _changed(source: Source, rows: NDArray[np.int64], before: Origins, verify: bool) -> NDArray[np.bool_]:
+    """Which of some rows of a source have changed."""
+    now = source.origins.take(rows)
+    if source.photos is None or not isinstance(source.rows, Rows):
+        return np.where(before.content == "", verify, now.content != before.content)
+    return changed_photos(source.photos, source.rows.take(rows), before, now.stamp, verify)
+
+
 def note_errors(job: Job, logs: Sequence[RecordLog]) -> None:
     """Name every row without a vector and why."""
     failed = [(int(row), where) for where in logs for row in np.flatnonzero(where.status == Status.FAILED)]
     source = job.source.rows.source
-    about = [{"row": row, "source": source[row], "reason": where.read(row).decode()} for row, where in failed]
-    write_errors(job.output, about)
+    about: list[dict[str, Any]] = [
+        {"row": row, "source": source[row], "reason": where.read(row).decode()} for row, where in failed
+    ]
+    write_errors(job.output, about + left_out_lines(job.source.left_out))
 
 
 def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
@@ -123,7 +153,7 @@ def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
         owner[finished.status == Status.DONE] = number
     count = int(((owner >= 0) | (job.place >= 0)).sum())
     if not count:
-        raise FashretError(f"{job.source.dataset}: none of its {len(owner):,} photos could be read; is --root right?")
+        raise FashretError(none_read(job.source.dataset, job.source.rows.source, logs))
     if job.options.centroids:
         rows, means = product_centroids(_described(job, logs, owner))
         pieces, count = iter([(rows, job.embedder.joined(means))]), len(rows)
@@ -131,12 +161,24 @@ def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
         pieces = _vectors_of(job, logs, owner)
     model = job.embedder.record(job.output) | {"crop_size": job.source.crop_size}
     plain = dataclasses.asdict(job.options)
-    origin = EmbeddingsOrigin(model, True, job.source.dataset, plain, job.source.inputs, job.options.centroids)
+    origins = None if job.options.centroids else _origins(job, logs, owner)
+    source = job.source
+    origin = EmbeddingsOrigin(
+        model, True, source.dataset, plain, source.inputs, job.options.centroids, origins, source.root
+    )
     shape, dtype = (count, job.embedder.width), job.options.dtype if job.old is None else job.old.vectors.dtype.name
     with write_embeddings(job.output, shape, job.source.rows.categories, origin, dtype) as append:
         for rows, vectors in pieces:
             append(rows, vectors)
     return count
+
+
+def _origins(job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]) -> Origins:
+    """What the written rows' crops were cut from."""
+    origins, made = job.origins, np.flatnonzero(owner >= 0)
+    if job.source.photos is not None:
+        origins = origins.replaced(made, (logs[owner[row]].origin(int(row)) for row in made))
+    return origins.take(np.flatnonzero((owner >= 0) | (job.place >= 0)))
 
 
 def _described(

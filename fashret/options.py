@@ -85,11 +85,32 @@ def taken_over(kind: type[Options], options: Any, **values: Any) -> Options:
     """Options of another kind: `values`, then what `options` has under the same names, then the defaults.
 
     >>> taken_over(SearchOptions, RerankOptions(k=7, device="cpu"), metric="euclidean")
-    SearchOptions(k=7, metric='euclidean', within='', exclude_same_product=False, memory='2GB', device='cpu')
+    SearchOptions(k=7, metric='euclidean', within='', exclude_same_product=False,
+    exclude_copies=False, memory='2GB', device='cpu')
     """
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     shared = {f.name: getattr(options, f.name) for f in fields(options) if f.name in names}
     return kind(**{**shared, **values})
+
+
+ADDRESS = re.compile(r"(?:https?|ftps?|s3|gs|hf|file):/{1,3}[^/]", re.IGNORECASE)  # a Path makes one slash of two
+
+
+def is_address(text: str | Path) -> bool:
+    """Whether a path is an address on a network.
+
+    >>> is_address("https://a.org/b.jpg"), is_address(Path("https://a.org/b.jpg")), is_address("C:/b.jpg")
+    (True, True, False)
+    """
+    return ADDRESS.match(str(text)) is not None
+
+
+def check_no_address(value: Any) -> None:
+    """Raise :class:`FashretError` if a path, or one of several, is an address."""
+    for one in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(one, str | Path) and is_address(one):
+            address = str(one) if "://" in str(one) else str(one).replace(":/", "://", 1)
+            raise FashretError(f"{address}: is an address, which is not fetched; download it first")
 
 
 def check_seed(seed: int) -> None:
@@ -138,7 +159,7 @@ class Checked:
     def __post_init__(self) -> None:
         for about in fields(self):  # type: ignore[arg-type]
             value = getattr(self, about.name)
-            if about.name in LIMITS:
+            if about.name in LIMITS and value is not None:
                 least = (
                     about.default if isinstance(about.default, int) else math.inf
                 )  # −1 workers: chosen from the cores
@@ -275,12 +296,17 @@ class CropOptions(Checked):
         PHOTOS,
         choices=("", *known.FRAMES),
     )
-    max_errors: float = option(0.01, "Share of unreadable photos at which to stop, 0 to 1", PHOTOS)
+    max_errors: float | None = option(
+        None, "Share of unreadable photos to allow, 0 to 1 (default: the larger of 1 % and 10 photos)", PHOTOS
+    )
     check: bool = option(False, "Read everything but the pixels and report what is there; needs no --output", PHOTOS)
     size: int = option(320, "Longer side of a crop in pixels; smaller crops are not enlarged", OUTPUT)
     encoding: str = option("jpeg", "How crops are stored", OUTPUT, choices=known.ENCODINGS)
     quality: int = option(95, "JPEG quality, 1 to 100", OUTPUT, needs={"encoding": ("jpeg",)})
-    append: bool = option(False, "Add the new rows of a grown manifest to the output", OUTPUT)
+    append: bool = option(False, "Add the new and changed rows of a manifest to the output", OUTPUT)
+    verify: bool = option(
+        False, "With --append: read every photo to see whether it has changed", OUTPUT, needs={"append": ()}
+    )
     resume: bool = option(False, "Resume an interrupted run", OUTPUT)
     restart: bool = option(False, "Start over and discard the interrupted run", OUTPUT)
     workers: int = option(0, "Threads that decode; 0 = one per core", MACHINE)
@@ -384,13 +410,14 @@ class EmbedOptions(Checked):
     centroids: bool = option(False, "Write one vector per product, the mean of its gallery images", OUTPUT)
     resume: bool = like(CropOptions, "resume")
     restart: bool = like(CropOptions, "restart")
-    append: bool = like(CropOptions, "append", "Keep the vectors that the output already has and embed new rows only")
+    append: bool = like(CropOptions, "append", "Keep the vectors of the output; embed new and changed rows only")
+    verify: bool = like(CropOptions, "verify")
     device: str = like(TrainOptions, "device")
     workers: int = like(TrainOptions, "workers")
     seed: int = like(TrainOptions, "seed", "Seed of random weights", UNTRAINED)
     root: Path | None = like(CropOptions, "root")
     boxes: str = like(CropOptions, "boxes")
-    max_errors: float = like(CropOptions, "max_errors")
+    max_errors: float | None = like(CropOptions, "max_errors")
     max_pixels: str = like(CropOptions, "max_pixels")
 
 
@@ -420,6 +447,7 @@ class SearchOptions(Checked):
     metric: str = option("cosine", "Distance", SEARCH, choices=known.METRICS)
     within: str = option("", "Search only in the query's category", SEARCH, choices=("", "category"))
     exclude_same_product: bool = option(False, "Leave out rows of the query's own product (recommendations)", SEARCH)
+    exclude_copies: bool = option(False, "Leave out copies of the query's photo that have another name", SEARCH)
     memory: str = option("2GB", "Memory budget, such as 2GB or 512MiB", MACHINE)
     device: str = like(TrainOptions, "device")
 
@@ -515,6 +543,7 @@ class EvaluateOptions(Reranking):
     markdown: bool = option(False, "Print the tables as Markdown", FORM)
     latex: bool = option(False, "Print the tables as LaTeX", FORM)
     metric: str = like(SearchOptions, "metric", panel=SCORES)
+    exclude_copies: bool = like(SearchOptions, "exclude_copies", panel=SCORES)
     resume: bool = like(CropOptions, "resume", "Resume an interrupted re-ranking", RERANKING, needs=RERANKED)
     restart: bool = like(
         CropOptions, "restart", "Start over and discard the interrupted re-ranking", RERANKING, needs=RERANKED

@@ -12,10 +12,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.copies import Copies, find_copies
 from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.digests import one_per_file
 from fashret.files.embeddings import Embeddings
+from fashret.files.mistaken import LABELS
 from fashret.knn.distance import Metric
 from fashret.knn.results import Positives, SearchResult, SearchSpec
 from fashret.knn.vectors import VectorSet
@@ -32,16 +34,22 @@ class SearchSets:
         Both are rows of one file; a row then never finds itself.
     categories
         Names of the category codes.
+    copies
+        What queries and gallery have in common.
     """
 
     queries: VectorSet
     gallery: VectorSet
     same_matrix: bool
     categories: tuple[str, ...]
+    copies: Copies
 
 
-def search_sets(queries: Embeddings, gallery: Embeddings | None = None) -> SearchSets:
+def search_sets(queries: Embeddings, gallery: Embeddings | None = None, exclude_copies: bool = False) -> SearchSets:
     """Queries from one file, gallery from the same or another, each by its role.
+
+    A row of two files, of the same photo, box and content, never finds itself; nor, with `exclude_copies`, a copy that
+    has another name.
 
     Raises
     ------
@@ -52,15 +60,17 @@ def search_sets(queries: Embeddings, gallery: Embeddings | None = None) -> Searc
     same = gallery.path.resolve() == queries.path.resolve()
     if not same:
         check_same_model(queries, gallery)
-    rows = [rows_with_role(queries, Role.QUERY), rows_with_role(gallery, Role.GALLERY)]
+    files, rows = (queries, gallery), (rows_with_role(queries, Role.QUERY), rows_with_role(gallery, Role.GALLERY))
     product = _codes(queries.product[rows[0]], gallery.product[rows[1]])
     names = tuple(dict.fromkeys((*queries.categories, *gallery.categories)))
-    category = [_category_codes(file, names)[found] for file, found in zip((queries, gallery), rows, strict=True)]
+    category = [_category_codes(file, names)[found] for file, found in zip(files, rows, strict=True)]
+    copies = find_copies(files, rows, one=same, exclude=exclude_copies)
+    identity = copies.identity or (None, None)
     both = [
-        VectorSet(file.vectors, found, product[i], category[i], str(file.path))
-        for i, (file, found) in enumerate(zip((queries, gallery), rows, strict=True))
+        VectorSet(file.vectors, found, product[i], category[i], str(file.path), identity=identity[i])
+        for i, (file, found) in enumerate(zip(files, rows, strict=True))
     ]
-    return SearchSets(both[0], both[1], same, names)
+    return SearchSets(both[0], both[1], same, names, copies)
 
 
 def search_spec(options: SearchOptions, device: str, sets: SearchSets | None = None) -> SearchSpec:
@@ -96,8 +106,18 @@ def rows_with_role(file: Embeddings, role: Role) -> NDArray[np.int64]:
     found = file.with_role(role)
     if not len(found):
         name = str(role.name).lower()
-        raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role {name}; see `fashret info`")
+        raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role {name}; {_advice(file, role)}")
     return found
+
+
+def _advice(file: Embeddings, role: Role) -> str:
+    """What to do about a file without rows of a role."""
+    if role != Role.QUERY or not len(file.with_role(Role.GALLERY)):
+        return "see `fashret info`"
+    return (
+        f"to search it for one photo: fashret search {file.path} --image PHOTO; for many: fashret search "
+        f"QUERIES.emb.h5 {file.path}; to score it, {LABELS}"
+    )
 
 
 def unlabelled_set(file: Embeddings, role: Role) -> VectorSet:

@@ -37,9 +37,11 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
     "evaluation": GROUND | {"files"},
     "loading": GROUND | {"files", "models"},
     "report": GROUND | {"files", "knn", "evaluation"},
-    "vector_sets": GROUND | {"files", "knn"},
+    "copies": GROUND | {"files"},
+    "vector_sets": GROUND | {"files", "knn", "copies"},
     "catalogue": GROUND | {"files", "knn", "models", "vector_sets"},
     "embedding": GROUND | {"files", "models", "loading"},
+    "cropping": GROUND | {"files"},
     "api": GROUND | {"files", "knn", "reranking", "models", "evaluation", "vector_sets"},
     "stages": GROUND
     | {
@@ -56,6 +58,7 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
         "vector_sets",
         "catalogue",
         "embedding",
+        "cropping",
     },
     "terminal": GROUND | {"stages", "datasets", "files", "learning", "models", "report"},
     "arguments": GROUND | {"files", "learning", "report"},

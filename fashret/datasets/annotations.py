@@ -16,9 +16,11 @@ from typing import Any
 from fashret.console import log
 from fashret.datasets.row_list import Corners
 from fashret.errors import FashretError
+from fashret.files.folders import list_files
 from fashret.files.hdf5 import storable
-from fashret.files.photo_sources import EXTENSIONS
+from fashret.files.photo_kinds import EXTENSIONS, HEIF_ENDINGS
 
+ENDINGS = (*EXTENSIONS, *HEIF_ENDINGS)
 SHOWN = 60  # characters of a wrong value that a message shows
 
 
@@ -221,26 +223,16 @@ def corners_of_list(cells: Sequence[str], where: str) -> Corners:
 
 
 def index_photos(folder: Path) -> dict[str, str]:
-    """Photos of a folder and of the folders in it: name without extension → path relative to the folder.
+    """Photos of a folder and of all folders below: name without extension → path relative to the folder.
 
-    Of several files of one name the first in the order of paths counts; those in the folder itself come first.
+    Of several files of one name the least deep counts, and among these the first in the order of paths.
     """
     found: dict[str, str] = {}
-    for prefix, names in _listings(folder):
-        for name in sorted(names):
-            stem, dot, ending = name.rpartition(".")
-            if (dot + ending).lower() in EXTENSIONS:
-                found.setdefault(stem, prefix + name)
+    for path in sorted(list_files(folder).files, key=lambda path: (path.count("/"), path)):
+        stem, ending = os.path.splitext(path.rpartition("/")[2])
+        if ending.lower() in ENDINGS and not stem.startswith("."):
+            found.setdefault(stem, path)
     return found
-
-
-def _listings(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    with os.scandir(folder) as entries:
-        everything = list(entries)
-    yield "", [entry.name for entry in everything if entry.name.lower().endswith(EXTENSIONS)]
-    below = sorted(e.name for e in everything if not e.name.lower().endswith(EXTENSIONS) and e.is_dir())
-    for name in below:
-        yield f"{name}/", os.listdir(folder / name)
 
 
 def listed(names: Iterable[str], most: int = 5) -> str:

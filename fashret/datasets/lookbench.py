@@ -21,7 +21,8 @@ from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, text_array
 from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing
-from fashret.files.parquet import ParquetPhotos, check_photo_column, parquet_names, read_columns, row_count
+from fashret.files.parquet import parquet_names, read_columns, row_count
+from fashret.files.parquet_photos import ParquetPhotos, check_photo_column
 
 IDENTITY = "item_ID"
 LABELS = ("main_attribute", "task", "difficulty")

@@ -80,7 +80,7 @@ def _box(cells: Sequence[Any], form: tuple[str, ...], where: Where, row: int) ->
     try:
         if form == (OBJECT,):
             cells, sized = _inside(cells[0])
-        numbers = [float(cell) for cell in cells]
+        numbers = [] if any(map(_is_empty, cells)) else [float(cell) for cell in cells]
     except (ValueError, TypeError, OverflowError):
         numbers = []
     if len(numbers) != 4:
@@ -92,7 +92,7 @@ def _box(cells: Sequence[Any], form: tuple[str, ...], where: Where, row: int) ->
 
 
 def _is_empty(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip()) or (isinstance(cell, float) and cell != cell)
+    return cell is None or cell != cell or (isinstance(cell, str) and cell.strip().lower() in ("", "nan"))
 
 
 def _inside(cell: Any) -> tuple[Sequence[Any], bool]:

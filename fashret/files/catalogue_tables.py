@@ -3,7 +3,8 @@
 In: a file with the columns `image` and `product`, and optionally `domain`, `category`, `role`, `split` and a box. Out:
 its `Listing`.
 
-    image     path of the photo relative to the root (default: the folder of the table)
+    image     path of the photo relative to the root (default: the folder of the table); in Parquet also the photo
+              itself, as bytes or in a struct with `bytes` or `path`
     product   the identity; empty = unlabelled: never a query's positive
     domain    street or shop
     category  any name; empty = none
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,17 +30,22 @@ import numpy as np
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files.box_columns import NAMES, Where, box_columns, read_boxes
+from fashret.files.box_columns import NAMES, OBJECT, Where, box_columns, read_boxes
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing, categories_of, drop_repeats
-from fashret.files.parquet import parquet_names, read_columns
+from fashret.files.mistaken import TABLE_ENDINGS
+from fashret.files.parquet import check_text_columns, parquet_names, read_columns, row_count
+from fashret.files.parquet_photos import ParquetPhotos, holds_photos
 from fashret.files.photo_sources import PhotoFolder, relative_source
+from fashret.files.table_cells import cell_text, identities, shown_cell
+from fashret.options import is_address
 
 NEEDED = ("image", "product")
+IDENTITIES = {"product", "category"}  # columns of names, which may be numbers
 OPTIONAL = ("domain", "category", "role", "split", *NAMES)
 TOLERATED = 0.01  # share of lines of a CSV that may not be UTF-8
-SUFFIXES = (".csv", ".tsv", ".parquet")
+SUFFIXES = TABLE_ENDINGS
 DOMAINS = {
     "street": Domain.STREET,
     "user": Domain.STREET,
@@ -61,14 +68,19 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
     """
     if not path.exists():
         raise FashretError(f"{path}: no such file")
-    columns, where = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    is_parquet = path.suffix.lower() == ".parquet"
+    columns, where = _read_parquet(path) if is_parquet else _read_csv(path)
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(columns)}")
     form = box_columns(path, columns)
+    for name in IDENTITIES.intersection(columns):
+        columns[name] = identities(path, name, list(map(cell_text, columns[name])))
     rows, repeats = drop_repeats(_rows(columns, form, where))
     if not len(rows):
         raise FashretError(f"{path}: has no rows")
+    if is_parquet and holds_photos(path):
+        return Listing(path.stem, path.parent, rows, ParquetPhotos(path.parent, root), repeats=repeats, files=(path,))
     root = root or path.parent
     return Listing(path.stem, root, rows, PhotoFolder(root), repeats=repeats, files=(path,))
 
@@ -85,14 +97,16 @@ def _read_csv(path: Path) -> tuple[Columns, Where]:
     columns: Columns = {}
     for number, cells in _csv_rows(path, text):
         if not columns:
-            columns = _header(path, cells)
-            names = list(columns)
+            names = [cell.strip().lower() for cell in cells]
+            _check_header(path, names)
+            wanted = [(name, place) for place, name in enumerate(names) if name]
+            columns = {name: [] for name, _ in wanted}
             continue
         if len(cells) != len(names):
             raise FashretError(f"{path}, line {number}: has {len(cells)} cells, the header has {len(names)}")
         lines.append(number)
-        for name, cell in zip(names, cells, strict=True):
-            columns[name].append(cell.strip())
+        for name, place in wanted:
+            columns[name].append(cells[place].strip())
     if not columns:
         raise FashretError(f"{path}: is empty; expected a header with the columns {' and '.join(NEEDED)}")
     return columns, lambda row: f"{path}, line {lines[row]}"
@@ -138,23 +152,30 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         raise FashretError(f"{path}, line {reader.line_num}: is not CSV ({error})") from None
 
 
-def _header(path: Path, cells: list[str]) -> Columns:
-    names = [cell.strip().lower() for cell in cells]
-    double = {name for name in names if names.count(name) > 1}
+def _check_header(path: Path, names: Iterable[str]) -> None:
+    """Refuse a column that is there twice; columns without a name, which are not read, may be."""
+    double = [name for name, count in Counter(names).items() if count > 1 and name]
     if double:
         raise FashretError(f"{path}: duplicate column {_listed(sorted(double))}")
-    return {name: [] for name in names}
 
 
 def _read_parquet(path: Path) -> tuple[Columns, Where]:
     names = parquet_names(path)
-    known = {name.lower(): name for name in names}
+    known = {name.strip().lower(): name for name in names}
+    _check_header(path, (name.strip().lower() for name in names))
     wanted = {name: known[name] for name in (*NEEDED, *OPTIONAL) if name in known}
     missing = [name for name in NEEDED if name not in wanted]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(names)}")
+    inside = holds_photos(path)
+    if inside:
+        del wanted["image"]
+    check_text_columns(path, [stored for name, stored in wanted.items() if name != OBJECT])
     columns = read_columns(path, list(wanted.values()))
-    return {name: columns[stored] for name, stored in wanted.items()}, lambda row: f"{path}, row {row}"
+    found = {name: columns[stored] for name, stored in wanted.items()}
+    if inside:
+        found["image"] = [f"{path.name}#{row}" for row in range(row_count(path))]
+    return found, lambda row: f"{path}, row {row}"
 
 
 def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:
@@ -166,18 +187,18 @@ def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:
     domain: list[Domain] = []
     role: list[Role] = []
     for i in range(count):
-        source.append(_source(_text(columns["image"][i]), i, where))
-        product.append(_product(_text(columns["product"][i]), i, where))
-        domain.append(_domain(_text(columns["domain"][i]), i, where) if domain_given else Domain.SHOP)
+        source.append(_source(cell_text(columns["image"][i]), i, where))
+        product.append(_product(columns["product"][i], i, where))
+        domain.append(_domain(cell_text(columns["domain"][i]), i, where) if domain_given else Domain.SHOP)
         side = domain[i] if domain_given else None
         role.append(
-            _role(_text(columns["role"][i]), i, where)
+            _role(cell_text(columns["role"][i]), i, where)
             if "role" in columns
-            else _role_of_split(_text(columns.get("split", blank)[i]), side, i, where)
+            else _role_of_split(cell_text(columns.get("split", blank)[i]), side, i, where)
         )
         if not product[i]:
             role[i] &= Role.GALLERY | Role.VAL_GALLERY
-    category, categories = categories_of([_text(c) for c in columns.get("category", blank)])
+    category, categories = categories_of(columns.get("category", blank))
     return Rows(
         source=text_array(source),
         box=read_boxes(columns, form, where) if form else np.full((count, 4), np.nan, np.float32),
@@ -189,11 +210,9 @@ def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:
     )
 
 
-def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell)
-
-
 def _source(text: str, row: int, where: Where) -> str:
+    if is_address(text):
+        raise FashretError(f"{where(row)}: photo {shown_cell(text)}: is not fetched; download the photos first")
     try:
         return relative_source(text)
     except FashretError as error:
@@ -202,7 +221,7 @@ def _source(text: str, row: int, where: Where) -> str:
 
 def _product(text: str, row: int, where: Where) -> str:
     if not storable(text):
-        raise FashretError(f"{where(row)}: product {text!r}; expected UTF-8 text without zero bytes")
+        raise FashretError(f"{where(row)}: product {shown_cell(text)}; expected UTF-8 text without zero bytes")
     return text
 
 
@@ -210,7 +229,7 @@ def _domain(text: str, row: int, where: Where) -> Domain:
     try:
         return DOMAINS[text.lower()]
     except KeyError:
-        raise FashretError(f"{where(row)}: domain {text!r}; expected street or shop") from None
+        raise FashretError(f"{where(row)}: domain {shown_cell(text)}; expected street or shop") from None
 
 
 def _role(text: str, row: int, where: Where) -> Role:
@@ -220,7 +239,9 @@ def _role(text: str, row: int, where: Where) -> Role:
     role = Role(0)
     for name in text.lower().replace("|", "+").replace(",", "+").replace(" ", "+").split("+"):
         if name and name not in ROLES:
-            raise FashretError(f"{where(row)}: role {text!r}; expected any of {', '.join(ROLES)}, joined by +")
+            raise FashretError(
+                f"{where(row)}: role {shown_cell(text)}; expected any of {', '.join(ROLES)}, joined by +"
+            )
         role |= ROLES[name] if name else Role(0)
     return role
 
@@ -228,7 +249,7 @@ def _role(text: str, row: int, where: Where) -> Role:
 def _role_of_split(split: str, domain: Domain | None, row: int, where: Where) -> Role:
     split = split.lower()
     if split not in SPLITS:
-        raise FashretError(f"{where(row)}: split {split!r}; expected train, val or test")
+        raise FashretError(f"{where(row)}: split {shown_cell(split)}; expected train, val or test")
     if split == "train":
         return Role.TRAIN
     query, gallery = (Role.VAL_QUERY, Role.VAL_GALLERY) if split.startswith("val") else (Role.QUERY, Role.GALLERY)

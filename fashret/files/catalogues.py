@@ -2,13 +2,13 @@
 
 In: a table; or `root/<product>/street/*.jpg` and `root/<product>/shop/*.jpg`; or any folder with photos anywhere below.
 Out: its `Listing`. In a folder, street photos are queries and shop photos the gallery; without these two folders every
-photo is in the unlabelled gallery. Linked folders are followed; each folder is listed once, under its own path if that
-is in the root.
+photo is in the unlabelled gallery. Files that are no photos are counted by their ending and the reason.
 """
 
 from __future__ import annotations
 
-import os
+import re
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,16 @@ from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.catalogue_tables import SUFFIXES, read_table
 from fashret.files.columns import Domain, Role, Rows, text_array
+from fashret.files.folders import FolderContent, list_files
 from fashret.files.hdf5 import storable
-from fashret.files.manifests import Listing
-from fashret.files.photo_sources import EXTENSIONS, PhotoFolder, relative_source
+from fashret.files.manifests import LeftOut, Listing
+from fashret.files.photo_kinds import NEEDS_HEIF, ending_of, reason_against
+from fashret.files.photo_sources import PhotoFolder, relative_source
 
+NOT_IN_ORDER = "not in <product>/street or <product>/shop"
+OWN = re.compile(r"\.h5\.(.*\.)?(lock|partial|spool|unfinished)$")  # files of a run that is writing its output here
+SHOWN = 5  # kinds of files that a message names
+MOST_KINDS = 20  # of files that are counted by their own ending
 SIDES = {"street": (Domain.STREET, Role.QUERY), "shop": (Domain.SHOP, Role.GALLERY)}
 
 
@@ -55,51 +61,63 @@ def read_folder(root: Path) -> Listing:
     Raises
     ------
     FashretError
-        If it holds no photo, or one whose name no file can hold.
+        If it holds no photo.
     """
-    sources, again = _photos(root)
+    content = list_files(root)
+    sources, left_out = _photos(root, content)
     if not sources:
-        raise FashretError(
-            f"{root}: no photo in this folder or below; expected files ending in {', '.join(EXTENSIONS)}"
-        )
+        raise FashretError(_no_photo(root, left_out))
     ordered = [source for source in sources if _side(source)]
-    notes = {"linked folders left out: listed under another path": again} if again else {}
+    notes = {"linked folders left out: listed under another path": content.again} if content.again else {}
     if ordered and len(ordered) < len(sources):
         notes["photos left out: not in <product>/street or <product>/shop"] = len(sources) - len(ordered)
-    return Listing(root.resolve().name, root, _rows(ordered or sources), PhotoFolder(root), notes=notes)
+        for source in sources:
+            if not _side(source):
+                left_out[ending_of(source), NOT_IN_ORDER].append(source)
+    counted = _counted(left_out)
+    heic = sum(each.count for each in counted if each.reason == NEEDS_HEIF)
+    if heic:
+        log.warning("%s: %s photos are left out: %s", root, f"{heic:,}", NEEDS_HEIF)
+    rows = _rows(ordered or sources)
+    return Listing(root.resolve().name, root, rows, PhotoFolder(root), notes=notes, left_out=counted)
 
 
-def _photos(root: Path) -> tuple[list[str], int]:
-    """Photos in the order of their paths, and the number of links to folders that are listed under another path."""
-    found, unnamed, again = [], [], 0
-    visited: set[tuple[int, int]] = set()  # device and inode: a link may lead back to its own folder
-    starts = [root]  # grows by the links that are found, so that folders in the root come before them
-    for start in starts:
-        for folder, below, names in os.walk(start):
-            identity = _identity(folder)
-            if identity in visited:
-                again += folder == str(start)
-                below.clear()
-                continue
-            visited.add(identity)
-            below.sort()
-            starts += [path for name in below if (path := Path(folder, name)).is_symlink()]
-            relative = Path(folder).relative_to(root).as_posix()
-            prefix = "" if relative == "." else relative + "/"
-            photos = [prefix + n for n in names if n.lower().endswith(EXTENSIONS) and not n.startswith(".")]
-            found += [relative_source(source) for source in photos if storable(source)]
-            unnamed += [source for source in photos if not storable(source)]
-    if unnamed:
-        log.warning(
-            "%s: %s photos left out, whose names are not UTF-8; rename them; the first: %r",
-            root, len(unnamed), os.fsencode(unnamed[0])[-80:],
-        )  # fmt: skip
-    return sorted(found), again
+def _photos(root: Path, content: FolderContent) -> tuple[list[str], dict[tuple[str, str], list[str]]]:
+    """Photos in the order of their paths; and the other files and folders, by ending and reason."""
+    photos: list[str] = []
+    others: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for folder, reason in content.left_out.items():
+        others["folder", reason].append(folder)
+    for name in content.files:
+        if OWN.search(name):
+            continue
+        if not storable(name):
+            others[ending_of(name), "its name is not UTF-8"].append(name)
+        elif reason := reason_against(root / name):
+            others[ending_of(name), reason].append(name)
+        else:
+            photos.append(relative_source(name))
+    return photos, others
 
 
-def _identity(folder: str) -> tuple[int, int]:
-    status = os.stat(folder)
-    return status.st_dev, status.st_ino
+def _counted(left_out: dict[tuple[str, str], list[str]]) -> tuple[LeftOut, ...]:
+    """What is left out by ending and reason, most files first; of very many endings the rarest are one."""
+    kinds = sorted(left_out.items(), key=lambda item: (-len(item[1]), item[0]))
+    rare: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (_, reason), names in kinds[MOST_KINDS:]:
+        rare["other", reason] += names
+    return tuple(
+        LeftOut(*key, len(names), min(names).encode(errors="backslashreplace").decode())
+        for key, names in [*kinds[:MOST_KINDS], *rare.items()]
+    )
+
+
+def _no_photo(root: Path, left_out: dict[tuple[str, str], list[str]]) -> str:
+    """What a folder without photos holds instead."""
+    kinds = [f"{each.count:,} {each.ending} ({each.reason})" for each in _counted(left_out)]
+    there = ", ".join(kinds[:SHOWN]) or "nothing"
+    more = f" and {len(kinds) - SHOWN} more kinds" if kinds[SHOWN:] else ""
+    return f"{root}: no photo in this folder or below; it holds {there}{more}"
 
 
 def _side(source: str) -> tuple[Domain, Role] | None:

@@ -1,9 +1,11 @@
 """embeddings.h5: one vector per crop.
 
     vectors   N×D float32 (or float16), contiguous and uncompressed, so that it can be memory-mapped
+    content, photo_stamp  what each row's crop was cut from (`fashret.files.origins`); may be missing
     and the columns of `fashret.files.columns`
-    attributes: those of every file, `normalized` (are the rows of length 1), `centroids` (is a row the mean of a
-    product's images, with the columns of the first of them), `dataset`, `categories` (JSON) and
+    attributes: those of every file, `root` (folder of the photos as seen from the file; only where rows were cut out of
+    photos), `normalized` (are the rows of length 1), `centroids` (is a row the mean of a product's images, with the
+    columns of the first of them), `dataset`, `categories` (JSON) and
     `model` (JSON): name, digest, path, settings (backbone, weights' origin – "none" where random –, preprocessing),
     trained_on: enough to embed one more photo the same way
 
@@ -19,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -32,6 +34,9 @@ from fashret.files import hdf5, stored
 from fashret.files.atomic import check_output
 from fashret.files.column_checks import Column, check_columns
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
+
+if TYPE_CHECKING:
+    from fashret.files.origins import Origins
 
 KIND = "fashret.embeddings"
 VERSION = 1
@@ -68,6 +73,12 @@ class Embeddings(RowFile):
     def centroids(self) -> bool:
         """Whether a row is the mean of a product's images, not one image."""
         return hdf5.setting(self.file, "centroids", False)
+
+    @property
+    def root(self) -> Path | None:
+        """Folder that the photos' paths start from, where the file says; rows of a crops file have none."""
+        told = hdf5.attribute(self.file, "root", "")
+        return self.path.resolve().parent / told if told and isinstance(told, str) and hdf5.storable(told) else None
 
     @cached_property
     def model(self) -> dict[str, Any]:
@@ -129,6 +140,8 @@ class EmbeddingsOrigin:
     options: Any = None
     inputs: Any = None
     centroids: bool = False
+    origins: Origins | None = None  # of the N rows; None: nothing is known, or rows are centroids
+    root: Path | None = None  # folder that the photos' paths start from; None: rows are of a crops file
 
 
 @contextmanager
@@ -153,13 +166,17 @@ def write_embeddings(
     """
     check_output(path)
     done = 0
-    with hdf5.write_whole(path, KIND, VERSION, origin.options, origin.inputs) as file:
+    with hdf5.write_whole(path, KIND, VERSION, recorded(origin.options, path), origin.inputs) as file:
         create_columns(file, categories)
         vectors = file.create_dataset("vectors", shape, dtype)
         hdf5.write_json(file, "model", origin.model)
         file.attrs["normalized"] = origin.normalized
         file.attrs["dataset"] = origin.dataset
         file.attrs["centroids"] = origin.centroids
+        if origin.root is not None:
+            file.attrs["root"] = relative_path(origin.root, path)
+        if origin.origins is not None:
+            origin.origins.write(file)
 
         def append(rows: Rows, block: NDArray[Any]) -> None:
             nonlocal done
@@ -170,6 +187,21 @@ def write_embeddings(
         yield append
         if done != shape[0] or len(file["role"]) != done:
             raise ValueError(f"{done} vectors and {len(file['role'])} rows were written instead of {shape[0]}")
+
+
+def recorded(value: Any, start: Path) -> Any:
+    """A value as files record it: absolute paths, which tell of their maker, are written as seen from the file `start`.
+
+    >>> recorded({"model": (Path("a/model"),), "k": 5}, Path("b.h5"))
+    {'model': ['a/model'], 'k': 5}
+    """
+    if isinstance(value, dict):
+        return {name: recorded(one, start) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [recorded(one, start) for one in value]
+    if isinstance(value, str | Path) and Path(value).is_absolute():
+        return relative_path(Path(value), start)
+    return str(value) if isinstance(value, Path) else value
 
 
 def relative_path(target: Path, start: Path) -> str:

@@ -26,6 +26,7 @@ from fashret.files.atomic import partial_path, whole_file
 from fashret.files.enclosed import check_enclosed
 from fashret.files.file_kinds import check_ordinary, what_is
 from fashret.files.locks import writer
+from fashret.files.mistaken import mistaken_for
 from fashret.files.resume import arrays_path, log_path
 from fashret.files.stored import damage, read_text
 
@@ -57,7 +58,7 @@ def open_file(path: Path, kind: str, version: int, datasets: Sequence[str] = ())
     FashretError
         If it is missing, truncated, no HDF5 file, of another kind, newer, or lacks a dataset.
     """
-    file = open_any(path)
+    file = open_any(path, kind)
     with closed_on_error(file), damage(file):
         found = attribute(file, "format")
         if found != kind:
@@ -142,10 +143,10 @@ def setting(file: h5py.File | h5py.Group, name: str, default: T) -> T:
     raise FashretError(f"{file.file.filename}: the attribute {name} should be {wanted} and is {str(value)[:40]!r}")
 
 
-def open_any(path: Path) -> h5py.File:
+def open_any(path: Path, kind: str = "") -> h5py.File:
     """Open an HDF5 file of any kind: the one function through which every HDF5 file is opened for reading.
 
-    What it holds is all in this one file (`fashret.files.enclosed`).
+    What it holds is all in this one file (`fashret.files.enclosed`). ``kind``: what it should be, for messages.
 
     Raises
     ------
@@ -154,6 +155,8 @@ def open_any(path: Path) -> h5py.File:
     """
     if not path.exists() and (instead := _unfinished(path)):
         raise FashretError(f"{path}: no such file{instead}")
+    if mistaken := mistaken_for(path, kind):
+        raise FashretError(mistaken)
     check_ordinary(path)
     try:
         file = h5py.File(path, "r")
@@ -179,9 +182,9 @@ def _unfinished(path: Path) -> str:
     return f" ({left.name} is there: the command that makes it was interrupted)" if left else ""
 
 
-def kind_of(path: Path) -> str:
-    """The attribute `format` of an HDF5 file; empty if the file is none of fashret's."""
-    with open_any(path) as file:
+def kind_of(path: Path, wanted: str = "") -> str:
+    """The attribute `format` of an HDF5 file; empty if the file is none of fashret's. Another was perhaps `wanted`."""
+    with open_any(path, wanted) as file:
         return str(attribute(file, "format", ""))
 
 

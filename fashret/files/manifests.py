@@ -7,6 +7,7 @@ In: the name of a public dataset, whose TOML file is found by name. Out: a `Mani
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,21 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Files of a folder that are not listed."""
+
+    ending: str
+    reason: str
+    count: int
+    first: str  # of them, in the order of paths
+
+
+def counts_of(left_out: Iterable[LeftOut]) -> dict[str, int]:
+    """The number of files that are not listed, by ending and reason."""
+    return {f"{each.ending} ({each.reason})": each.count for each in left_out}
+
+
+@dataclass(frozen=True)
 class Listing:
     """Rows, the folder that their photos' paths start from, and what was seen while they were listed."""
 
@@ -44,6 +60,7 @@ class Listing:
     options: dict[str, Any] = field(default_factory=dict)  # options that the choice of rows depends on
     labels: dict[str, NDArray[np.object_]] = field(default_factory=dict)  # further text columns, N each
     expected: tuple[Expected, ...] = ()  # counts that its manifest knows
+    left_out: tuple[LeftOut, ...] = ()  # files of a folder that are not listed
 
 
 def drop_repeats(rows: Rows) -> tuple[Rows, int]:

@@ -29,6 +29,7 @@ from fashret.errors import FashretError
 from fashret.files import json_text
 from fashret.files.atomic import whole_file
 from fashret.files.file_kinds import check_ordinary
+from fashret.files.mistaken import hub_hint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +92,8 @@ def open_model(path: Path | str) -> ModelFile:
     file = folder / DESCRIPTION
     if not folder.is_dir():
         what = "is a file, not a model folder" if folder.exists() else "no such model folder"
-        raise FashretError(f"{folder}: {what}; give the folder that `fashret train` wrote, or its {DESCRIPTION}")
+        hint = hub_hint(folder)
+        raise FashretError(f"{folder}: {what}; give the folder that `fashret train` wrote, or its {DESCRIPTION}{hint}")
     if not file.exists():
         hint = "its training has not ended: resume it with `fashret train --resume`"
         hint = hint if (folder / CHECKPOINTS).is_dir() else "is it a folder that `fashret train` wrote?"

@@ -16,7 +16,17 @@ from pathlib import Path
 from fashret.errors import FashretError
 from fashret.files.hdf5 import storable
 
+SHOWN = 80  # characters of a path that a message shows
 FOLDERS = 64  # whose names are kept for the next missing photo
+
+
+def photo_name(source: str) -> str:
+    """A photo's own name, without folders.
+
+    >>> photo_name("a/b.jpg"), photo_name("a\\\\b.jpg")
+    ('b.jpg', 'b.jpg')
+    """
+    return source.replace("\\", "/").rpartition("/")[2]
 
 
 def relative_source(source: str) -> str:
@@ -32,10 +42,11 @@ def relative_source(source: str) -> str:
     ('a/b.jpg', 'a\\\\b.jpg')
     """
     text = source.replace("\\", "/")
+    shown = repr(source if len(source) <= SHOWN else source[: SHOWN - 1] + "…")
     if not text or not storable(text):
-        raise FashretError(f"photo {source!r}: not a path in UTF-8; give it another name")
+        raise FashretError(f"photo {shown}: not a path in UTF-8; give it another name")
     if text[0] == "/" or (text[1:2] == ":" and text[0].isalpha()) or (".." in text and ".." in text.split("/")):
-        raise FashretError(f"photo {source!r}: paths must be relative to the root and stay inside it")
+        raise FashretError(f"photo {shown}: paths must be relative to the root and stay inside it")
     if "//" not in text and "./" not in text and text[-1] not in "/.":
         return source  # nearly always
     steps = [step for step in source.split("/") if step not in ("", ".")]

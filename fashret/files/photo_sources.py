@@ -19,11 +19,6 @@ from fashret.errors import MissingPhotoError, PhotoError
 from fashret.files.photo_names import on_disk, photo_path, twin
 from fashret.files.photo_names import relative_source as relative_source
 
-EXTENSIONS = (  # of still pictures that Pillow decodes
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
-    *(".jp2", ".j2k", ".jpx", ".jpf", ".ppm", ".pnm", ".tga"),
-)
-
 
 class PhotoSource(Protocol):
     """Gives photos by their `source`; safe to use from several threads."""
@@ -33,6 +28,9 @@ class PhotoSource(Protocol):
 
     def present(self, sources: Iterable[str]) -> NDArray[np.bool_]:
         """Which photos are there, without reading them."""
+
+    def file_of(self, source: str) -> Path:
+        """The file that holds a photo, which changes when the photo does."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,10 @@ class PhotoFolder:
                 listings[folder] = _names(self.root / folder)
             found.append(name in listings[folder])
         return np.array(found, bool)
+
+    def file_of(self, source: str) -> Path:
+        """The photo's own file."""
+        return photo_path(self.root, source)
 
 
 def _names(folder: Path) -> set[str]:

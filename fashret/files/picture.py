@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -22,6 +22,7 @@ from PIL import Image
 from fashret.errors import PhotoError
 from fashret.files import jpeg
 from fashret.files.orientation import SIDEWAYS, Pixels, turn_back
+from fashret.files.photo_kinds import prepare_to_decode
 
 FORMATS = (  # of still pictures; Pillow would also start other programs, for PostScript
     *("JPEG", "MPO", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "ICO", "PCX", "SGI"),
@@ -70,6 +71,7 @@ class Picture:
 
     def _opened(self) -> Image.Image:
         if self._photo is None:
+            prepare_to_decode(self._data)
             self._photo = _open(io.BytesIO(self._data))
         return self._photo
 
@@ -171,7 +173,6 @@ def _open(stream: IO[bytes]) -> Image.Image:
     return Image.open(stream, formats=_formats())
 
 
-@cache
 def _formats() -> tuple[str, ...]:
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)

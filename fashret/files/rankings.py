@@ -29,7 +29,7 @@ from fashret.files import hdf5, stored
 from fashret.files.atomic import check_output
 from fashret.files.column_checks import Column, check_columns, check_lengths, fitted
 from fashret.files.digests import Content, one_per_file
-from fashret.files.embeddings import open_embeddings, relative_path
+from fashret.files.embeddings import open_embeddings, recorded, relative_path
 
 KIND = "fashret.ranking"
 VERSION = 1
@@ -75,7 +75,7 @@ def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[A
         "positives/row", "positives/rank", "positives/rank_in_category", "positives/distance".
     """
     check_output(path)
-    with hdf5.write_whole(path, KIND, VERSION, origin.options, origin.inputs) as file:
+    with hdf5.write_whole(path, KIND, VERSION, recorded(origin.options, path), origin.inputs) as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
         file.attrs["metric"] = origin.metric

@@ -5,7 +5,8 @@ and each block has a checksum: whatever moment a run is killed at, everything up
 and the next run cuts off the rest and resumes. (An HDF5 file that is being changed gives no such promise: its index and
 its data are written at different moments.)
 
-    line 1     JSON: `format` "fashret.spool", `version`, `task`: everything that the result depends on
+    line 1     JSON: `format` "fashret.spool", `version`, `task`: everything that the result depends on; `origins`:
+               bytes at the end of each record's data that say what it was made from (none in version 0.1)
     blocks     "BLOCK", payload length (uint64), CRC-32 of the payload (uint32), number of records n (uint32);
                payload: row (n int64), status (n uint8, see `Status`), length (n int64), then the n data one by one
 """
@@ -34,9 +35,11 @@ from fashret.files import json_text
 from fashret.files import resume as rule
 from fashret.files.atomic import output_errors
 from fashret.files.file_kinds import check_ordinary
+from fashret.files.origins import PACKED
 
 FORMAT, VERSION = "fashret.spool", 1
 HEAD = struct.Struct("<5sQII")
+UNKNOWN = bytes(PACKED.size)  # an origin
 RECORD = 8 + 1 + 8  # bytes of a record besides its data
 
 
@@ -56,6 +59,7 @@ class Record:
     row: int
     status: Status
     data: bytes
+    origin: bytes = UNKNOWN  # what it was made from, see `fashret.files.origins`
 
 
 class RecordLog:
@@ -79,6 +83,7 @@ class RecordLog:
         self.status = np.zeros(rows, np.uint8)
         self.offset = np.zeros(rows, np.int64)
         self.length = np.zeros(rows, np.int64)
+        self.origins = PACKED.size  # bytes of an origin, 0 in logs without
         self.mapped: mmap.mmap | None = None
         with output_errors(path):
             self.file = path.open("r+b" if path.exists() else "x+b", buffering=0)
@@ -86,9 +91,8 @@ class RecordLog:
                 self._scan()
             else:
                 self.file.truncate(0)
-                self._write(
-                    json.dumps({"format": FORMAT, "version": VERSION, "task": task}, default=str).encode() + b"\n"
-                )
+                head = {"format": FORMAT, "version": VERSION, "origins": PACKED.size, "task": task}
+                self._write(json.dumps(head, default=str).encode() + b"\n")
         self.kept = self.count(Status.DONE)
 
     def __enter__(self) -> Self:
@@ -110,8 +114,9 @@ class RecordLog:
             return
         row = np.array([r.row for r in records], "<i8")
         status = np.array([r.status for r in records], np.uint8)
-        length = np.array([len(r.data) for r in records], "<i8")
-        payload = b"".join((row.tobytes(), status.tobytes(), length.tobytes(), *(r.data for r in records)))
+        data = [r.data + r.origin[: self.origins] for r in records]
+        length = np.array([len(each) for each in data], "<i8")
+        payload = b"".join((row.tobytes(), status.tobytes(), length.tobytes(), *data))
         with output_errors(self.path):
             start = self.file.seek(0, 2) + HEAD.size
             self._write(HEAD.pack(b"BLOCK", len(payload), zlib.crc32(payload), len(records)) + payload)
@@ -123,6 +128,15 @@ class RecordLog:
 
     def read(self, row: int) -> bytes:
         """The data of one row."""
+        data = self._stored(row)
+        return data[: len(data) - self.origins]
+
+    def origin(self, row: int) -> bytes:
+        """What a row was made from; b"" if the log does not tell."""
+        data = self._stored(row)
+        return data[len(data) - self.origins :]
+
+    def _stored(self, row: int) -> bytes:
         offset, length = int(self.offset[row]), int(self.length[row])
         if self.mapped is None or len(self.mapped) < offset + length:  # the file has grown since
             self._unmap()
@@ -146,7 +160,8 @@ class RecordLog:
     def _scan(self) -> None:
         """Read every complete block, and cut off what follows the last of them."""
         self.file.seek(0)
-        end = len(_first_line(self.file))
+        line = _first_line(self.file)
+        end, self.origins = len(line), PACKED.size if "origins" in json.loads(line) else 0
         for start, payload, count in _blocks(self.file):
             row, status, length = _columns(payload, count)
             if not self._sound(row, length, len(payload)):

@@ -1,4 +1,4 @@
-"""`<output>.errors.jsonl`: the rows that did not get into an output, and why, one JSON object per line.
+"""`<output>.errors.jsonl`: rows and files that did not get into an output, and why, one JSON object per line.
 
 In: what is to be said of each row. Out: the file; none where there is nothing to say.
 """
@@ -6,16 +6,58 @@ In: what is to be said of each row. Out: the file; none where there is nothing t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fashret.files.atomic import whole_file
+from fashret.files.manifests import LeftOut
+from fashret.files.record_log import RecordLog, Status
+
+ALLOWED_SHARE, ALLOWED_PHOTOS = 0.01, 10  # that may be unreadable, whichever is more
 
 
 def errors_path(output: Path) -> Path:
     """Where the rows that could not be used are named."""
     return output.with_name(output.name + ".errors.jsonl")
+
+
+def limit_passed(failed: Collection[str], rows: int, max_errors: float | None) -> str:
+    """Which limit so many rows without a readable photo pass, in words; "" if none.
+
+    Parameters
+    ----------
+    failed
+        The photo of each such row.
+    rows
+        How many rows there are in all.
+
+    >>> limit_passed(["a.jpg"] * 3, 100, None), limit_passed(["a.jpg"] * 3, 100, 0.02)
+    ('', 'more than --max-errors 0.02')
+    """
+    if max_errors is not None:
+        return f"more than --max-errors {max_errors:g}" if len(failed) > max_errors * rows else ""
+    if len(failed) <= ALLOWED_SHARE * rows or len(set(failed)) <= ALLOWED_PHOTOS:
+        return ""
+    return f"more than {ALLOWED_SHARE:.0%} and than {ALLOWED_PHOTOS} photos (--max-errors SHARE allows more)"
+
+
+def none_read(name: str, sources: NDArray[np.object_], logs: Iterable[RecordLog]) -> str:
+    """What to say where nothing could be read: the first reason, too."""
+    wrong = [(int(row), each) for each in logs for row in np.flatnonzero(each.status > Status.DONE)[:1]]
+    first = f"; the first: {sources[wrong[0][0]]}: {wrong[0][1].read(wrong[0][0]).decode()}" if wrong else ""
+    return f"{name}: none of its {len(sources):,} photos could be read; is --root right?{first}"
+
+
+def left_out_lines(left_out: Iterable[LeftOut]) -> list[dict[str, Any]]:
+    """What is to be said of files that are not listed: one line per ending and reason."""
+    return [
+        {"source": each.first, "status": "left out", "reason": each.reason, "ending": each.ending, "files": each.count}
+        for each in left_out
+    ]
 
 
 def write_errors(output: Path, rows: Sequence[dict[str, Any]]) -> None:

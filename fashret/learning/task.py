@@ -21,6 +21,7 @@ from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer, output_errors
 from fashret.files.crops import Crops
 from fashret.files.digests import Content
+from fashret.files.embeddings import recorded
 from fashret.files.models import CHECKPOINTS, DESCRIPTION, read_training_state, write_training_state
 from fashret.files.resume import check_flags, check_resume_given, check_same_task
 from fashret.learning.augmentation import Augmentation
@@ -73,6 +74,7 @@ class Task:
     def identity(self) -> dict[str, Any]:
         """What must be the same when a run is resumed, as JSON holds it."""
         plain = {name: value for name, value in dataclasses.asdict(self.options).items() if name not in FREE}
+        plain = recorded(plain, self.output / "model.json")
         return json.loads(json.dumps(plain | {DIGEST: self.trained_on["digest"]}))
 
 

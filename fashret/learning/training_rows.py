@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.columns import Role, RowFile
+from fashret.files.mistaken import LABELS
 from fashret.learning.augmentation import Augmentation, augment, generator_for
 from fashret.learning.batches import Batch, Batching, epoch_batches
 from fashret.loading.batches import CropReader, CropsFile
@@ -49,7 +50,10 @@ class TrainingRows:
         row = file.with_role(Role.TRAIN)
         row = row[file.product[row] != ""]
         if not len(row):
-            raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role train and a product")
+            raise FashretError(
+                f"{file.path}: none of its {len(file):,} rows has the role train and a product; {LABELS}, "
+                "with the split train"
+            )
         products, label = np.unique(file.product[row].astype(str), return_inverse=True)
         names = tuple(str(product) for product in products)
         return cls(row, label.astype(np.int64), names, file.domain[row], file.category[row])

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,14 +23,17 @@ from fashret.files.columns import RowFile, Rows
 from fashret.files.crops import Crops
 from fashret.files.decoder import Decoder
 from fashret.files.digests import Content
-from fashret.files.manifests import Listing
-from fashret.files.photo_sources import PhotoError
+from fashret.files.manifests import LeftOut, Listing
+from fashret.files.origins import DigestedPhotos, Origins, in_words, photo_digest, read_origins, stamps_of
+from fashret.files.photo_sources import PhotoError, PhotoSource
 from fashret.files.photos import cut_crops, same_photo
 from fashret.files.workers import aside
 from fashret.loading.batches import CropReader, CropsFile
 from fashret.models.embedder import prepare
 from fashret.models.settings import ModelSettings
 from fashret.options import EmbedOptions
+
+ROWS_AT_ONCE = 64  # crops in memory while their bytes are digested
 
 
 class Prepared(NamedTuple):
@@ -39,6 +43,7 @@ class Prepared(NamedTuple):
     images: list[Tensor]  # for each network B×H×W×3 uint8; zeros where a row failed
     failures: dict[int, str]  # position in the batch → reason
     scaled: Sequence[str] = ()  # for each photo whose colours were scaled to 8 bits, how
+    digests: tuple[bytes, ...] = ()  # of crops that were cut out of photos, `UNKNOWN` where there is none
 
 
 class CropImages(CropReader):
@@ -69,19 +74,21 @@ class PhotoImages(Dataset):
     def __getitem__(self, request: NDArray[np.int64]) -> Prepared:
         images = [torch.zeros(len(request), s.height, s.width, 3, dtype=torch.uint8) for s in self.settings]
         failures: dict[int, str] = {}
-        crops = (crop for same in same_photo(self.rows, request.tolist()) for crop in self._crops(same))
+        photos, boxes = DigestedPhotos(self.photos), self.rows.box
+        crops = (crop for same in same_photo(self.rows, request.tolist()) for crop in self._crops(photos, same))
         for i, crop in enumerate(crops):
             if isinstance(crop, PhotoError):
                 failures[i] = str(crop)
             else:
                 for tensor, fitted in zip(images, prepare(crop, self.settings), strict=True):
                     tensor[i] = torch.from_numpy(np.array(fitted))
-        return Prepared(request, images, failures, self.decoder.take_scaled())
+        digests = tuple(photos.digest_of(self.rows.source[row], boxes[row]) for row in request.tolist())
+        return Prepared(request, images, failures, self.decoder.take_scaled(), digests)
 
-    def _crops(self, rows: list[int]) -> Sequence[NDArray[np.uint8] | PhotoError]:
+    def _crops(self, photos: PhotoSource, rows: list[int]) -> Sequence[NDArray[np.uint8] | PhotoError]:
         """The crops of rows that share a photo, which is decoded once."""
         try:
-            data = self.photos.read(self.rows.source[rows[0]])
+            data = photos.read(self.rows.source[rows[0]])
         except PhotoError as error:
             return [error] * len(rows)
         boxes = [self.rows.box[row] for row in rows]
@@ -100,12 +107,28 @@ class Source:
     crop_size: int  # longer side of a crop in pixels; 0 = unknown
     inputs: tuple[dict[str, Any], ...]  # files that the rows come from: name, size, digest
     identity: dict[str, Any]  # part of the task, which must be the same when a run is resumed
+    origins: Origins  # of the rows; the contents of photos are known when they have been read
+    photos: PhotoSource | None = None  # None: crops that were cut before
     crops: CropsFile | None = None
+    left_out: tuple[LeftOut, ...] = ()  # files of a folder that are no rows
+    root: Path | None = None  # folder that the photos' paths start from
 
     def check(self) -> None:
         """Raise FashretError if the crops file has changed."""
         if self.crops is not None:
             self.crops.check()
+
+
+def _origins_of_crops(crops: Crops) -> Origins:
+    """What the crops were cut from; a crop of which the file does not tell is known by its own stored bytes."""
+    origins = read_origins(crops.file, len(crops))
+    untold = np.flatnonzero(origins.content == "")
+    for start in range(0, len(untold), ROWS_AT_ONCE):
+        part = untold[start : start + ROWS_AT_ONCE]
+        stored = crops.encoded(int(part[0]), int(part[-1]) + 1)
+        for row in part:
+            origins.content[row] = in_words(photo_digest(stored[row - part[0]].tobytes()))
+    return origins
 
 
 def crops_source(crops: Crops, settings: Sequence[ModelSettings]) -> Source:
@@ -114,7 +137,8 @@ def crops_source(crops: Crops, settings: Sequence[ModelSettings]) -> Source:
     file = CropsFile.of(crops.path)
     inputs = (crops.content.record(),)
     identity = {"digest of the crops": crops.content}
-    return Source(crops, CropImages(file, settings), crops.dataset, crops.size, inputs, identity, file)
+    origins, images = _origins_of_crops(crops), CropImages(file, settings)
+    return Source(crops, images, crops.dataset, crops.size, inputs, identity, origins, crops=file)
 
 
 def shared_decoder(max_pixels: str, workers: int) -> Decoder:
@@ -130,8 +154,11 @@ def listing_source(
     names = hashlib.sha256("\n".join(listing.rows.crop_id).encode(errors="surrogatepass")).hexdigest()
     inputs = tuple(Content(path).record() for path in listing.files)
     identity = {"rows of the source": names[:32], "root": str(listing.root.resolve())}
+    rows, photos = listing.rows, listing.photos
+    origins = Origins(Origins.unknown(len(rows)).content, stamps_of(photos, rows.source))
     images = PhotoImages(listing, size, settings, decoder)
-    return Source(listing.rows, images, listing.name, size, inputs, identity)
+    about = Source(rows, images, listing.name, size, inputs, identity, origins, photos)
+    return replace(about, left_out=listing.left_out, root=listing.root)
 
 
 def chosen_rows(source: Source, rows: NDArray[np.int64]) -> Prepared:

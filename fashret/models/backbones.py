@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fashret.errors import FashretError
+from fashret.files.mistaken import hub_hint
 from fashret.models.ibn import use_ibn_a
 from fashret.models.osnet import AIN_BLOCKS, FEATURE_WIDTH, WIDTHS, OSNet
 from fashret.models.settings import POOLINGS_OF_MAPS, ModelSettings, parse_input_size
@@ -224,7 +225,10 @@ def find_backbone(name: str) -> Backbone:
     if name.startswith("timm:"):
         return Backbone(partial(_timm, name=name[5:]), TimmBackbone.HEADS, "timm")
     if name not in BACKBONES:
-        raise FashretError(f"no backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME")
+        raise FashretError(
+            f"no backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME, as `fashret models` lists them"
+            f"{hub_hint(name)}"
+        )
     return BACKBONES[name]
 
 

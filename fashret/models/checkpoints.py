@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from fashret.errors import FashretError
+from fashret.files.mistaken import hub_hint
 from fashret.files.models import read_safetensors
 
 # where training codes keep the parameters beside other things
@@ -74,7 +75,9 @@ def read_checkpoint(path: Path, wanted: Collection[str] = ()) -> Checkpoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise FashretError(f"--weights {path}: no such file; imagenet, none or the path of a checkpoint")
+        raise FashretError(
+            f"--weights {path}: no such file; imagenet, none or the path of a checkpoint{hub_hint(path)}"
+        )
     tensors = read_safetensors(path)[0] if path.suffix == ".safetensors" else _named_tensors(path, _torch_file(path))
     readings = [Checkpoint(*_in_our_names(reading), path) for reading in _unwrapped(tensors)]
     return max(readings, key=lambda reading: len(reading.tensors.keys() & set(wanted)))  # of equal ones the first

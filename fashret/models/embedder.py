@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files.embeddings import relative_path
+from fashret.files.embeddings import recorded, relative_path
 from fashret.files.models import open_model, weights_digest
 from fashret.models.devices import autocast, choose_device, choose_precision
 from fashret.models.network import RetrievalNetwork, build
@@ -49,14 +49,13 @@ class Part:
         return self.network.settings
 
     def record(self, beside: Path) -> dict[str, Any]:
-        """What a file says of this network; its folder as seen from the file `beside`, and in full."""
+        """What a file says of this network; its folder as seen from the file `beside`."""
         return {
             "name": self.name,
             "digest": self.digest,
             "path": relative_path(self.folder, beside) if self.folder else "",
-            "absolute_path": self.folder.resolve().as_posix() if self.folder else "",
-            "settings": self.settings.to_dict(),
-            "weights": "trained" if self.folder else _origin(self.settings),
+            "settings": recorded(self.settings.to_dict(), beside),
+            "weights": "trained" if self.folder else recorded(_origin(self.settings), beside),
             "trained_on": self.trained_on,
             "weight": self.weight,
         }
@@ -276,8 +275,10 @@ def embedder_of(record: Mapping[str, Any], beside: Path, models: Sequence[Path] 
 
 def _part_of(record: Mapping[str, Any], beside: Path, given: Path | None) -> Part:
     """One network of a record, checked against the record's digest."""
-    if given is None and not record.get("absolute_path"):
-        part = backbone_part(ModelSettings.from_dict(record["settings"]))
+    if given is None and not (record.get("path") or record.get("absolute_path")):
+        settings = ModelSettings.from_dict(record["settings"])
+        weights = beside.resolve().parent / settings.weights
+        part = backbone_part(replace(settings, weights=str(weights)) if weights.is_file() else settings)
     else:
         part = trained_part(given or _found(record, beside), float(record.get("weight", 1.0)))
     if part.digest != record["digest"]:
@@ -290,7 +291,9 @@ def _part_of(record: Mapping[str, Any], beside: Path, given: Path | None) -> Par
 
 def _found(record: Mapping[str, Any], beside: Path) -> Path:
     """Folder of a trained model: as seen from the embeddings file, or where it was."""
-    places = [beside.resolve().parent / str(record.get("path", "")), Path(record["absolute_path"])]
+    places = [beside.resolve().parent / str(record.get("path", ""))]
+    if record.get("absolute_path"):  # in files of version 0.1
+        places.append(Path(record["absolute_path"]))
     for place in places:
         if place.is_dir():
             return place

@@ -8,6 +8,7 @@ that fills it.
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Origin:
         trained_on = str(model.get("trained_on") or UNTRAINED)
         digest = str(model.get("digest") or f"unknown model of {trained_on}")
         name = str(model.get("name") or "model")
-        flags = _flags(model, hdf5.read_json(embeddings.file, "options", {}))
+        flags = _flags(model, hdf5.read_json(embeddings.file, "options", {}), embeddings.path.parent)
         return cls(embeddings.path, digest, name, flags, trained_on, embeddings.dataset, crops)
 
 
@@ -97,14 +98,15 @@ def _is_crops(path: Path, dataset: str) -> bool:
         return False
 
 
-def _flags(model: dict[str, Any], options: dict[str, Any]) -> tuple[str, ...]:
+def _flags(model: dict[str, Any], options: dict[str, Any], folder: Path) -> tuple[str, ...]:
     """Flags that name a model: its folder or folders and their weights, or its backbone where it was not trained."""
     parts = model.get("parts") or [model]
     flags: list[str] = []
     for part in parts:
         settings = part.get("settings") or {}
-        if part.get("absolute_path") or part.get("trained_on") or not settings.get("backbone"):
-            flags += ["--model", str(part.get("absolute_path") or part.get("name") or "MODEL")]
+        if part.get("path") or part.get("trained_on") or not settings.get("backbone"):
+            path = os.path.normpath(folder / str(part["path"])) if part.get("path") else ""
+            flags += ["--model", path or str(part.get("name") or "MODEL")]
         else:
             flags += _backbone_flags(settings, options)
     weights = [float(part.get("weight", 1.0)) for part in parts]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import Embeddings
+from fashret.files.photo_names import photo_name
 from fashret.files.rankings import Ranking
 
 RESULTS = 10  # results shown for a query
@@ -43,6 +44,11 @@ class Picture:
     rank: int = 0
     distance: float = math.nan
     hit: bool | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called: its product, or its photo's name where it is unlabelled."""
+        return self.product or photo_name(self.source)
 
 
 @dataclass(frozen=True)

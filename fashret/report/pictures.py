@@ -6,6 +6,8 @@ In: an open embeddings.h5, and where its pictures are. Out: one H×W×3 uint8 RG
 from __future__ import annotations
 
 import io
+import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -20,9 +22,11 @@ from fashret.files import crops as crop_files
 from fashret.files import hdf5
 from fashret.files.crops import Crops, open_crops
 from fashret.files.embeddings import Embeddings
+from fashret.files.parquet_photos import ParquetPhotos
 from fashret.files.photo_sources import photo_path
-from fashret.files.photos import read_crop
+from fashret.files.photos import cut_crops, read_crop
 
+IN_TABLE = re.compile(r"\.parquet#\d+$")  # a photo in a table
 THUMBNAIL = 176  # longer side in pixels, twice what the page shows
 QUALITY = 82
 
@@ -57,16 +61,23 @@ class CropPictures:
 
 
 class PhotoPictures:
-    """Pictures cut from the photos under a folder."""
+    """Pictures cut from the photos under a folder, or in Parquet tables there."""
 
     def __init__(self, embeddings: Embeddings, root: Path) -> None:
         self.embeddings, self.root = embeddings, root
+        self.photos = ParquetPhotos(root) if len(embeddings) and IN_TABLE.search(embeddings.source[0]) else None
 
     def image(self, row: int) -> NDArray[np.uint8]:
         """H×W×3 uint8 RGB crop of a row, cut from its photo; `FashretError` if that cannot be read."""
         source = self.embeddings.source[row]
+        box = self.embeddings.box[row]
         try:
-            return read_crop(photo_path(self.root, source), self.embeddings.box[row], 2 * THUMBNAIL)
+            if self.photos is None:
+                return read_crop(photo_path(self.root, source), box, 2 * THUMBNAIL)
+            crop = cut_crops(self.photos.read(source), [box], 2 * THUMBNAIL)[0]
+            if isinstance(crop, FashretError):
+                raise crop
+            return crop
         except FashretError as error:
             raise FashretError(f"{self.root / source}: {error}; give its crops.h5 or folder with --crops") from error
 
@@ -79,7 +90,7 @@ def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Iterator[Pict
     ----------
     places
         crops.h5 files or folders of photos that the user named; none = the crops.h5 that the embeddings were made
-        from, beside them.
+        from, beside them, or the folder of the photos that they were made from.
 
     Raises
     ------
@@ -97,6 +108,14 @@ def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Iterator[Pict
                 return
     if places:
         raise FashretError(f"{embeddings.path}: its crops are in none of {', '.join(str(p) for p in places)}")
+    if embeddings.root is not None:
+        if embeddings.root.is_dir():
+            yield PhotoPictures(embeddings, embeddings.root)
+            return
+        raise FashretError(
+            f"{embeddings.path}: the folder of its photos is no longer {os.path.normpath(embeddings.root)}; "
+            "give it with --crops"
+        )
     names = ", ".join(_input_names(embeddings)) or "not recorded"
     raise FashretError(
         f"{embeddings.path.resolve()}: the crops that it was made from ({names}) "

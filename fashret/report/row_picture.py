@@ -68,7 +68,7 @@ def draw_row(row: GalleryRow, pictures: Mapping[str, Pictures]) -> Image:
     pen = ImageDraw.Draw(image)
     pen.text((MARGIN, MARGIN), "Query", INK, font(15, bold=True))
     _place(image, pen, _pixels(row.query, pictures), (MARGIN, MARGIN + HEADING), QUERY, None)
-    _caption(pen, (MARGIN, MARGIN + HEADING + QUERY[1] + 6), QUERY[0], row.query.product, row.category, INK)
+    _caption(pen, (MARGIN, MARGIN + HEADING + QUERY[1] + 6), QUERY[0], row.query.name, row.category, INK)
     for i, line in enumerate(row.lines):
         _draw_line(image, pen, line, pictures, (MARGIN + QUERY[0] + 2 * GAP, MARGIN + i * line_height))
     return image
@@ -85,7 +85,7 @@ def _draw_line(
         frame = GREEN if result.hit else None
         _place(image, pen, _pixels(result, pictures), (x, y + HEADING), CELL, frame)
         below = (x, y + HEADING + CELL[1] + 6)
-        _caption(pen, below, CELL[0], result.product, f"{result.distance:.3f}", GREEN if result.hit else INK)
+        _caption(pen, below, CELL[0], result.name, f"{result.distance:.3f}", GREEN if result.hit else INK)
         x += CELL[0] + GAP
 
 
@@ -122,7 +122,7 @@ def _place(
 
 def _caption(pen: ImageDraw, corner: tuple[int, int], width: int, name: str, below: str, ink: str) -> None:
     x, y = corner
-    pen.text((x, y), _cut(pen, name or "unlabelled", width), ink, font(13))
+    pen.text((x, y), _cut(pen, name, width), ink, font(13))
     pen.text((x, y + 17), _cut(pen, below, width), MUTED, font(12))
 
 

@@ -23,7 +23,8 @@ from fashret.datasets.census import (
     shared_photos,
 )
 from fashret.files.columns import Role
-from fashret.files.manifests import Listing
+from fashret.files.manifests import Listing, counts_of
+from fashret.files.row_errors import limit_passed
 from fashret.options import CropOptions
 
 
@@ -77,7 +78,7 @@ def run(manifest: str, options: CropOptions) -> CheckSummary:
         shared_photos=shared_photos(rows),
         doubtful_boxes=doubtful,
         repeats=listing.repeats,
-        notes=listing.notes,
+        notes={**listing.notes, **{f"left out: {kind}": n for kind, n in counts_of(listing.left_out).items()}},
         problems=tuple(_problems(listing, there, search, doubtful["no area"], options)),
     )
 
@@ -89,9 +90,10 @@ def _problems(
     if not there.any():
         yield f"none of its photos is below {listing.root}"
         return
-    lost = 0 if listing.public else int(np.count_nonzero(~there))
-    if lost + empty_boxes > options.max_errors * len(there):
-        found = f"{lost:,} photos missing and {empty_boxes:,} boxes without area"
-        yield f"{found} of {len(there):,} rows, more than --max-errors {options.max_errors:g}"
+    lost = [] if listing.public else listing.rows.source[~there].tolist()
+    wrong = lost + [f"box {i}" for i in range(empty_boxes)]
+    if passed := limit_passed(wrong, len(there), options.max_errors):
+        found = f"{len(lost):,} photos missing and {empty_boxes:,} boxes without area"
+        yield f"{found} of {len(there):,} rows, {passed}"
     if search.queries and not search.queries_with_positive:
         yield f"none of its {search.queries:,} queries has a positive in the gallery"

@@ -23,16 +23,18 @@ from torch import Tensor
 
 from fashret.console import log, progress
 from fashret.datasets import readers
-from fashret.embedding import Job, note_errors, part_of, rows_there, write_output
+from fashret.embedding import Job, note_errors, part_of, write_output
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.catalogues import is_catalogue
 from fashret.files.crops import open_crops
 from fashret.files.decoder import warn_of_scaled
 from fashret.files.embeddings import Embeddings, open_embeddings
+from fashret.files.manifests import counts_of
+from fashret.files.origins import UNKNOWN
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
 from fashret.files.resume import check_flags
-from fashret.files.row_errors import errors_path
+from fashret.files.row_errors import errors_path, limit_passed
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source, shared_decoder
@@ -56,8 +58,10 @@ class EmbedSummary:
     kept: int  # of an interrupted run
     added: int  # with --append: rows that the file did not have
     unchanged: int  # with --append: rows that it had
+    changed: int  # with --append: rows that it had, of photos that are others now
     vanished: int  # with --append: rows that the source no longer has
     failed: int  # photos that could not be read
+    left_out: dict[str, int]  # files of a folder that are not listed, by ending and reason
     width: int  # of a vector
     precision: str
     seconds: float
@@ -92,8 +96,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         embedder = _embedder(options)
         taken = _source(source, options, given, embedder, stack)
         old = stack.enter_context(open_embeddings(output)) if options.append and output.exists() else None
-        place_before = np.full(len(taken.rows), -1) if old is None else rows_there(old, taken, embedder)
-        job = Job(taken, embedder, output, options, here, old, place_before)
+        job = Job.of(taken, embedder, (output, here), options, old)
         if len(job.todo):
             _settle_precision(embedder, old, taken, job.todo[: options.batch_size])
         finished = stack.enter_context(job.open_log(here.rank))
@@ -106,6 +109,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         logs = [finished, *(stack.enter_context(job.open_log(rank)) for rank in range(1, here.world))]
         count = write_output(job, logs)
         failed = sum(each.count(Status.FAILED) for each in logs)
+        changed = sum(int(np.count_nonzero((each.status == Status.DONE) & job.changed)) for each in logs)
         for each in logs:
             each.path.unlink()
         return EmbedSummary(
@@ -114,10 +118,12 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             rows=count,
             embedded=len(job.todo) - failed - kept,
             kept=kept,
-            added=0 if old is None else len(job.todo) - failed,
+            added=0 if old is None else len(job.todo) - failed - changed,
             unchanged=len(taken.rows) - len(job.todo),
-            vanished=0 if old is None else len(old) - len(taken.rows) + len(job.todo),
+            changed=changed,
+            vanished=0 if old is None else len(old) - len(taken.rows) + len(job.todo) - changed,
             failed=failed,
+            left_out=counts_of(taken.left_out),
             width=embedder.width,
             precision=embedder.precision,
             seconds=round(seconds, 3),
@@ -184,7 +190,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
             progress(total, "embed", "crops", done=total - ahead) as advance,
         ):
             for batch, vectors in made:
-                finished.append(_records(batch, job.embedder.check(vectors.cpu().numpy())))
+                finished.append(_records(job, batch, job.embedder.check(vectors.cpu().numpy())))
                 scaled += batch.scaled
                 advance(len(batch.rows))
                 _check_errors(job, finished)
@@ -211,21 +217,22 @@ def _vectors(job: Job, batches: Iterator[Prepared]) -> Generator[tuple[Prepared,
         yield before
 
 
-def _records(batch: Prepared, vectors: NDArray[np.float32]) -> list[Record]:
+def _records(job: Job, batch: Prepared, vectors: NDArray[np.float32]) -> list[Record]:
+    digests = batch.digests or (UNKNOWN,) * len(batch.rows)
     return [
         Record(row, Status.FAILED, batch.failures[i].encode())
         if i in batch.failures
-        else Record(row, Status.DONE, vectors[i].astype("<f4").tobytes())
+        else Record(row, Status.DONE, vectors[i].astype("<f4").tobytes(), job.origins.packed(row, digests[i]))
         for i, row in enumerate(batch.rows.tolist())
     ]
 
 
 def _check_errors(job: Job, finished: RecordLog) -> None:
     failed = np.flatnonzero(finished.status == Status.FAILED)
-    if len(failed) > job.options.max_errors * len(job.source.rows):
+    source = job.source.rows.source
+    if len(failed) and (passed := limit_passed(source[failed], len(source), job.options.max_errors)):
         first = int(failed[0])
         raise FashretError(
-            f"{len(failed):,} of {len(job.source.rows):,} photos cannot be used, more than --max-errors "
-            f"{job.options.max_errors:g}; the first: {job.source.rows.source[first]}: {finished.read(first).decode()}; "
-            f"all: {errors_path(job.output)}"
+            f"{len(failed):,} of {len(source):,} photos cannot be used, {passed}; "
+            f"the first: {source[first]}: {finished.read(first).decode()}; all: {errors_path(job.output)}"
         )

@@ -18,6 +18,7 @@ from fashret.errors import FashretError
 from fashret.evaluation.scores import QueryScores, TooFewResultsError, digests_of_sides, score_ranking
 from fashret.files import embeddings, hdf5, rankings
 from fashret.files.atomic import only_writer
+from fashret.files.mistaken import LABELS
 from fashret.files.resume import arrays_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions, taken_over
 from fashret.report.cross_domain import Origin, cross_domain_tables
@@ -55,7 +56,7 @@ class Scored:
     run: Run
 
 
-OF_SEARCHES = ("rerank", "metric")  # options that a finished ranking cannot follow
+OF_SEARCHES = ("rerank", "metric", "exclude_copies")  # options that a finished ranking cannot follow
 
 
 def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] = ()) -> Evaluation:
@@ -112,14 +113,15 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
 def _check_searches(kinds: Mapping[Path, str], asked: Sequence[str]) -> None:
     """Refuse options of searches where all files are rankings, which were searched before."""
     if asked and set(kinds.values()) == {rankings.KIND}:
+        flag = asked[0].replace("_", "-")
         raise FashretError(
-            f"{next(iter(kinds))}: is a ranking, which --{asked[0]} does not change; give the embeddings, "
+            f"{next(iter(kinds))}: is a ranking, which --{flag} does not change; give the embeddings, "
             "or make another with `fashret search` or `fashret rerank` and give both"
         )
 
 
 def _kind(path: Path) -> str:
-    kind = hdf5.kind_of(path)
+    kind = hdf5.kind_of(path, embeddings.KIND)
     if kind not in (embeddings.KIND, rankings.KIND):
         raise FashretError(f"{path}: is {kind or 'an HDF5 file of other software'}; give embeddings.h5 or ranking.h5")
     return kind
@@ -203,7 +205,8 @@ def _of_rankings(
     scores = score_ranking(first, options.k, options.hits)
     if scores.skipped == len(first) and not options.report:  # a report shows what was found without labels too
         raise FashretError(
-            f"{name}: none of its {len(first):,} queries has a positive in the gallery; nothing to score"
+            f"{name}: none of its {len(first):,} queries has a positive in the gallery; nothing to score. "
+            f"If the photos have no products, {LABELS}"
         )
     again = score_ranking(second, options.k, options.hits) if second is not None else None
     run = Run(

@@ -21,7 +21,7 @@ from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
 from fashret.files.catalogues import is_catalogue, read_catalogue
 from fashret.files.columns import Domain, Role, RowFile, Rows
-from fashret.files.manifests import Listing
+from fashret.files.manifests import Listing, counts_of
 from fashret.files.models import open_model
 
 KINDS: dict[str, type] = {
@@ -211,7 +211,8 @@ def _model(path: Path) -> Info:
 
 
 def _listing(path: Path, listing: Listing) -> Info:
-    found = {"repeats": listing.repeats, **listing.notes}
+    left_out = {f"left out: {kind}": count for kind, count in counts_of(listing.left_out).items()}
+    found = {"repeats": listing.repeats, **listing.notes, **left_out}
     return Info(
         path,
         "manifest",

@@ -11,8 +11,9 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,7 +167,7 @@ def _open_source(path: Path, given: tuple[Path, ...]) -> Ranking:
 
 def _sets(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[SearchSets, NDArray[np.int64]]:
     """Both sets with the ranking's queries, ascending, and the place of each in the ranking."""
-    sets = search_sets(asked, searched)
+    sets = search_sets(asked, searched, exclude_copies=bool(_searched_with(ranking, "exclude_copies")))
     order = np.argsort(ranking.query_row, kind="stable")
     rows = ranking.query_row[order]
     place = np.searchsorted(sets.queries.rows, rows)
@@ -181,11 +182,16 @@ def _sets(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[Se
             f"{ranking.path}: was made from {size:,} gallery rows, "
             f"{searched.path} has {len(sets.gallery):,}; run `fashret search` again"
         )
-    return SearchSets(sets.queries.take(place), sets.gallery, sets.same_matrix, sets.categories), order
+    return replace(sets, queries=sets.queries.take(place)), order
+
+
+def _searched_with(ranking: Ranking, option: str) -> Any:
+    """An option of the search that made a ranking; None if it does not say."""
+    return hdf5.read_json(ranking.file, "options", {}).get(option)
 
 
 def _spec(ranking: Ranking, sets: SearchSets, options: RerankOptions) -> SearchSpec:
     """What is asked of the re-ranking: what the search was asked for, with options of its own."""
-    left_out = bool(hdf5.read_json(ranking.file, "options", {}).get("exclude_same_product", False))
+    left_out = bool(_searched_with(ranking, "exclude_same_product"))
     asked = taken_over(SearchOptions, options, within=ranking.attribute("within"), exclude_same_product=left_out)
     return search_spec(asked, str(choose_device(options.device)), sets)

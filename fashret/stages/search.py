@@ -28,6 +28,8 @@ class SearchSummary:
     results: int  # kept for each query
     positives: int
     queries_without_positive: int
+    queries_in_gallery: int  # of another file: the same photo, box and content, which never find each other
+    queries_with_copies: int  # in the gallery, under another name
     seconds: float
 
 
@@ -42,7 +44,7 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
     check_output(output, queries, gallery)
     started = time.monotonic()
     with only_writer(output), open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
-        sets = search_sets(asked, searched)
+        sets = search_sets(asked, searched, options.exclude_copies)
         spec = search_spec(options, str(choose_device(options.device)), sets)
         result = search(sets.queries, sets.gallery, spec)
         origin = RankingOrigin(
@@ -56,5 +58,11 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
             inputs=inputs_of(asked, searched),
         )
         write_ranking(output, origin, ranking_arrays(result, sets.queries.rows))
-    gallery_size, seconds = len(sets.gallery), time.monotonic() - started
-    return SearchSummary(output=output, gallery=gallery_size, seconds=seconds, **result.counts())
+    return SearchSummary(
+        output=output,
+        gallery=len(sets.gallery),
+        queries_in_gallery=sets.copies.same,
+        queries_with_copies=sets.copies.copies,
+        seconds=time.monotonic() - started,
+        **result.counts(),
+    )

@@ -22,6 +22,7 @@ from fashret.errors import FashretError
 from fashret.evaluation.scores import score_positives
 from fashret.files.columns import Role
 from fashret.files.crops import Crops, open_crops
+from fashret.files.embeddings import recorded
 from fashret.files.models import DESCRIPTION, open_model, read_tensors, write_model, write_tensors
 from fashret.files.training_log import read_log
 from fashret.knn import SearchSpec, VectorSet, search
@@ -200,10 +201,11 @@ def _write_model(task: Task, run: Run) -> None:
         write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch, "step": run.step})
         weights, scores = read_tensors(task.best)
     draw_curves(read_log(task.output / "log.csv"), task.output / "curves.png")
+    where = task.output / "model.json"
     about = {
-        "settings": run.network.settings.to_dict(),
+        "settings": recorded(run.network.settings.to_dict(), where),
         "classes": list(task.rows.products) if run.network.classifier is not None else [],
-        "options": dataclasses.asdict(task.options),
+        "options": recorded(dataclasses.asdict(task.options), where),
         "trained_on": task.trained_on,
         "precision": task.machine.precision,
         "epochs": run.epoch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fashret.files.photo_names import photo_name
 from fashret.report.provenance import flat
 from fashret.report.tables import printable
 from fashret.terminal.text import one_line
@@ -54,5 +55,6 @@ def photo_hits(search: PhotoSearch, console: Console) -> Iterator[Any]:
     for name, side in (("rank", "right"), ("product", "left"), ("distance", "right"), ("photo", "left")):
         table.add_column(name, justify=side, overflow="fold")  # type: ignore[arg-type]
     for hit in search.hits:
-        table.add_row(str(hit.rank), one_line(hit.product or "–"), f"{hit.distance:.4f}", one_line(hit.photo))
+        called = one_line(hit.product or photo_name(hit.photo))
+        table.add_row(str(hit.rank), called, f"{hit.distance:.4f}", one_line(hit.photo))
     yield table

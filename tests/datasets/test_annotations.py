@@ -30,6 +30,7 @@ from fashret.datasets.readers import load
 from fashret.errors import FashretError
 from fashret.files.columns import Role, Rows
 from fashret.files.hdf5 import storable
+from fashret.files.manifests import LeftOut
 from tests.dataset_case import photo, write
 from tests.datasets.test_coco import root as coco  # noqa: F401
 from tests.datasets.test_deepfashion2 import root as deepfashion2  # noqa: F401
@@ -147,15 +148,16 @@ def test_half_a_surrogate_pair_in_json_is_named_with_its_entry(mvc: Path) -> Non
     str(caught.value).encode()
 
 
-def test_a_photo_whose_name_is_no_utf8_is_left_out_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_photo_whose_name_is_no_utf8_is_left_out_and_counted(tmp_path: Path) -> None:
     photo(tmp_path / "p/shop/a.jpg")
     photo(tmp_path / "p/shop/b.jpg")
     try:
         (tmp_path / "p/shop/a.jpg").rename(tmp_path / "p/shop/\udcff.jpg")
     except OSError:
         pytest.skip("this file system takes names in UTF-8 only")
-    assert load(str(tmp_path), CropFlags()).rows.source.tolist() == ["p/shop/b.jpg"]
-    assert r"1 photos left out, whose names are not UTF-8; rename them; the first: b'p/shop/\xff.jpg'" in caplog.text
+    listing = load(str(tmp_path), CropFlags())
+    assert listing.rows.source.tolist() == ["p/shop/b.jpg"]
+    assert listing.left_out == (LeftOut(".jpg", "its name is not UTF-8", 1, "p/shop/\\udcff.jpg"),)
 
 
 # --- the parts that readers are made of ---
@@ -283,6 +285,7 @@ def test_folders_and_files_that_must_be_there(tmp_path: Path) -> None:
 
 
 def test_photos_are_indexed_by_name_and_those_above_come_first(tmp_path: Path) -> None:
-    for name in ("1.jpg", "z/1.png", "a/2.JPG", "b/2.png", "a/note.txt"):
+    for name in ("1.jpg", "z/1.png", "a/2.JPG", "b/2.png", "a/note.txt", "a/b/c/3.jpeg", "a/b/2.jpg", "@eaDir/4.jpg"):
         write(tmp_path / name, "")
-    assert index_photos(tmp_path) == {"1": "1.jpg", "2": "a/2.JPG"}
+    (tmp_path / "a/back").symlink_to(tmp_path)
+    assert index_photos(tmp_path) == {"1": "1.jpg", "2": "a/2.JPG", "3": "a/b/c/3.jpeg"}

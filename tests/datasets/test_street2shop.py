@@ -71,6 +71,20 @@ def test_rows_of_the_whole_layout(root: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("folder", ["Src", "images", "photos/all"])
+def test_photos_two_levels_deep_are_found(root: Path, folder: str) -> None:
+    """As a copy of the dataset has them: Src/002/000002423.jpeg."""
+    for path in list((root / "images").iterdir()):
+        number = int(path.stem)
+        (root / folder / f"{number % 3:03d}").mkdir(parents=True, exist_ok=True)
+        path.rename(root / folder / f"{number % 3:03d}" / path.name)
+    if folder != "images":
+        (root / "images").rmdir()
+    listing = load("street2shop", CropFlags(root=root))
+    assert listing.photos.present(listing.rows.source).sum() == 7
+    assert f"{folder}/{14537 % 3:03d}/000014537.jpg" in listing.rows.source
+
+
 def test_numbers_are_whole_or_broken(root: Path) -> None:
     write(root / "meta/json/retrieval_bags.json", '[{"photo": 75161.0, "product": 1.0}]')
     found = rows(root)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from fashret.datasets import readers
 from fashret.errors import FashretError
 from fashret.files.catalogue_tables import read_table
 from fashret.files.catalogues import read_catalogue
+from fashret.files.crops import open_crops
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.dataset_case import plain, write
@@ -214,3 +217,102 @@ def test_folders_that_a_windows_zip_left_in_names_count_as_folders(tmp_path: Pat
         ("bag\\shop\\2.jpg", "bag", 4),
         ("bag\\street\\1.jpg", "bag", 2),
     ]
+
+
+@pytest.fixture
+def pandas_like(tmp_path: Path) -> Path:
+    """What pandas writes for ids and boxes beside empty cells, for blanks, and for nullable columns."""
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    nan = float("nan")
+    columns = {
+        " Image ": [" 1.jpg", "2.jpg ", "3.jpg", "4.jpg"],
+        "product": pa.array([108775015.0, nan, None, 7.0]),
+        "category": pa.array(["tops ", None, "", "tops"]).dictionary_encode(),
+        "role": pa.array([6.0, nan, 4.0, 1.0]),
+        **{name: pa.array([value, nan, None, value]) for name, value in {"x1": 1.0, "y1": 2, "x2": 3, "y2": 4}.items()},
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "c.parquet")
+    return tmp_path / "c.parquet"
+
+
+def test_tables_of_pandas(pandas_like: Path) -> None:
+    assert plain(read_table(pandas_like).rows) == [
+        ("1.jpg", (1, 2, 3, 4), "108775015", "query+gallery", "shop", "tops"),
+        ("2.jpg", None, "", "", "shop", ""),
+        ("3.jpg", None, "", "gallery", "shop", ""),
+        ("4.jpg", (1, 2, 3, 4), "7", "train", "shop", "tops"),
+    ]
+
+
+def test_ids_that_pandas_wrote_to_csv(tmp_path: Path) -> None:
+    found = rows(tmp_path / "c.csv", "image,product,x1,y1,x2,y2\n1.jpg,108775015.0,,,,\n2.jpg,,nan,nan,nan,nan\n")
+    assert [row[1:3] for row in found] == [(None, "108775015"), (None, "")]
+
+
+def test_half_a_box_is_refused_in_parquet_as_in_csv(tmp_path: Path) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    box = {"x1": [1.0], "y1": [float("nan")], "x2": [3.0], "y2": [4.0]}
+    parquet.write_table(pa.table({"image": ["1.jpg"], "product": ["p"], **box}), tmp_path / "c.parquet")
+    with pytest.raises(FashretError, match=r"row 0: box .*; expected four numbers, or four empty cells"):
+        read_table(tmp_path / "c.parquet")
+    with pytest.raises(FashretError, match=r"line 2: box .*; expected four"):
+        rows(tmp_path / "c.csv", "image,product,x1,y1,x2,y2\n1.jpg,p,1,nan,3,4\n")
+
+
+def test_a_column_that_is_there_twice_is_one_line(tmp_path: Path) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for names in (["image", "product", "product"], ["image", "product", "Image"]):
+        table = pa.Table.from_arrays([pa.array(["a.jpg"])] * 3, names=names)
+        parquet.write_table(table, tmp_path / "c.parquet")
+        with pytest.raises(FashretError, match=f"c.parquet: duplicate column {names[2].lower()}$"):
+            read_table(tmp_path / "c.parquet")
+    with pytest.raises(FashretError, match="duplicate column product$"):
+        rows(tmp_path / "c.csv", "image,product,Product\na.jpg,p,q\n")
+
+
+def test_columns_without_a_name_are_not_read(tmp_path: Path) -> None:
+    """What a spreadsheet leaves at the end of each line, and the index that pandas writes at its start."""
+    expected = [("a.jpg", None, "p", "query+gallery", "shop", "")]
+    assert rows(tmp_path / "c.csv", "image,product,,\na.jpg,p,,\n") == expected
+    assert rows(tmp_path / "c.csv", ",image,product,\n0,a.jpg,p,\n") == expected
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_pictures_inside_a_table(tmp_path: Path, inside: bool) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    colours = {"p": (200, 10, 10), "q": (10, 200, 10)}
+    for name, colour in colours.items():
+        Image.new("RGB", (40, 30), colour).save(tmp_path / f"{name}.png")
+    data = [(tmp_path / f"{name}.png").read_bytes() for name in colours]
+    struct = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    cells = data if inside else pa.array([{"bytes": None, "path": "p.png"}, {"bytes": data[1], "path": None}], struct)
+    parquet.write_table(pa.table({"image": cells, "product": list(colours)}), tmp_path / "c.parquet")
+    assert read_table(tmp_path / "c.parquet").rows.source.tolist() == ["c.parquet#0", "c.parquet#1"]
+    summary = crop.run(str(tmp_path / "c.parquet"), tmp_path / "o.h5", CropOptions(encoding="raw", size=8))
+    assert (summary.crops, summary.failed) == (2, 0)
+    with open_crops(tmp_path / "o.h5") as found:
+        assert [tuple(found.image(i)[2, 2]) for i in range(2)] == list(colours.values())
+
+
+def test_messages_are_short_however_long_a_cell_is(tmp_path: Path) -> None:
+    long = "x" * 200_000
+    texts = [
+        f"image,product,domain\n1.jpg,p,{long[:100_000]}\n",
+        f"image,product,role\n1.jpg,p,{long[:100_000]}\n",
+        f"image,product,split\n1.jpg,p,{long[:100_000]}\n",
+        f"image,product,x1,y1,x2,y2\n1.jpg,p,1,2,3,{long[:100_000]}\n",
+        f"image,product\n/{long[:100_000]},p\n",
+        f"image,product\n{long},p\n",
+        f"image,{long}\n1.jpg,p\n",
+    ]
+    for text in texts:
+        with pytest.raises(FashretError) as caught:
+            rows(tmp_path / "c.csv", text)
+        assert len(str(caught.value)) < 400 + len(str(tmp_path)), str(caught.value)[:100]
+
+
+def test_a_hundred_thousand_columns_take_linear_time(tmp_path: Path) -> None:
+    names, cells = ",".join(f"c{i}" for i in range(100_000)), "," * 100_000
+    started = time.process_time()
+    assert len(rows(tmp_path / "c.csv", f"image,product,{names}\n" + f"a.jpg,p{cells}\n" * 3)) == 1
+    assert time.process_time() - started < 5

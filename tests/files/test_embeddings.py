@@ -75,3 +75,10 @@ def test_embeddings_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with embeddings.open_embeddings(path) as file:
         np.testing.assert_array_equal(file.vectors, vectors)
         np.testing.assert_array_equal(file.crop_id, rows.crop_id)
+
+
+def test_absolute_paths_are_recorded_as_seen_from_the_file(tmp_path: Path) -> None:
+    options = {"model": (tmp_path / "model", Path("near")), "weights": str(tmp_path / "a.pth"), "k": 5}
+    assert embeddings.recorded(options, tmp_path / "out/a.h5") == {
+        "model": ["../model", "near"], "weights": "../a.pth", "k": 5
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Parquet tables: columns as Python values, and photos in them, as bytes or by their paths."""
+"""Parquet tables: columns as Python values, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import pytest
 
 from fashret.errors import FashretError
 from fashret.files import parquet as tables
-from fashret.files.parquet import ParquetPhotos, check_photo_column, parquet_names, read_columns, row_count
-from fashret.files.photo_sources import MissingPhotoError, PhotoError
+from fashret.files.parquet import check_text_columns, parquet_names, read_columns, row_count
 
 pa = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")
-STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def write(path: Path, **columns: Any) -> Path:
@@ -33,7 +31,7 @@ def test_columns_and_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"<html></html>", b"PAR1" + bytes(100) + b"PAR1"])
 def test_what_is_no_table_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(content)
-    for look in (parquet_names, row_count, check_photo_column):
+    for look in (parquet_names, row_count):
         with pytest.raises(FashretError, match=r"a\.parquet: is not a sound Parquet table \(") as caught:
             look(tmp_path / "a.parquet")
         assert "\n" not in str(caught.value)
@@ -41,67 +39,41 @@ def test_what_is_no_table_is_one_line(tmp_path: Path, content: bytes) -> None:
         parquet_names(tmp_path / "none.parquet")
 
 
-@pytest.mark.parametrize(
-    ("cells", "fits"),
-    [
-        (pa.array([b"x"]), True),
-        (pa.array([b"x"], pa.large_binary()), True),
-        (pa.array(["a.jpg"]), True),
-        (pa.array(["a.jpg"]).dictionary_encode(), True),
-        (pa.array([None]), True),
-        (pa.array([{"bytes": b"x", "path": None}], STRUCT), True),
-        (pa.array([1.5]), False),
-        (pa.array([["a.jpg"]]), False),
-        (pa.array([{"data": b"x"}]), False),
-        (pa.array([{"bytes": "text"}]), False),
-    ],
-)
-def test_the_type_decides_whether_a_column_can_hold_photos(tmp_path: Path, cells: Any, fits: bool) -> None:
-    path = write(tmp_path / "a.parquet", image=cells)
-    if fits:
-        check_photo_column(path)
-        return
-    with pytest.raises(FashretError, match=r"a\.parquet: the column image is of the type .*; expected bytes, text"):
-        check_photo_column(path)
-
-
-def test_photos_are_found_in_the_table_and_beside_it(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep/b.jpg").write_bytes(b"beside")
-    cells = [{"bytes": b"inside", "path": "a.jpg"}, {"bytes": None, "path": "b.jpg"}, {"bytes": None, "path": "c.jpg"},
-             {"bytes": b"", "path": None}, None]  # fmt: skip
-    write(tmp_path / "deep/t.parquet", image=pa.array(cells, STRUCT))
-    photos = ParquetPhotos(tmp_path)
-    sources = [f"deep/t.parquet#{i}" for i in range(5)]
-    assert photos.present(sources).tolist() == [True, True, False, False, False]
-    assert photos.present([]).tolist() == []
-    assert [photos.read(source) for source in sources[:2]] == [b"inside", b"beside"]
-    for source in sources[2:]:
-        with pytest.raises(MissingPhotoError):
-            photos.read(source)
-
-
-def test_paths_in_a_table_stay_beside_it(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "secret.jpg").write_bytes(b"secret")
-    write(tmp_path / "deep/t.parquet", image=["../secret.jpg", str(tmp_path / "secret.jpg"), ""])
-    photos = ParquetPhotos(tmp_path)
-    assert not photos.present([f"deep/t.parquet#{i}" for i in range(3)]).any()
-    for row in range(2):
-        with pytest.raises(PhotoError, match="paths must be relative to the root and stay inside it"):
-            photos.read(f"deep/t.parquet#{row}")
-
-
-def test_rows_are_read_in_any_order_with_few_groups_in_memory(tmp_path: Path) -> None:
-    write(tmp_path / "t.parquet", image=[bytes([i]) for i in range(9)])
-    photos = ParquetPhotos(tmp_path)
-    for row in (8, 0, 5, 1, 7, 3):
-        assert photos.read(f"t.parquet#{row}") == bytes([row])
-        assert len(photos.groups) <= tables.GROUPS_KEPT
-
-
 def test_without_pyarrow_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "a.parquet", name=["a"])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(FashretError, match=r"reading Parquet needs pyarrow: pip install 'fashret\[parquet\]'"):
         parquet_names(path)
+
+
+def test_equal_cells_of_a_dictionary_are_one_object(tmp_path: Path) -> None:
+    """A text of a megabyte in each of a thousand rows takes a kilobyte in the file, and a megabyte in memory."""
+    path = tmp_path / "a.parquet"
+    long = "x" * 1_000_000
+    cells = {"name": [long] * 999 + [None], "data": pa.array([{"bytes": long.encode(), "path": "p"}] * 999 + [None])}
+    parquet.write_table(pa.table(cells), path, compression="zstd")
+    columns = read_columns(path, ["name", "data"])
+    assert columns["name"][998] == long and columns["name"][999] is None and columns["data"][999] is None
+    assert columns["data"][998] == {"bytes": long.encode(), "path": "p"}
+    assert (
+        len({id(text) for text in columns["name"][:999]}) == len({id(c["bytes"]) for c in columns["data"][:999]}) == 1
+    )
+
+
+def test_what_claims_too_much_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.parquet", name=["a"] * 50, other=["b"] * 50)
+    monkeypatch.setattr(tables, "MOST_CELLS", 99)
+    with pytest.raises(FashretError, match=r"claims 50 rows of 2 columns, more than 99 cells; split the table"):
+        read_columns(path, ["name", "other"])
+    assert read_columns(path, ["name"])["name"] == ["a"] * 50
+    monkeypatch.setattr(tables, "MOST_BYTES", 100)
+    with pytest.raises(FashretError, match=r"name claim [\d,]+ bytes when unpacked, more than 100"):
+        read_columns(path, ["name"])
+
+
+def test_lists_and_objects_are_named_as_not_readable(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", name=[["a"], ["b"]], other=[{"x": 1}, None], plain=["a", "b"])
+    check_text_columns(path, ["plain"])
+    for name, kind in (("name", "list<"), ("other", "struct<")):
+        with pytest.raises(FashretError, match=f"cells of the column {name} are of the type {kind}.*cannot be read"):
+            check_text_columns(path, ["plain", name])

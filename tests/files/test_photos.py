@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from fashret.files.photo_sources import EXTENSIONS, MissingPhotoError, PhotoError
+from fashret.files.photo_kinds import EXTENSIONS
+from fashret.files.photo_sources import MissingPhotoError, PhotoError
 from fashret.files.photos import by_photo, cut_crops, read_crop, read_crops, same_photo, target_size
 from tests.conftest import make_rows
 

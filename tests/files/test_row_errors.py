@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fashret.files.row_errors import errors_path, write_errors
+import pytest
+
+from fashret.files.manifests import LeftOut
+from fashret.files.row_errors import errors_path, left_out_lines, limit_passed, write_errors
 
 
 def test_the_rows_of_the_last_run_are_named(tmp_path: Path) -> None:
@@ -20,3 +23,23 @@ def test_the_rows_of_the_last_run_are_named(tmp_path: Path) -> None:
     write_errors(output, [])
     write_errors(output, [])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_are_not_listed_are_one_line_per_ending_and_reason() -> None:
+    assert left_out_lines([LeftOut(".txt", "no photo", 3, "a/b.txt")]) == [
+        {"source": "a/b.txt", "status": "left out", "reason": "no photo", "ending": ".txt", "files": 3}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "photos", "rows", "share", "passed"),
+    [
+        (10, 10, 20, None, False), (11, 11, 20, None, True), (11, 11, 1100, None, False), (12, 12, 1100, None, True),
+        (50, 10, 60, None, False), (1, 1, 20, 0.0, True), (0, 0, 20, 0.0, False), (5, 5, 20, 0.25, False),
+        (6, 6, 20, 0.25, True), (20, 20, 20, 1.0, False),
+    ],
+)  # fmt: skip
+def test_the_limit_is_the_larger_of_a_share_and_ten_photos(
+    failed: int, photos: int, rows: int, share: float | None, passed: bool
+) -> None:
+    assert bool(limit_passed([f"{i % max(photos, 1)}.jpg" for i in range(failed)], rows, share)) is passed

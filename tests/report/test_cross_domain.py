@@ -146,13 +146,14 @@ def test_the_command_makes_the_same_model(tmp_path):
 def test_joined_models_keep_their_weights(tmp_path):
     case = write_case(tmp_path, queries=2, gallery=3)
     part = {"trained_on": "d", "settings": {"backbone": "small"}}
-    parts = [part | {"absolute_path": f"/my models/{n}", "weight": w} for n, w in (("a", 1.0), ("b", 0.25))]
+    parts = [part | {"path": f"../my models/{n}", "weight": w} for n, w in (("a", 1.0), ("b", 0.25))]
     model = {"name": "a + b", "digest": "ab", "trained_on": "d", "parts": parts}
     corrupt_attribute(case.embeddings, "model", json.dumps(model))
     both = read_origin(case.embeddings)
     assert both.flags[4:] == ("--model-weight", "1.0", "--model-weight", "0.25")
     notes = cross_domain_tables([(both, run(0.5))])[0].notes
-    assert any("--model '/my models/a' --model '/my models/b' --model-weight 1.0 " in note for note in notes)
+    models = [shlex.quote(str(case.embeddings.parent.parent / f"my models/{name}")) for name in "ab"]
+    assert any(f"--model {models[0]} --model {models[1]} --model-weight 1.0 " in note for note in notes)
 
 
 def test_a_file_that_names_no_dataset_is_refused(tmp_path):

@@ -78,6 +78,7 @@ def test_an_unlabelled_query_has_neither_hits_nor_misses(tmp_path):
     row = gallery_row(found, 0)
     assert row.found is None and row.lines[0].first_hit == 0
     assert [picture.hit for picture in row.lines[0].results] == [None] * 6  # fewer than ten: the rest is not there
+    assert row.query.name == row.query.source.rpartition("/")[2] and row.query.name.endswith(".jpg")
 
 
 def test_there_is_no_such_query(case):

@@ -71,7 +71,7 @@ def test_what_cannot_be_used_is_exit_code_1_with_the_reason(
     photo(tmp_path / "a.png")
     photo(tmp_path / "b.png")
     path = write(tmp_path / "c.csv", table)
-    summary = check.run(str(path), CropFlags())
+    summary = check.run(str(path), CropFlags(max_errors=0.01))
     assert summary.exit_code == 1 and problem in " ".join(summary.problems)
 
 

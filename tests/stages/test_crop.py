@@ -134,10 +134,20 @@ def test_bad_rows_are_skipped_named_and_counted(manifest: Path, tmp_path: Path) 
     assert not (tmp_path / "out.h5.errors.jsonl").exists()
 
 
+def test_a_few_bad_photos_stop_nothing_but_all_do(manifest: Path, tmp_path: Path) -> None:
+    for i in range(4):
+        (tmp_path / f"photos/{i}.png").write_text("<html>")
+    summary = crop.run(str(manifest), tmp_path / "out.h5", CropOptions())
+    assert (summary.crops, summary.failed) == (1, 5)
+    (tmp_path / "photos/4.png").write_text("<html>")
+    with pytest.raises(FashretError, match=r"none of its 6 photos could be read.*; the first: photos/0.png: cannot be"):
+        crop.run(str(manifest), tmp_path / "out.h5", CropOptions())
+
+
 def test_too_many_errors_stop_with_the_first_reason(manifest: Path, tmp_path: Path) -> None:
     (tmp_path / "photos/1.png").write_text("<html>")
     with pytest.raises(FashretError, match=r"1 of 6 crops.*--max-errors 0\.01.*photos/1\.png: cannot be decoded"):
-        crop.run(str(manifest), tmp_path / "out.h5", CropOptions())
+        crop.run(str(manifest), tmp_path / "out.h5", CropOptions(max_errors=0.01))
     assert not (tmp_path / "out.h5").exists()
     assert "not an image" in (tmp_path / "out.h5.errors.jsonl").read_text()
     photo(tmp_path / "photos/1.png")  # mended: what was made before is kept
@@ -190,7 +200,7 @@ def test_a_replaced_output_is_whole_until_the_new_one_is(manifest: Path, tmp_pat
     before = (tmp_path / "out.h5").read_bytes()
     (tmp_path / "photos/1.png").write_text("<html>")
     with pytest.raises(FashretError):
-        crop.run(str(manifest), tmp_path / "out.h5", CropOptions())
+        crop.run(str(manifest), tmp_path / "out.h5", CropOptions(max_errors=0))
     assert (tmp_path / "out.h5").read_bytes() == before
 
 

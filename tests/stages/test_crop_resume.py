@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashret import cropping
 from fashret.errors import FashretError
 from fashret.files import atomic, crops
 from fashret.files.record_log import RecordLog
@@ -43,7 +44,7 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     random.Random(3).shuffle(lines)
     lines.append("photos/5.png,p1,40,40,50,50")
     monkeypatch.setattr(crop, "BLOCK", 4)
-    monkeypatch.setattr(crop, "BATCH", 16)
+    monkeypatch.setattr(cropping, "BATCH", 16)
     return write(tmp_path / "c.csv", "\n".join(["image,product,x1,y1,x2,y2", *lines]))
 
 
@@ -116,7 +117,7 @@ def test_killed_at_random_moments_while_the_output_is_written(manifest: Path, tm
             return call
 
         for name in steps:
-            setattr(crop, name, dying(getattr(crops, name)))
+            setattr(cropping, name, dying(getattr(crops, name)))
         crop.run(str(manifest), output, options(resume=True))
 
     for at in range(1, 6):  # once created, four batches appended

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from fashret.models import embedder as embedders
 from fashret.models.network import RetrievalNetwork, build
 from fashret.models.preprocessing import fit_image, normalise
 from fashret.models.settings import ModelSettings
-from fashret.options import EmbedOptions
-from fashret.stages import embed
+from fashret.options import EmbedOptions, RerankOptions, SearchOptions
+from fashret.stages import embed, rerank, search
 from tests.conftest import invoke, jpeg, make_rows, write_crops
 from tests.files.test_models import full_disk
 from tests.training_case import SIDE, add_tiny_backbone, embed_in_process, in_fresh_process
@@ -136,7 +137,7 @@ def test_one_more_photo_is_embedded_the_same_way(crops: Path, model: Path, tmp_p
     other = write_tiny_model(tmp_path / "other", seed=1)
     with pytest.raises(FashretError, match="are not those that made"):
         embedders.embedder_of(record, path, [other], device="cpu")
-    with pytest.raises(FashretError, match="needs 1 models"):
+    with pytest.raises(FashretError, match="give --model once per model that made it, 1 in all"):
         embedders.embedder_of(record, path, [other, other], device="cpu")
     with pytest.raises(FashretError, match="does not say which model"):
         embedders.embedder_of({}, path)
@@ -249,13 +250,40 @@ def test_too_many_bad_photos_stop(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", broken=(4, 9))
     path = tmp_path / "a.emb.h5"
     with pytest.raises(FashretError, match=r"of 12 photos cannot be used, more than --max-errors 0.01; the first: 04"):
-        embed.run(photos, path, options(model))
+        embed.run(photos, path, options(model, max_errors=0.01))
     assert not path.exists() and (tmp_path / "a.emb.h5.errors.jsonl").exists()
     for i in (4, 9):
         (photos / f"{i:02}.jpg").write_bytes((photos / "03.jpg").read_bytes())
     summary = embed.run(photos, path, options(model, resume=True))  # mended, and gone on
     assert summary is not None and summary.rows == 12 and summary.kept > 0
     assert not (tmp_path / "a.emb.h5.errors.jsonl").exists() and not list(tmp_path.glob("*.spool"))
+
+
+def test_a_few_bad_photos_of_a_small_folder_stop_nothing(model: Path, tmp_path: Path) -> None:
+    for broken, message in ((10, ""), (11, r"more than 1% and than 10 photos \(--max-errors SHARE allows more\)")):
+        photos = make_photos(tmp_path / f"{broken}", broken=range(broken))
+        with pytest.raises(FashretError, match=message) if message else nullcontext():
+            summary = embed.run(photos, tmp_path / "a.emb.h5", options(model))
+            assert summary is not None and (summary.rows, summary.failed) == (2, 10)
+
+
+def test_a_file_says_where_its_photos_are_but_not_where_its_maker_works(model: Path, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 2)
+    (tmp_path / "out").mkdir()
+    path = tmp_path / "out/a.emb.h5"
+    embed.run(photos, path, options(model))
+    with open_embeddings(path) as file:
+        assert file.file.attrs["root"] == "../photos" and file.root is not None and file.root.resolve() == photos
+        assert file.model["path"] == "../model"
+    embed.run(write_crops(tmp_path / "c.h5", make_rows(2)), tmp_path / "out/b.emb.h5", options(model))
+    with open_embeddings(tmp_path / "out/b.emb.h5") as file:
+        assert file.root is None
+    search.run(path.with_name("b.emb.h5"), None, tmp_path / "out/r.h5", SearchOptions(k=1))
+    again = RerankOptions(embeddings=(path.with_name("b.emb.h5"),))
+    rerank.run(tmp_path / "out/r.h5", tmp_path / "out/s.h5", again)
+    for made in (tmp_path / "out").glob("*.h5"):
+        assert str(tmp_path).encode() not in made.read_bytes(), made
+    embed.run(photos, path, options(model, append=True))  # the model is found again
 
 
 def test_nothing_but_bad_photos(model: Path, tmp_path: Path) -> None:

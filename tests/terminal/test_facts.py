@@ -49,6 +49,6 @@ def test_facts_of_a_picture() -> None:
 
 
 def test_products_found_for_a_photo() -> None:
-    hits = (Hit(1, "p1", 0.25, "a.jpg", 4), Hit(2, "", 0.5, "b.jpg", 0))
+    hits = (Hit(1, "p1", 0.25, "a.jpg", 4), Hit(2, "", 0.5, "a/b.jpg", 0))
     lines = [line.split() for line in printed(PhotoSearch(Path("q.jpg"), Path("a.h5"), 9, hits)).splitlines()]
-    assert ["1", "p1", "0.2500", "a.jpg"] in lines and ["2", "–", "0.5000", "b.jpg"] in lines
+    assert ["1", "p1", "0.2500", "a.jpg"] in lines and ["2", "b.jpg", "0.5000", "a/b.jpg"] in lines
