@@ -44,7 +44,7 @@ def triplet(
     >>> triplet(feature, torch.tensor([7, 7, 8]), everything, margin=2.0)  # mean of max(0, −1) and max(0, 1)
     tensor(0.5000)
     """
-    feature = F.normalize(at_least_float32(feature), dim=1) if normalise else at_least_float32(feature)
+    feature = _metric_feature(feature, normalise)
     hardest = batch_hard(distances(feature, feature), labels, valid)
     gap = torch.where(hardest.found, hardest.positive - hardest.negative, 0.0)
     return mean_of(F.softplus(gap) if soft else F.relu(gap + margin), hardest.found)
@@ -54,9 +54,9 @@ def quadruplet(
     feature: Tensor,
     labels: Tensor,
     valid: Tensor,
-    margin1: float = 1.0,
-    margin2: float = 0.5,
-    normalise: bool = False,
+    margins: tuple[float, float] = (0.3, 0.15),
+    normalise: bool = True,
+    adaptive: bool = False,
 ) -> Tensor:
     """Batch-hard quadruplet loss (Chen et al., arXiv 1704.01719, eq. 6), squared L2 distances.
 
@@ -64,23 +64,30 @@ def quadruplet(
     the nearest negative, n2 the image nearest to n1 that is neither of n1's product nor of the anchor's. Where there is
     no n2 (two products in the batch) the second term is 0.
 
+    The features (B×D) are put on the unit sphere first: the paper's distance is bounded too, and large features would
+    make the margins nothing. With `adaptive` the two margins are the paper's weights, 1 and 0.5, of margins that follow
+    the batch: m = w · (mean distance of all negatives − that of all positives), through which no gradient flows.
+
     >>> feature = torch.tensor([[0.0], [1.0], [3.0], [4.0]])
-    >>> everything = torch.ones(4, dtype=torch.bool)
-    >>> quadruplet(feature, torch.tensor([0, 0, 1, 2]), everything)  # d(a, p) = 1 for the first two
+    >>> everything, labels = torch.ones(4, dtype=torch.bool), torch.tensor([0, 0, 1, 2])
+    >>> quadruplet(feature, labels, everything, (1.0, 0.5), normalise=False)  # d(a, p) = 1 for the first two
     tensor(0.5000)
     """
-    feature = F.normalize(at_least_float32(feature), dim=1) if normalise else at_least_float32(feature)
+    feature = _metric_feature(feature, normalise)
     distance = distances(feature, feature, squared=True)
     hardest = batch_hard(distance, labels, valid)
-    first = F.relu(torch.where(hardest.found, margin1 + hardest.positive - hardest.negative, 0.0))
-    _, negatives = pairs(labels, valid)
+    positives, negatives = pairs(labels, valid)
+    spread: Tensor | float = 1.0
+    if adaptive:
+        spread = (mean_of(distance, negatives) - mean_of(distance, positives)).detach()
+    first = F.relu(torch.where(hardest.found, margins[0] * spread + hardest.positive - hardest.negative, 0.0))
     third = negatives[hardest.negative_row] & negatives  # B×B: neither n1's product nor the anchor's
     between = distance[hardest.negative_row].masked_fill(~third, torch.inf).amin(dim=1)  # d(n1, n2); ∞ without n2
-    second = F.relu(torch.where(hardest.found, margin2 + hardest.positive - between, 0.0))
+    second = F.relu(torch.where(hardest.found, margins[1] * spread + hardest.positive - between, 0.0))
     return mean_of(first + second, hardest.found)
 
 
-def center(feature: Tensor, centers: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+def center(feature: Tensor, centers: Tensor, labels: Tensor, valid: Tensor, normalise: bool = False) -> Tensor:
     """Mean squared L2 distance between features and the centers of their products (Wen et al., ECCV 2016, eq. 2).
 
     As in the published re-identification code: a mean over the batch, without the paper's factor 1/2.
@@ -88,21 +95,25 @@ def center(feature: Tensor, centers: Tensor, labels: Tensor, valid: Tensor) -> T
     Parameters
     ----------
     feature
-        B×D. centers: C×D, learned.
+        B×D. centers: C×D, learned. normalise: put the features, not the centers, on the unit sphere first; a center
+        then learns the mean of its product's directions.
 
     >>> feature = torch.tensor([[0.0], [2.0], [5.0]])
     >>> center(feature, torch.tensor([[1.0], [5.0]]), torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.bool))
     tensor(0.6667)
     """
-    return mean_of((at_least_float32(feature) - centers[labels]).square().sum(dim=1), valid)
+    return mean_of((_metric_feature(feature, normalise) - centers[labels]).square().sum(dim=1), valid)
 
 
-def centroid_triplet(feature: Tensor, labels: Tensor, valid: Tensor, margin: float = 0.5) -> Tensor:
+def centroid_triplet(
+    feature: Tensor, labels: Tensor, valid: Tensor, margin: float = 0.5, normalise: bool = False
+) -> Tensor:
     """Centroid triplet loss (Wieczorek et al., arXiv 2104.13643, eq. 3).
 
     For each i the i-th image of every product is a query, and the centroid of a product is the mean of its *other*
     images; a batch-hard triplet loss runs over these queries and centroids together; the mean over i. A product takes
-    part in i while it has an i-th image and another one beside it.
+    part in i while it has an i-th image and another one beside it. `normalise` puts features (B×D) and centroids on the
+    unit sphere, as centroids are at retrieval.
 
     >>> feature = torch.tensor([[0.0], [1.0], [3.0], [3.0]])
     >>> centroid_triplet(feature, torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool), margin=2.0)
@@ -110,7 +121,7 @@ def centroid_triplet(feature: Tensor, labels: Tensor, valid: Tensor, margin: flo
     >>> centroid_triplet(feature[:3], torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.bool))  # one is alone: no part
     tensor(0.)
     """
-    feature, labels = at_least_float32(feature)[valid], labels[valid]
+    feature, labels = _metric_feature(feature, normalise)[valid], labels[valid]
     same = labels[:, None] == labels[None]  # B×B
     count = same.sum(dim=1)
     others = (same.to(feature.dtype) @ feature - feature) / (count - 1).clamp(min=1)[:, None]  # B×D
@@ -120,7 +131,8 @@ def centroid_triplet(feature: Tensor, labels: Tensor, valid: Tensor, margin: flo
         query = (occurrence == i) & (count > 1)
         if query.sum() > 1:  # one product alone has no negatives
             vectors, owners = torch.cat([feature[query], others[query]]), labels[query].repeat(2)
-            losses.append(triplet(vectors, owners, torch.ones_like(owners, dtype=torch.bool), margin))
+            everything = torch.ones_like(owners, dtype=torch.bool)
+            losses.append(triplet(vectors, owners, everything, margin, normalise=normalise))
     return torch.stack(losses).mean() if losses else feature.sum() * 0
 
 
@@ -148,3 +160,8 @@ def smooth_ap(embedding: Tensor, labels: Tensor, valid: Tensor, temperature: flo
 def at_least_float32(values: Tensor) -> Tensor:
     """The same values in float32, or in float64 where they are."""
     return values if values.dtype == torch.float64 else values.float()
+
+
+def _metric_feature(feature: Tensor, normalise: bool) -> Tensor:
+    """B×D features as a metric loss takes them, on the unit sphere if asked for."""
+    return F.normalize(at_least_float32(feature), dim=1) if normalise else at_least_float32(feature)

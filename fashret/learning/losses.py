@@ -32,16 +32,19 @@ from fashret.models.network import Output
 
 
 class Center(nn.Module):
-    """`center` with its learned centers, drawn from a standard normal distribution as published."""
+    """`center` with its learned centers, drawn from a standard normal distribution as published.
 
-    def __init__(self, classes: int, dim: int, lr: float = 0.5) -> None:
+    With `normalise` they start at the length of the features, about 1.
+    """
+
+    def __init__(self, classes: int, dim: int, lr: float = 0.5, normalise: bool = False) -> None:
         super().__init__()
-        self.centers = nn.Parameter(torch.randn(classes, dim))
-        self.lr = lr
+        self.centers = nn.Parameter(torch.randn(classes, dim) / (math.sqrt(dim) if normalise else 1.0))
+        self.lr, self.normalise = lr, normalise
 
     def forward(self, output: Output, labels: Tensor, valid: Tensor) -> Tensor:
         """A batch's features B×D, labels B and valid B → scalar."""
-        return center(output.feature, self.centers, labels, valid)
+        return center(output.feature, self.centers, labels, valid, self.normalise)
 
 
 class Vectors(nn.Module):
@@ -80,13 +83,18 @@ def _triplet(classes: int, dim: int, margin: float = 0.3, soft: bool = False, no
 
 
 def _quadruplet(
-    classes: int, dim: int, margin1: float = 1.0, margin2: float = 0.5, normalise: bool = False
+    classes: int,
+    dim: int,
+    margin1: float = 0.3,
+    margin2: float = 0.15,
+    normalise: bool = True,
+    adaptive: bool = False,
 ) -> nn.Module:
-    return Vectors(quadruplet, "feature", margin1=margin1, margin2=margin2, normalise=normalise)
+    return Vectors(quadruplet, "feature", margins=(margin1, margin2), normalise=normalise, adaptive=adaptive)
 
 
-def _centroid_triplet(classes: int, dim: int, margin: float = 0.5) -> nn.Module:
-    return Vectors(centroid_triplet, "feature", margin=margin)
+def _centroid_triplet(classes: int, dim: int, margin: float = 0.5, normalise: bool = False) -> nn.Module:
+    return Vectors(centroid_triplet, "feature", margin=margin, normalise=normalise)
 
 
 def _smooth_ap(classes: int, dim: int, temperature: float = 0.01) -> nn.Module:
@@ -117,7 +125,7 @@ class Kind:
 LOSSES: dict[str, Kind] = {
     "softmax": Kind(_softmax, False, "label-smoothed cross entropy of the classifier"),
     "triplet": Kind(_triplet, True, "batch-hard triplet loss on the feature before the neck"),
-    "quadruplet": Kind(_quadruplet, True, "batch-hard quadruplet loss on the feature before the neck"),
+    "quadruplet": Kind(_quadruplet, True, "batch-hard quadruplet loss on the feature before the neck, of length 1"),
     "center": Kind(
         Center, False, "distance to learned centers of the products; centers have an SGD optimiser of their own"
     ),
@@ -191,7 +199,7 @@ def parse_losses(specs: Sequence[str], classes: int, dim: int, seed: int = 0) ->
     ...     print(f"{loss.name:<16} {loss(output, torch.tensor([0, 0, 1])):.3f}")
     softmax          0.505
     triplet          0.281
-    quadruplet       0.700
+    quadruplet       0.350
     center           2.464
     centroid-triplet 0.000
     arcface          26.258

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -48,7 +49,14 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def triplet_loop(feature, labels, valid, margin=0.3, soft=False) -> float:
+def unit(rows):
+    """Each row divided by its length, one by one; a row of zeros stays."""
+    lengths = [math.sqrt(sum(float(x) ** 2 for x in row)) for row in rows]
+    return [row / (length or 1.0) for row, length in zip(rows, lengths, strict=True)]
+
+
+def triplet_loop(feature, labels, valid, margin=0.3, soft=False, normalise=False) -> float:
+    feature = unit(feature) if normalise else feature
     losses = []
     for a, positives, negatives in rows_of(labels, valid):
         if positives and negatives:
@@ -59,11 +67,23 @@ def triplet_loop(feature, labels, valid, margin=0.3, soft=False) -> float:
     return mean(losses)
 
 
-def quadruplet_loop(feature, labels, valid, margin1=1.0, margin2=0.5) -> float:
+def spread_of(rows, labels, valid) -> float:
+    """Mean squared distance of all negatives minus that of all positives."""
+    triples = list(rows_of(labels, valid))
+    same = [euclidean(rows[a], rows[p]) ** 2 for a, positives, _ in triples for p in positives]
+    return mean([euclidean(rows[a], rows[n]) ** 2 for a, _, negatives in triples for n in negatives]) - mean(same)
+
+
+def quadruplet_loop(feature, labels, valid, margins=(0.3, 0.15), normalise=True, adaptive=False) -> float:
+    feature = unit(feature) if normalise else feature
+
     def d(i: int, j: int) -> float:
         return euclidean(feature[i], feature[j]) ** 2
 
     images = [i for i in range(len(labels)) if valid[i]]
+    if adaptive:
+        spread = spread_of(feature, labels, valid)
+        margins = [weight * spread for weight in margins]
     losses = []
     for a, positives, negatives in rows_of(labels, valid):
         if not (positives and negatives):
@@ -71,14 +91,15 @@ def quadruplet_loop(feature, labels, valid, margin1=1.0, margin2=0.5) -> float:
         farthest = max(d(a, p) for p in positives)
         n1 = min(negatives, key=lambda n: d(a, n))
         thirds = [i for i in images if labels[i] != labels[a] and labels[i] != labels[n1]]
-        loss = max(0.0, margin1 + farthest - d(a, n1))
+        loss = max(0.0, margins[0] + farthest - d(a, n1))
         if thirds:
-            loss += max(0.0, margin2 + farthest - min(d(n1, n2) for n2 in thirds))
+            loss += max(0.0, margins[1] + farthest - min(d(n1, n2) for n2 in thirds))
         losses.append(loss)
     return mean(losses)
 
 
-def centroid_triplet_loop(feature, labels, valid, margin=0.5) -> float:
+def centroid_triplet_loop(feature, labels, valid, margin=0.5, normalise=False) -> float:
+    feature = unit(feature) if normalise else feature
     images_of: dict[int, list[int]] = {}
     for i, label in enumerate(labels.tolist()):
         if valid[i]:
@@ -93,15 +114,15 @@ def centroid_triplet_loop(feature, labels, valid, margin=0.5) -> float:
                 owners += [label, label]
         if len(set(owners)) > 1:
             everything = torch.ones(len(owners), dtype=torch.bool)
-            values.append(triplet_loop(vectors, torch.tensor(owners), everything, margin))
+            values.append(triplet_loop(vectors, torch.tensor(owners), everything, margin, normalise=normalise))
     return mean(values)
 
 
 def smooth_ap_loop(embedding, labels, valid, temperature=0.01) -> float:
-    unit = [row / row.norm() for row in embedding]
+    rows = unit(embedding)
 
     def s(i: int, j: int) -> float:
-        return sum(float(x) * float(y) for x, y in zip(unit[i], unit[j], strict=True))
+        return sum(float(x) * float(y) for x, y in zip(rows[i], rows[j], strict=True))
 
     def above(a: int, i: int, j: int) -> float:  # how far j stands above i in a's ranking, 0..1
         x = (s(a, j) - s(a, i)) / temperature
@@ -118,13 +139,20 @@ def smooth_ap_loop(embedding, labels, valid, temperature=0.01) -> float:
     return mean(losses)
 
 
+RAW = {"margins": (1.0, 0.5), "normalise": False}
+ADAPTIVE = {"margins": (1.0, 0.5), "adaptive": True}
 PAIRWISE = [
     pytest.param(triplet, triplet_loop, {}, id="triplet"),
     pytest.param(triplet, triplet_loop, {"margin": 2.0}, id="triplet-margin"),
     pytest.param(triplet, triplet_loop, {"soft": True}, id="triplet-soft"),
+    pytest.param(triplet, triplet_loop, {"normalise": True}, id="triplet-unit"),
     pytest.param(quadruplet, quadruplet_loop, {}, id="quadruplet"),
-    pytest.param(quadruplet, quadruplet_loop, {"margin1": 3.0, "margin2": 2.0}, id="quadruplet-margins"),
+    pytest.param(quadruplet, quadruplet_loop, {"margins": (3.0, 2.0)}, id="quadruplet-margins"),
+    pytest.param(quadruplet, quadruplet_loop, RAW, id="quadruplet-raw"),
+    pytest.param(quadruplet, quadruplet_loop, {**ADAPTIVE, "normalise": True}, id="quadruplet-adaptive"),
+    pytest.param(quadruplet, quadruplet_loop, {**ADAPTIVE, "normalise": False}, id="quadruplet-adaptive-raw"),
     pytest.param(centroid_triplet, centroid_triplet_loop, {}, id="centroid-triplet"),
+    pytest.param(centroid_triplet, centroid_triplet_loop, {"normalise": True}, id="centroid-triplet-unit"),
     pytest.param(smooth_ap, smooth_ap_loop, {}, id="smooth-ap"),
     pytest.param(smooth_ap, smooth_ap_loop, {"temperature": 0.5}, id="smooth-ap-temperature"),
 ]
@@ -139,7 +167,7 @@ def test_equals_loop(loss, loop, options, seed, products, images, grid):
     assert float(loss(feature, labels, valid, **options)) == pytest.approx(loop(feature, labels, valid, **options))
 
 
-@pytest.mark.parametrize(("loss", "loop", "options"), PAIRWISE)
+@pytest.mark.parametrize(("loss", "loop", "options"), [one for one in PAIRWISE if "adaptive" not in str(one.id)])
 def test_gradient_is_that_of_the_value(loss, loop, options):
     feature, labels, valid = batch(3)
     feature.requires_grad_()
@@ -173,6 +201,7 @@ def test_equal_images_have_no_nan_in_the_gradient():
     feature = torch.zeros(4, 3, requires_grad=True)
     labels, everything = torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool)
     (triplet(feature, labels, everything) + quadruplet(feature, labels, everything)).backward()
+    quadruplet(feature, labels, everything, normalise=False).backward()
     assert torch.isfinite(feature.grad).all()
 
 
@@ -180,7 +209,29 @@ def test_quadruplet_with_two_products_has_only_its_first_term():
     feature = torch.tensor([[0.0], [1.0], [1.5], [9.0]], dtype=torch.float64)
     labels, everything = torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool)
     # d²(a, p): 1 1 56.25 56.25; d²(a, n): 2.25 0.25 0.25 64 → max(0, 1 + …): 0 1.75 57 0
-    assert float(quadruplet(feature, labels, everything)) == pytest.approx((0 + 1.75 + 57 + 0) / 4)
+    assert float(quadruplet(feature, labels, everything, **RAW)) == pytest.approx((0 + 1.75 + 57 + 0) / 4)
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_adaptive_margins_have_no_gradient(normalise):
+    feature, labels, valid = batch(3)
+    spread = spread_of(unit(feature) if normalise else feature, labels, valid)
+    feature.requires_grad_()
+    fixed = quadruplet(feature, labels, valid, (spread, spread / 2), normalise)
+    adaptive = quadruplet(feature, labels, valid, (1.0, 0.5), normalise, adaptive=True)
+    assert adaptive.item() == pytest.approx(fixed.item()) and fixed > 0
+    gradients = [torch.autograd.grad(value, feature)[0] for value in (fixed, adaptive)]
+    assert gradients[0].any() and torch.allclose(*gradients)
+
+
+@pytest.mark.parametrize("length", [1e-3, 40.0])
+def test_unit_length_losses_do_not_see_how_long_features_are(length):
+    feature, labels, valid = batch(4, missing=0)
+    centers = torch.zeros(4, 5, dtype=torch.float64)
+    for loss in (quadruplet, partial(triplet, normalise=True), partial(centroid_triplet, normalise=True)):
+        assert float(loss(feature * length, labels, valid)) == pytest.approx(float(loss(feature, labels, valid)))
+    assert float(center_loss(feature * length, centers, labels, valid, normalise=True)) == pytest.approx(1)
+    assert float(center_loss(feature * length, centers, labels, valid)) != pytest.approx(1, abs=0.01)
 
 
 def test_normalised_triplet_sees_directions_only():
@@ -205,11 +256,13 @@ def test_smoothed_cross_entropy_equals_loop(smoothing):
     assert torch.autograd.gradcheck(lambda x: smoothed_cross_entropy(x, labels, valid, smoothing), (logits,))
 
 
-def test_center_equals_loop():
+@pytest.mark.parametrize("normalise", [False, True])
+def test_center_equals_loop(normalise):
     feature, labels, valid = batch(2, missing=0.4)
     assert not valid.all()
     centers = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
-    expected = mean([euclidean(feature[i], centers[labels[i]]) ** 2 for i in range(len(labels)) if valid[i]])
-    assert float(center_loss(feature, centers, labels, valid)) == pytest.approx(expected)
+    rows = unit(feature) if normalise else feature
+    expected = mean([euclidean(rows[i], centers[labels[i]]) ** 2 for i in range(len(labels)) if valid[i]])
+    assert float(center_loss(feature, centers, labels, valid, normalise)) == pytest.approx(expected)
     feature.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, c: center_loss(x, c, labels, valid), (feature, centers))
+    assert torch.autograd.gradcheck(lambda x, c: center_loss(x, c, labels, valid, normalise), (feature, centers))

@@ -77,6 +77,12 @@ def test_own_parameters_learn_as_if_the_weight_were_one():
     assert parse_losses(["arcface"], 4, 5)[0].own_rate is None
 
 
+def test_centers_begin_as_long_as_the_features_they_are_compared_with():
+    raw, unit = (parse_losses([f"center:normalise={n}"], 50, 400)[0].module.centers for n in ("no", "yes"))
+    assert float(raw.norm(dim=1).mean()) == pytest.approx(20, rel=0.05)
+    assert float(unit.norm(dim=1).mean()) == pytest.approx(1, rel=0.05)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_half_precision_is_computed_in_float32(name):
     feature, labels, valid = batch(7, missing=0)

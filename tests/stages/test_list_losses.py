@@ -20,7 +20,7 @@ def test_every_loss_is_listed_with_its_keys() -> None:
     text = invoke("losses").stdout
     for name, kind in LOSSES.items():
         assert name in text and kind.about in text
-    assert "margin1=1 margin2=0.5 normalise=false" in text
+    assert "margin1=0.3 margin2=0.15 normalise=true adaptive=false" in text
 
 
 @pytest.mark.parametrize("name", LOSSES)
