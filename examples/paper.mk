@@ -7,10 +7,15 @@
 #   CROP        flags of `fashret crop`             SHOWN       flags of `fashret evaluate`: the paper's measures
 #   PUBLISHED   what is known of the paper's own scores
 #
+# FORM=-raw takes the metric losses as public code has them, on raw features; FORM= on features of length 1. Recipes and
+# settings of re-ranking are named here, so that no default moves the tables.
+#
 # Every stage runs once, whatever tables ask for it; -j runs them side by side; -n shows the plan. A name is there only
 # when its file is whole, and a run that was killed resumes where it stopped.
 
 FASHRET ?= fashret
+FORM ?= -raw
+RERANKING := --method k-reciprocal --settings published --k1 20 --k2 6 --lambda 0.3
 TRAIN ?=
 EMBED ?=
 TINY_PRODUCTS ?= 36
@@ -23,14 +28,14 @@ backbone = --backbone $(or $(STAND_IN),$1)
 stretched := --input $(or $(SMALL),256x128) --fit stretch
 
 train.osnet-ain := --recipe osnet-ain $(if $(STAND_IN),--input $(SMALL) $(call backbone))
-train.resnet50 := --recipe rst $(stretched) $(call backbone,resnet50)
-train.resnet50-ibn-a := --recipe rst $(stretched) $(call backbone,resnet50_ibn_a)
-train.se-resnext50 := --recipe rst $(stretched) $(call backbone,se_resnext50_32x4d)
-train.efficientnet-b2 := --recipe rst $(stretched) $(call backbone,efficientnet_b2)
-train.efficientnet-b4 := --recipe rst $(stretched) $(call backbone,efficientnet_b4)
-train.triplet := --recipe rst-triplet $(stretched) $(call backbone,resnet50_ibn_a)
-train.best := --recipe rst $(call backbone,resnet50_ibn_a) --input $(or $(MEDIUM),320x320)
-train.large := --recipe rst $(call backbone,resnet50_ibn_a) --input $(or $(LARGE),480x480)
+train.resnet50 := --recipe rst$(FORM) $(stretched) $(call backbone,resnet50)
+train.resnet50-ibn-a := --recipe rst$(FORM) $(stretched) $(call backbone,resnet50_ibn_a)
+train.se-resnext50 := --recipe rst$(FORM) $(stretched) $(call backbone,se_resnext50_32x4d)
+train.efficientnet-b2 := --recipe rst$(FORM) $(stretched) $(call backbone,efficientnet_b2)
+train.efficientnet-b4 := --recipe rst$(FORM) $(stretched) $(call backbone,efficientnet_b4)
+train.triplet := --recipe rst-triplet$(FORM) $(stretched) $(call backbone,resnet50_ibn_a)
+train.best := --recipe rst$(FORM) $(call backbone,resnet50_ibn_a) --input $(or $(MEDIUM),320x320)
+train.large := --recipe rst$(FORM) $(call backbone,resnet50_ibn_a) --input $(or $(LARGE),480x480)
 MODELS := osnet-ain resnet50 resnet50-ibn-a se-resnext50 efficientnet-b2 efficientnet-b4 triplet best large
 
 size.large := 480
@@ -57,7 +62,7 @@ about.7 := DeepFashion Consumer-to-Shop, the best model
 runs.7 := $(OUT)/best/ranking.h5
 about.8 := Cross-domain: trained on one dataset, tested on the other
 runs.8 := $(OUT)/best/emb.h5 $(OUT)/best-on-other/emb.h5 $(OUT)/other/best/emb.h5 $(OUT)/other/best-on-other/emb.h5
-flags.8 := --cross-domain --rerank --resume
+flags.8 := --cross-domain --rerank $(RERANKING) --resume
 
 # --- what to type ---
 
@@ -107,7 +112,7 @@ $(OUT)/%/ranking.h5: $(OUT)/%/emb.h5
 	$(FASHRET) search $< -o $@
 
 $(OUT)/%/reranked.h5: $(OUT)/%/ranking.h5
-	$(FASHRET) rerank $< --resume -o $@
+	$(FASHRET) rerank $< $(RERANKING) --resume -o $@
 
 # --- table 8: the other dataset's best model and crops, by that dataset's own recipe ---
 

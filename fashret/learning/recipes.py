@@ -24,15 +24,38 @@ class RecipeEntry(NamedTuple):
     values: dict[str, Any]
 
 
+# Losses on raw features, as in public code. Those of pretrained weights are so long (40 and more) that margins are
+# nothing beside them, and shrinking them is the way down.
+_CENTER = "center:weight=0.0005,lr=0.5"
+_RAW: dict[str, tuple[str, ...]] = {
+    "rst": ("softmax:smoothing=0.1", "quadruplet:margin1=1.0,margin2=0.5,normalise=no", _CENTER),
+    "rst-triplet": ("softmax:smoothing=0.1", "triplet:margin=0.3", _CENTER),
+    "ctl": ("softmax:smoothing=0.1", "triplet:margin=0.5", _CENTER, "centroid-triplet:margin=0.5"),
+}
+# The same on features of length 1; the center loss has no margin, so its weight stays.
+_UNIT: dict[str, tuple[str, ...]] = {
+    "rst": (
+        "softmax:smoothing=0.1",
+        "quadruplet:margin1=0.3,margin2=0.15,normalise=yes",
+        f"{_CENTER},normalise=yes",
+    ),
+    "rst-triplet": ("softmax:smoothing=0.1", "triplet:margin=0.3,normalise=yes", f"{_CENTER},normalise=yes"),
+    "ctl": (
+        "softmax:smoothing=0.1",
+        "triplet:margin=0.5,normalise=yes",
+        f"{_CENTER},normalise=yes",
+        "centroid-triplet:margin=0.5,normalise=yes",
+    ),
+}
+_RAW_ABOUT = "on raw features, as in public code: meant for the published 120 epochs from ResNet50"
+
 # Adam, weight decay 5e-4, 120 epochs with × 0.1 at 40 and 70, ten epochs of linear warm-up, flip, pad 10 and crop,
-# random erasing: Luo et al., "A Strong Baseline and Batch Normalization Neck for Deep Person Re-Identification", and
-# what TrainOptions has by default. With it the fashion paper (Wieczorek et al., arXiv 2003.04094) trains at lr 1e-4 on
 # batches of 128 images, best with ResNet50-IBN-a at 320x320 on white.
 _RST: dict[str, Any] = {
     "backbone": "resnet50_ibn_a",
     "input": "320x320",
     "fit": "pad",
-    "loss": ("softmax:smoothing=0.1", "quadruplet:margin1=1.0,margin2=0.5", "center:weight=0.0005,lr=0.5"),
+    "loss": _UNIT["rst"],
     "batch_products": 32,
     "batch_images": 4,
     "missing": "resample",
@@ -46,14 +69,15 @@ _RST: dict[str, Any] = {
     "warmup": 10,
     "warmup_from": 0.01,
 }
+_CTL = _RST | {"loss": _UNIT["ctl"], "batch_products": 12, "missing": "mask", "warmup_from": 0.0}
 
 RECIPES = {
     "rst": RecipeEntry(
-        "RST (arXiv 2003.04094): softmax behind a BNNeck, quadruplet and center loss on the feature", _RST
+        "RST (arXiv 2003.04094): softmax behind a BNNeck, quadruplet and center loss on unit-length features", _RST
     ),
     "rst-triplet": RecipeEntry(
         "RST with the strong baseline's batch-hard triplet loss in place of the quadruplet loss",
-        _RST | {"loss": ("softmax:smoothing=0.1", "triplet:margin=0.3", "center:weight=0.0005,lr=0.5")},
+        _RST | {"loss": _UNIT["rst-triplet"]},
     ),
     "softmax": RecipeEntry(
         "RST with classification alone, on images at random",
@@ -61,19 +85,11 @@ RECIPES = {
     ),
     "ctl": RecipeEntry(
         "CTL (arXiv 2104.13643): RST-triplet with centroids; missing images leave their places empty",
-        _RST
-        | {
-            "loss": (
-                "softmax:smoothing=0.1",
-                "triplet:margin=0.5",
-                "center:weight=0.0005,lr=0.5",
-                "centroid-triplet:margin=0.5",
-            ),
-            "batch_products": 12,
-            "missing": "mask",
-            "warmup_from": 0.0,
-        },
+        _CTL,
     ),
+    "rst-raw": RecipeEntry(f"rst {_RAW_ABOUT}", _RST | {"loss": _RAW["rst"]}),
+    "rst-triplet-raw": RecipeEntry(f"rst-triplet {_RAW_ABOUT}", _RST | {"loss": _RAW["rst-triplet"]}),
+    "ctl-raw": RecipeEntry(f"ctl {_RAW_ABOUT}", _CTL | {"loss": _RAW["ctl"]}),
     "osnet-ain": RecipeEntry(
         "OSNet-AIN (arXiv 1910.06827): classification alone, with a schedule of its own",
         {

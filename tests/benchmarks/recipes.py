@@ -20,27 +20,30 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from fashret.learning.recipes import RECIPES
+
 SOFTMAX, TRIPLET = "softmax:smoothing=0.1", "triplet:margin=0.3"
-QUADRUPLET, CENTER = "quadruplet:margin1=1.0,margin2=0.5", "center:weight=0.0005,lr=0.5"
-CTL = ("triplet:margin=0.5", CENTER, "centroid-triplet:margin=0.5")
+QUADRUPLET = "quadruplet:margin1=1.0,margin2=0.5,normalise=no"
 
 
 def losses(*specs: str) -> list[str]:
     return [flag for spec in specs for flag in ("--loss", spec)]
 
 
+FORMS = ("rst", "rst-triplet", "rst-raw", "rst-triplet-raw")  # recipes whose losses the demo's network is trained with
+CENTROIDS = ("ctl", "ctl-raw")  # the same, and missing images leave their places empty
+
 # name → flags of `fashret train`, beside crops, folder, seed and epochs
 RUNS: dict[str, list[str]] = {
     "softmax": ["--recipe", "demo", *losses(SOFTMAX), "--batch-products", "0", "--batch-images", "64"],
     "softmax + triplet": ["--recipe", "demo", *losses(SOFTMAX, TRIPLET)],
-    "softmax + quadruplet": ["--recipe", "demo", *losses(SOFTMAX, QUADRUPLET)],
-    "softmax + triplet + center": ["--recipe", "demo", *losses(SOFTMAX, TRIPLET, CENTER)],
-    "softmax + quadruplet + center (RST)": ["--recipe", "demo", *losses(SOFTMAX, QUADRUPLET, CENTER)],
-    "CTL": ["--recipe", "demo", *losses(SOFTMAX, *CTL), "--missing", "mask"],
+    "softmax + quadruplet (raw)": ["--recipe", "demo", *losses(SOFTMAX, QUADRUPLET)],
+    **{f"losses of {name}": ["--recipe", "demo", *losses(*RECIPES[name].values["loss"])] for name in FORMS},
+    **{name: ["--recipe", "demo", *losses(*RECIPES[name].values["loss"]), "--missing", "mask"] for name in CENTROIDS},
     # nothing is frozen at the start: there are no trained weights to keep
     "OSNet-AIN": ["--recipe", "osnet-ain", "--weights", "none", "--freeze", "0"],
 }
-SEVERAL_SEEDS = {"softmax + triplet", "softmax + quadruplet + center (RST)"}
+SEVERAL_SEEDS = {"softmax + triplet", *(f"losses of {name}" for name in FORMS[:3])}
 MEASURES = ("mAP", "Acc@1")
 KINDS = ("Unconstrained retrieval", "Average over categories")
 
@@ -98,10 +101,10 @@ def compare(
             place = folder / f"{name.replace(' ', '')}.{seed}"
             seconds = train(crops, place, [*flags, *common, "--seed", str(seed)])
             by_image = embed(crops, place / "images.emb.h5", "--model", place / "model")
-            results.setdefault(name + (" by image" if name == "CTL" else ""), []).append(score(by_image, seconds))
-            if name == "CTL":
+            results.setdefault(name + (" by image" if name in CENTROIDS else ""), []).append(score(by_image, seconds))
+            if name in CENTROIDS:
                 centroids = embed(crops, place / "centroids.emb.h5", "--model", place / "model", "--centroids")
-                results.setdefault("CTL by centroid", []).append(against(by_image, centroids, place, seconds))
+                results.setdefault(f"{name} by centroid", []).append(against(by_image, centroids, place, seconds))
     return results
 
 
@@ -134,8 +137,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="of every run (default: the demo recipe's)")
     parser.add_argument("--only", nargs="*", default=[], help="names of runs")
     arguments = parser.parse_args()
-    from fashret.learning.recipes import RECIPES
-
     demo = RECIPES["demo"].values
     epochs = arguments.epochs or demo["epochs"]
     shape = ["--input", demo["input"], "--fit", demo["fit"]]

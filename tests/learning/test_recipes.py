@@ -43,7 +43,8 @@ def test_published_settings():
     losses = dict(map(parse_spec, rst.loss))
     assert losses["softmax"]["smoothing"] == 0.1
     assert (losses["center"]["weight"], losses["center"]["lr"]) == (0.0005, 0.5)
-    assert (losses["quadruplet"]["margin1"], losses["quadruplet"]["margin2"]) == (1.0, 0.5)
+    raw = dict(map(parse_spec, RECIPES["rst-raw"].values["loss"]))["quadruplet"]
+    assert (raw["margin1"], raw["margin2"], raw["normalise"]) == (1.0, 0.5, False)
     assert dict(map(parse_spec, RECIPES["rst-triplet"].values["loss"]))["triplet"]["margin"] == 0.3
     ctl = resolve(TrainOptions(recipe="ctl"), ["recipe"])
     losses = dict(map(parse_spec, ctl.loss))
@@ -55,6 +56,20 @@ def test_published_settings():
     assert (osnet.batch_products, osnet.batch_images, osnet.freeze, osnet.warmup) == (0, 64, 10, 0)
     assert (osnet.neck, osnet.erase, osnet.jitter, osnet.flip) == ("none", 0.0, 0.2, 0.5)
     assert list(dict(map(parse_spec, osnet.loss))) == ["softmax"]
+
+
+METRIC = {"triplet", "quadruplet", "center", "centroid-triplet"}
+
+
+@pytest.mark.parametrize("name", ["rst", "rst-triplet", "ctl"])
+def test_metric_losses_see_unit_length_features_but_in_the_raw_forms(name):
+    unit, raw = RECIPES[name].values, RECIPES[f"{name}-raw"].values
+    assert {k: v for k, v in unit.items() if k != "loss"} == {k: v for k, v in raw.items() if k != "loss"}
+    for values, normalised in ((unit, True), (raw, False)):
+        losses = dict(map(parse_spec, values["loss"]))
+        assert {loss for loss in losses if "normalise" in losses[loss]} == METRIC & set(losses) != set()
+        assert {losses[loss]["normalise"] for loss in METRIC & set(losses)} == {normalised}
+    assert "120 epochs from ResNet50" in RECIPES[f"{name}-raw"].about
 
 
 def test_command_line_over_file_over_recipe_over_defaults(tmp_path):
