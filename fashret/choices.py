@@ -24,6 +24,7 @@ BACKBONES = (
     "se_resnext50_32x4d",
     "efficientnet_b2",
     "efficientnet_b4",
+    "efficientnet_lite0",
     "osnet_x1_0",
     "osnet_x0_75",
     "osnet_x0_5",

@@ -62,7 +62,7 @@ def real_photos(request: pytest.FixtureRequest) -> Path:
     folder = request.config.getoption("--real-photos")
     if not folder:
         pytest.skip("no real photos: give --real-photos DIR")
-    return Path(folder)
+    return Path(folder).resolve()  # some tests work in another folder
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from fashret.errors import FashretError
 from fashret.files.mistaken import hub_hint
+from fashret.models import efficientnet_lite0 as lite0
 from fashret.models.ibn import use_ibn_a
 from fashret.models.osnet import AIN_BLOCKS, FEATURE_WIDTH, WIDTHS, OSNet
 from fashret.models.settings import POOLINGS_OF_MAPS, ModelSettings, parse_input_size
@@ -67,7 +68,7 @@ def _osnet(settings: ModelSettings, name: str) -> Built:
 
 
 def _efficientnet(settings: ModelSettings, name: str) -> Built:
-    backbone, width = _timm(settings, name)
+    backbone, width = _timm(settings, TIMM_NAMES[name])
     if settings.last_stride == 1:
         _unstride(backbone.model.blocks[5][0])  # type: ignore[union-attr, index, arg-type]
     return backbone, width
@@ -199,6 +200,9 @@ BACKBONES: dict[str, Backbone] = {
         name: Backbone(partial(_efficientnet, name=name), TimmBackbone.HEADS, f"timm, {name}")
         for name in ("efficientnet_b2", "efficientnet_b4")
     },
+    "efficientnet_lite0": Backbone(
+        partial(_efficientnet, name="efficientnet_lite0"), TimmBackbone.HEADS, f"package {lite0.PACKAGE}"
+    ),
     **{
         name: Backbone(partial(_osnet, name=name), ("classifier",), "torchreid's model zoo, by hand")
         for name in (*WIDTHS, "osnet_ain_x1_0")
@@ -206,11 +210,12 @@ BACKBONES: dict[str, Backbone] = {
     "small": Backbone(_small, (), "none: trained from random weights"),
 }
 
-# backbones whose ImageNet weights timm publishes → their names there
+# backbones that timm has too → their names there
 TIMM_NAMES = {
     "se_resnext50_32x4d": "legacy_seresnext50_32x4d",
     "efficientnet_b2": "efficientnet_b2",
     "efficientnet_b4": "efficientnet_b4",
+    "efficientnet_lite0": lite0.TIMM_NAME,
 }
 
 
@@ -238,8 +243,8 @@ def settings_for(backbone: str, size: str = "", **choices: Any) -> ModelSettings
     Parameters
     ----------
     size
-        Height x width, as `parse_input_size` reads it; empty: the size that a timm model was published with, 256x128
-        for the others, which take any.
+        Height x width, as `parse_input_size` reads it; empty: the size that a timm model or EfficientNet-Lite0 was
+        published with, 256x128 for the others, which take any.
     choices
         The other fields of `ModelSettings`.
 
@@ -253,10 +258,11 @@ def settings_for(backbone: str, size: str = "", **choices: Any) -> ModelSettings
     """
     find_backbone(backbone)
     height, width = parse_input_size(size) if size else (ModelSettings.height, ModelSettings.width)
-    if backbone.startswith("timm:"):
+    timm_name = lite0.TIMM_NAME if backbone == "efficientnet_lite0" else backbone[5:]
+    if backbone.startswith("timm:") or timm_name == lite0.TIMM_NAME:
         import timm
 
-        published = timm.get_pretrained_cfg(check_timm_name(backbone[5:]), allow_unregistered=True)
+        published = timm.get_pretrained_cfg(check_timm_name(timm_name), allow_unregistered=True)
         if published is not None:
             choices = {"mean": tuple(published.mean), "std": tuple(published.std)} | choices
             if not size:

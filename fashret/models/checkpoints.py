@@ -1,7 +1,8 @@
 """Published checkpoints: from a .pth, .ckpt or .safetensors file to tensors under this package's names.
 
-In: a file as torchvision, timm, torchreid, the strong baseline's code or the centroids' code wrote it. Out: its
-tensors, named as in `RetrievalNetwork`. No code in a file is ever run: `weights_only=True`, or safetensors.
+In: a file as torchvision, timm, torchreid, the strong baseline's code or the centroids' code wrote it, or that of
+EfficientNet-Lite0's package. Out: its tensors, named as in `RetrievalNetwork`. No code in a file is ever run:
+`weights_only=True`, or safetensors.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor
 from fashret.errors import FashretError
 from fashret.files.mistaken import hub_hint
 from fashret.files.models import read_safetensors
+from fashret.models.efficientnet_lite0 import is_lite0, renamed
 
 # where training codes keep the parameters beside other things
 PARAMETERS_UNDER = (
@@ -101,6 +103,8 @@ def _unwrapped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
 
 def _in_our_names(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """The tensors under the names of `RetrievalNetwork`, and whose layout they had."""
+    if is_lite0(tensors):
+        return renamed(tensors), "efficientnet-lite0"
     for layout in LAYOUTS:
         backbone = next(prefix for prefix, part in layout.prefixes.items() if part == "backbone.")
         if any(name.startswith(backbone) for name in tensors):

@@ -18,6 +18,7 @@ from fashret.console import log
 from fashret.errors import FashretError
 from fashret.models.backbones import PLAIN_RESNETS, TIMM_NAMES, TimmBackbone, create_timm, find_backbone
 from fashret.models.checkpoints import Checkpoint, read_checkpoint
+from fashret.models.efficientnet_lite0 import packaged_weights
 from fashret.models.network import RetrievalNetwork, build
 from fashret.models.settings import ModelSettings
 
@@ -178,7 +179,7 @@ def published(backbone: str) -> Published:
 
 
 def imagenet_file(backbone: str) -> Path:
-    """The file of a backbone's ImageNet weights, fetched if it is not there yet.
+    """The file of a backbone's ImageNet weights, fetched if it is not there yet; EfficientNet-Lite0's is a package.
 
     Raises
     ------
@@ -186,6 +187,8 @@ def imagenet_file(backbone: str) -> Path:
         If it cannot be fetched: one line with what to fetch and where to put it.
     """
     find_backbone(backbone)
+    if backbone == "efficientnet_lite0":
+        return packaged_weights()
     source = published(backbone)
     give_folders_to_libraries()
     path = Path(torch.hub.get_dir()) / "checkpoints" / source.file
