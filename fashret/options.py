@@ -131,6 +131,7 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "erase": (0, 1),
     "flip": (0, 1),
     "freeze": (0, math.inf),
+    "holdout": (0, 0.5),
     "jitter": (0, 1),
     "k": (1, math.inf),
     "k1": (1, math.inf),
@@ -140,11 +141,13 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "max_errors": (0, 1),
     "neighbours": (1, math.inf),
     "pad": (0, math.inf),
+    "patience": (0, math.inf),
     "quality": (1, 100),
     "query": (0, math.inf),
     "report_queries": (0, math.inf),
     "results": (1, math.inf),
     "size": (1, 16_384),
+    "total_steps": (0, math.inf),
     "validate_every": (0, math.inf),
     "warmup": (0, math.inf),
     "warmup_from": (0, 1),
@@ -352,6 +355,9 @@ class TrainOptions(Checked):
     erase: float = option(0.5, "Chance of erasing a random rectangle", AUGMENTATION)
     jitter: float = option(0.0, "Strength of colour jitter; 0 = none", AUGMENTATION)
     epochs: int = option(120, "Passes over the training products", SCHEDULE)
+    total_steps: int = option(
+        0, "Steps to reach, in place of --epochs, in whole epochs; the rate then follows the steps. 0 = none", SCHEDULE
+    )
     optimiser: str = option("adam", "Optimiser", SCHEDULE, choices=known.OPTIMISERS)
     lr: float = option(3.5e-4, "Base learning rate", SCHEDULE)
     weight_decay: float = option(5e-4, "Weight decay, of biases too", SCHEDULE)
@@ -372,6 +378,18 @@ class TrainOptions(Checked):
     freeze: int = option(0, "Epochs at the start in which only neck and classifier learn", SCHEDULE)
     freeze_bn: bool = option(False, "Keep the backbone's batch-norm statistics as they are", SCHEDULE)
     validate_every: int = option(5, "Epochs between two validations; 0 = never", VALIDATION)
+    holdout: float = option(
+        0.0,
+        "Share of the products kept from training to validate on, where the crops have no validation rows; 0 = none",
+        VALIDATION,
+        needs={"validate_every": ()},
+    )
+    patience: int = option(
+        0,
+        "Validations without a better score after which training stops; 0 = never",
+        VALIDATION,
+        needs={"validate_every": ()},
+    )
     best: str = option(
         "mAP",
         "Validation score that chooses the best checkpoint",

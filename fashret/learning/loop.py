@@ -24,7 +24,7 @@ from fashret.learning.batches import Batch
 from fashret.learning.losses import Loss
 from fashret.learning.modes import set_modes, statistics_kept
 from fashret.learning.optimisers import set_learning_rate
-from fashret.learning.schedules import learning_rate
+from fashret.learning.schedules import learning_rate, position
 from fashret.loading.processes import Place, average_, gather
 from fashret.models.devices import autocast, is_out_of_memory
 from fashret.models.network import Output, RetrievalNetwork
@@ -45,6 +45,8 @@ class Run:
     sums: Tensor = field(default_factory=lambda: torch.zeros(0))  # of this epoch, see `StepResult.counts`
     seconds: float = 0.0  # of this epoch, in earlier processes too
     best: dict[str, float] = field(default_factory=dict)  # scores of the best validation, its epoch (from 1) and step
+    start: dict[str, float] = field(default_factory=dict)  # scores before the first step
+    stalled: int = 0  # validations since the best one
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values."""
@@ -68,10 +70,10 @@ class Run:
             self.scaler.load_state_dict(state["scaler"])
         self.sums = state["sums"].to(next(self.network.parameters()).device)
         for name in _COUNTERS:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name, getattr(self, name)))  # older versions counted less
 
 
-_COUNTERS = ("epoch", "batch", "step", "seconds", "best")
+_COUNTERS = ("epoch", "batch", "step", "seconds", "best", "start", "stalled")
 
 
 class StepMemoryError(FashretError):
@@ -121,11 +123,11 @@ def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Ma
     before: Tensor | None = None  # the last loss, looked at one step late so that a GPU is never waited for
     for batch in batches:
         if not started or batch.number == 0:
-            set_learning_rate(run.optimisers[0], learning_rate(batch.epoch, options))
             set_modes(run.network, batch.epoch, options)
             if not started or batch.epoch == options.freeze:  # DDP must know which parameters learn
                 model = _distributed(run.network, machine)
             started = True
+        set_learning_rate(run.optimisers[0], learning_rate(position(batch.epoch, run.step, options), options))
         result = _step_or_back(run, model, batch, options, machine)
         if before is not None:
             _check_finite(before, run, options)
@@ -136,6 +138,13 @@ def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Ma
         if batch.last or checkpoint_due(run.step, options):
             _check_finite(before, run, options)
         after_step(run, batch, result)
+        if has_stalled(run, options):
+            return
+
+
+def has_stalled(run: Run, options: TrainOptions) -> bool:
+    """Whether so many validations were no better that training stops early."""
+    return 0 < options.patience <= run.stalled
 
 
 def checkpoint_due(step: int, options: TrainOptions) -> bool:

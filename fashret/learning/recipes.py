@@ -163,6 +163,9 @@ def resolve(options: TrainOptions, given: Iterable[str], config: Path | None = N
     if recipe not in RECIPES:
         raise FashretError(f"--recipe {recipe}: no such recipe; there are {', '.join(RECIPES)}")
     from_command_line = {name: getattr(options, name) for name in given}
+    for own in (from_file, from_command_line):
+        if "epochs" in own:  # are not outdone by the steps that a recipe says
+            own.setdefault("total_steps", 0)
     values = RECIPES[recipe].values | from_file | from_command_line | {"recipe": recipe}
     return dataclasses.replace(TrainOptions(), **values)
 

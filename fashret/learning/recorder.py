@@ -19,8 +19,8 @@ from fashret.files.training_log import TrainingLog
 from fashret.learning.batches import Batch
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Run, StepResult, checkpoint_due
-from fashret.learning.schedules import learning_rate
 from fashret.learning.task import Task, save
+from fashret.loading.processes import gather
 from fashret.models.devices import is_out_of_memory
 
 COLUMNS = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "accuracy", "loss")
@@ -51,6 +51,13 @@ class Recorder:
         self.events = events_writer(task, run.step) if task.options.tensorboard and self.first else None
         self.since = self.noted = time.monotonic()
         self.note = ""
+
+    def start(self, run: Run) -> None:
+        """Before the first step: the scores that training has to beat."""
+        if self.validate is not None and not run.step:
+            with self._kept_if_out_of_memory(run):
+                run.start = self.validate(run)
+        self.since = time.monotonic()
 
     def after_step(self, run: Run, batch: Batch, result: StepResult) -> None:
         """To be called after each step."""
@@ -100,7 +107,7 @@ class Recorder:
         line: dict[str, Any] = {
             "epoch": epoch + 1,  # people count from 1
             "step": run.step,
-            "learning_rate": learning_rate(epoch, options),
+            "learning_rate": run.optimisers[0].param_groups[0]["lr"],
             "images_per_second": means.pop("images") / max(run.seconds, 1e-9),
             "seconds": run.seconds,
             **means,
@@ -111,6 +118,9 @@ class Recorder:
             line |= scores
             if self.first:
                 self._keep_best(run, epoch, scores)
+            if options.patience:  # the first process has the scores
+                stalled = torch.tensor([run.stalled], device=self.task.machine.device)
+                run.stalled = int(gather(stalled, self.task.machine.place.world)[0])
         if self.first:
             self.log.append(line)
             said = ", ".join(f"{name} {line[name]:.4g}" for name in self.log.columns[5:] if name in line)
@@ -121,7 +131,9 @@ class Recorder:
     def _keep_best(self, run: Run, epoch: int, scores: dict[str, float]) -> None:
         chosen = self.task.options.best
         log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
+        run.stalled += 1
         if scores[chosen] > run.best.get(chosen, -1.0):
+            run.stalled = 0
             run.best = {**scores, "epoch": epoch + 1, "step": run.step}
             write_tensors(self.task.best, run.network.state_dict(), run.best)
 

@@ -13,8 +13,19 @@ from fashret.errors import FashretError
 from fashret.options import TrainOptions
 
 
-def learning_rate(epoch: int, options: TrainOptions) -> float:
-    """Learning rate of one epoch: base rate · warm-up(e) · schedule(e).
+def position(epoch: int, step: int, options: TrainOptions) -> float:
+    """Where a step is in the schedule, in epochs: its epoch, or with `total_steps` its share of all steps.
+
+    >>> position(0, 30, TrainOptions(epochs=2, total_steps=40)), position(1, 30, TrainOptions(epochs=2))
+    (1.5, 1.0)
+    """
+    if options.total_steps:
+        return options.epochs * min(1.0, step / options.total_steps)
+    return float(epoch)
+
+
+def learning_rate(epoch: float, options: TrainOptions) -> float:
+    """Learning rate at an epoch or within it: base rate · warm-up(e) · schedule(e).
 
     >>> strong = TrainOptions(lr=3.5e-4, schedule="step", steps=(40, 70), warmup=10, warmup_from=0.01)
     >>> [f"{learning_rate(e, strong):.3g}" for e in (0, 5, 10, 39, 40, 70)]
@@ -23,7 +34,7 @@ def learning_rate(epoch: int, options: TrainOptions) -> float:
     return options.lr * warmup(epoch, options) * SCHEDULES[options.schedule](epoch, options)
 
 
-def warmup(epoch: int, options: TrainOptions) -> float:
+def warmup(epoch: float, options: TrainOptions) -> float:
     """Factor of the warm-up, 1 from epoch `options.warmup` on.
 
     With f = `warmup_from` and w = `warmup`: f·(1 − e/w) + e/w (strong baseline, arXiv 1903.07071, f = 0.01, w = 10);
@@ -32,27 +43,27 @@ def warmup(epoch: int, options: TrainOptions) -> float:
     if epoch >= options.warmup:
         return 1.0
     if options.warmup_from == 0:
-        return (epoch + 1) / options.warmup
+        return min(1.0, (epoch + 1) / options.warmup)
     done = epoch / options.warmup
     return options.warmup_from * (1 - done) + done
 
 
-def step(epoch: int, options: TrainOptions) -> float:
+def step(epoch: float, options: TrainOptions) -> float:
     """gamma to the power of the number of `steps` that are over: e ≥ step."""
     return options.gamma ** sum(epoch >= at for at in options.steps)
 
 
-def cosine(epoch: int, options: TrainOptions) -> float:
+def cosine(epoch: float, options: TrainOptions) -> float:
     """(1 + cos(π·e/E))/2 with E epochs in all (SGDR without restarts, arXiv 1608.03983, eq. 5)."""
     return (1 + math.cos(math.pi * epoch / options.epochs)) / 2
 
 
-def constant(epoch: int, options: TrainOptions) -> float:
+def constant(epoch: float, options: TrainOptions) -> float:
     """1."""
     return 1.0
 
 
-SCHEDULES: dict[str, Callable[[int, TrainOptions], float]] = {"step": step, "cosine": cosine, "constant": constant}
+SCHEDULES: dict[str, Callable[[float, TrainOptions], float]] = {"step": step, "cosine": cosine, "constant": constant}
 
 
 def check_schedule(options: TrainOptions) -> None:

@@ -31,6 +31,7 @@ from fashret.learning.losses import parse_losses
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
 from fashret.learning.training_rows import TrainingRows
+from fashret.learning.validation import Validation, held_out, validation_of, validation_rows
 from fashret.loading.batches import CropsFile
 from fashret.loading.processes import wait
 from fashret.models.backbones import settings_for
@@ -54,6 +55,8 @@ class Task:
     machine: Machine
     crops: CropsFile
     rows: TrainingRows
+    validation: Validation | None  # what is validated on, if anything
+    held_out: tuple[str, ...]  # products kept from training for that
     batching: Batching
     augmentation: Augmentation
     content: Content  # of the crops file
@@ -87,7 +90,7 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
         If options make no sense, or the crops file has too little to train on.
     """
     check_schedule(options)
-    rows = TrainingRows.of(file)
+    rows, validation, held_out = _rows(file, options)
     batching = Batching(
         options.batch_products, options.batch_images, options.missing, options.same_category, options.seed
     )
@@ -95,13 +98,46 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
     check_batching(rows.label, batching, machine.place.world, needs_pairs)
     if not rows.batches(batching, 0, machine.place):
         raise FashretError(f"{file.path}: its training rows fill no batch; lower --batch-products or --batch-images")
+    options = _with_whole_epochs(options, rows, batching, machine)
     if options.sync_bn and machine.device.type != "cuda":
         raise FashretError(f"--sync-bn: only on GPUs, not on {machine.device}")
     check_flags(options.resume, options.restart)
     augmentation = Augmentation(options.flip, options.pad, options.jitter, options.erase)
     trained_on = {"dataset": file.dataset, **file.content.record()}
     file_now = CropsFile.of(file.path)
-    return Task(options, output, machine, file_now, rows, batching, augmentation, file.content, trained_on, file.size)
+    return Task(
+        options, output, machine, file_now, rows, validation, held_out, batching, augmentation, file.content,
+        trained_on, file.size,
+    )  # fmt: skip
+
+
+def _with_whole_epochs(options: TrainOptions, rows: TrainingRows, batching: Batching, machine: Machine) -> TrainOptions:
+    """Where steps are to be reached: the epochs that it takes, and the steps that these have."""
+    if not options.total_steps:
+        return options
+    steps = epochs = 0
+    while steps < options.total_steps:
+        steps += len(rows.batches(batching, epochs, machine.place))
+        epochs += 1
+    return dataclasses.replace(options, epochs=epochs, total_steps=steps)
+
+
+def _rows(file: Crops, options: TrainOptions) -> tuple[TrainingRows, Validation | None, tuple[str, ...]]:
+    """What is trained on, what is validated on, and the products that were held out for it."""
+    rows = TrainingRows.of(file)
+    if not options.validate_every:
+        return rows, None, ()
+    validation = validation_rows(file)
+    if validation is not None or not options.holdout:
+        if validation is None:
+            log.info("%s: no validation query has a positive in the gallery; the last weights are kept", file.path)
+        return rows, validation, ()
+    products = held_out(rows.label, options.holdout, options.seed)
+    if not len(products):
+        log.warning("%s: too few products of two images to hold any out; the last weights are kept", file.path)
+        return rows, None, ()
+    rows, held = rows.parted(products)
+    return rows, validation_of(held.row, held.label, held.domain), held.products
 
 
 @contextmanager
@@ -147,7 +183,9 @@ def _checkpoints(task: Task) -> Iterator[None]:
 
 def check_same(task: Task, before: dict[str, Any]) -> None:
     """Refuse to resume with other options or other crops; `before` is the `identity` of the run that was begun."""
-    options = {name: value for name, value in before.items() if name != DIGEST}
+    older = json.loads(json.dumps(dataclasses.asdict(TrainOptions())))  # of options that an older version lacked
+    options = {name: before.get(name, older[name]) for name in older if name not in FREE}
+    options |= {name: value for name, value in before.items() if name != DIGEST}
     options_now = {name: value for name, value in task.identity.items() if name != DIGEST}
     check_same_task(
         task.output,

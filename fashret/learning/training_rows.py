@@ -58,6 +58,16 @@ class TrainingRows:
         names = tuple(str(product) for product in products)
         return cls(row, label.astype(np.int64), names, file.domain[row], file.category[row])
 
+    def parted(self, held: NDArray[np.int64]) -> tuple[TrainingRows, TrainingRows]:
+        """The rows without some of the products, whose labels are then counted anew, and the rows of these products."""
+        out = np.isin(self.label, held)
+        return self._chosen(~out), self._chosen(out)
+
+    def _chosen(self, chosen: NDArray[np.bool_]) -> TrainingRows:
+        left, label = np.unique(self.label[chosen], return_inverse=True)
+        names = tuple(self.products[one] for one in left)
+        return TrainingRows(self.row[chosen], label.astype(np.int64), names, self.domain[chosen], self.category[chosen])
+
     def batches(self, batching: Batching, epoch: int, place: Place) -> list[NDArray[np.int64]]:
         """The epoch's batches of this process, as positions among the N; −1 = empty place."""
         return epoch_batches(self.label, self.domain, self.category, batching, epoch, place)

@@ -21,16 +21,17 @@ from fashret.console import log, progress
 from fashret.errors import FashretError
 from fashret.evaluation.scores import score_positives
 from fashret.files.columns import Role
-from fashret.files.crops import Crops, open_crops
+from fashret.files.crops import open_crops
 from fashret.files.embeddings import recorded
 from fashret.files.models import DESCRIPTION, open_model, read_tensors, write_model, write_tensors
 from fashret.files.training_log import read_log
 from fashret.knn import SearchSpec, VectorSet, search
 from fashret.learning.interrupts import Held
-from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, train
+from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, has_stalled, train
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
 from fashret.learning.task import Task, begin, check_same, make_task, model_folder, save
 from fashret.learning.training_rows import TrainingImages, requests
+from fashret.learning.validation import Validation
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import gather, place, together, wait
 from fashret.loading.sources import CropImages
@@ -56,6 +57,8 @@ class TrainSummary:
     loss: float  # mean of the last epoch
     accuracy: float | None  # share of right answers in the last epoch, with augmentation; None without classifier
     validation: dict[str, float] = field(default_factory=dict)  # scores of the weights kept, their epoch (from 1)
+    before_training: dict[str, float] = field(default_factory=dict)  # scores of the network it started from
+    worse_than_start: bool = False
     seconds: float = 0.0
     images_per_second: float = 0.0  # in the last epoch, of all processes
 
@@ -82,7 +85,6 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
     with together(device) as here, ExitStack() as stack:
         with open_crops(crops) as file:
             task = make_task(file, output, options, Machine(device, choose_precision(options.precision, device), here))
-            validation = _validation_rows(file) if options.validate_every else None
         if here.first:
             stack.enter_context(model_folder(task))
         if options.resume and not task.last.exists() and (output / DESCRIPTION).exists():
@@ -94,20 +96,21 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
             wait(here.world)
             state = begin(task)
             warn_of_small_crops(task.crop_size, state.network.settings)
-            _train(task, state, validation)
+            _train(task, state)
             if here.first:
                 _write_model(task, state)
         return _summary(task, time.monotonic() - started) if here.first else None
 
 
-def _train(task: Task, run: Run, validation: Validation | None) -> None:
+def _train(task: Task, run: Run) -> None:
     """From where the run is to the end of the last epoch."""
     options, machine = task.options, task.machine
     images_a_batch = task.batching.images * (task.batching.products or 1)
     total = len(task.rows.batches(task.batching, 0, machine.place)) * options.epochs * images_a_batch
     workers = count_workers(options.workers)
     validate: Validate | None = None
-    if validation is not None:
+    if task.validation is not None:
+        validation = task.validation
         validate = lambda run: _scores(task, run, validation, workers)  # noqa: E731
     images = TrainingImages(task.crops, run.network.settings, task.augmentation, options.seed, task.rows.row)
     wanted = requests(task.rows, task.batching, options.epochs, machine.place, run.epoch, run.batch)
@@ -119,7 +122,9 @@ def _train(task: Task, run: Run, validation: Validation | None) -> None:
         recorder = Recorder(task, run, advance, held, validate, SCORES)
         batches = load(images, wanted, workers, machine.device)
         try:
-            train(run, batches, options, machine, recorder.after_step)
+            recorder.start(run)
+            if not has_stalled(run, options):
+                train(run, batches, options, machine, recorder.after_step)
         except StepMemoryError:
             if machine.place.first:
                 save(task, run)
@@ -130,29 +135,6 @@ def _train(task: Task, run: Run, validation: Validation | None) -> None:
         finally:
             batches.close()  # ends the processes that decode
             recorder.close()
-
-
-@dataclass(frozen=True)
-class Validation:
-    """The rows that the network is validated on, in the crops file, and what they show."""
-
-    row: NDArray[np.int64]
-    role: NDArray[np.uint8]
-    product: NDArray[np.int64]  # number of the product; −1 = unlabelled
-
-
-def _validation_rows(file: Crops) -> Validation | None:
-    """Queries and gallery of the validation; None where no query has a positive."""
-    row = file.with_role(Role.VAL_QUERY | Role.VAL_GALLERY)
-    names, product = np.unique(file.product[row].astype(str), return_inverse=True)
-    product = np.where(names[product] == "", -1, product).astype(np.int64) if len(row) else np.empty(0, np.int64)
-    role = file.role[row]
-    queries, gallery = role & int(Role.VAL_QUERY) > 0, role & int(Role.VAL_GALLERY) > 0
-    for query in np.flatnonzero(queries & (product >= 0)):
-        if np.count_nonzero(gallery & (product == product[query])) > gallery[query]:
-            return Validation(row, role, product)
-    log.info("%s: no validation query has a positive in the validation gallery; the last weights are kept", file.path)
-    return None
 
 
 def _scores(task: Task, run: Run, rows: Validation, workers: int) -> dict[str, float]:
@@ -200,6 +182,8 @@ def _write_model(task: Task, run: Run) -> None:
     if run.best and run.best["step"] != run.step:
         write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch, "step": run.step})
         weights, scores = read_tensors(task.best)
+    if has_stalled(run, task.options):
+        log.info("stopped early: %d validations without a better %s", run.stalled, task.options.best)
     draw_curves(read_log(task.output / "log.csv"), task.output / "curves.png")
     where = task.output / "model.json"
     about = {
@@ -211,13 +195,28 @@ def _write_model(task: Task, run: Run) -> None:
         "epochs": run.epoch,
         "steps": run.step,
         "validation": scores,
+        "start": run.start,
+        "worse_than_start": _is_worse(scores, run.start, task.options.best),
+        "held_out": list(task.held_out),
         "identity": task.identity,
     }
     write_model(task.output, weights, about)
     task.last.unlink(missing_ok=True)
 
 
+def _is_worse(scores: dict[str, float], start: dict[str, float], chosen: str) -> bool:
+    """Whether a model is worse than the network that it started from, where both were validated."""
+    return bool(scores and start) and scores[chosen] < start[chosen]
+
+
 def _summary(task: Task, seconds: float) -> TrainSummary:
+    about, chosen = open_model(task.output).about, task.options.best
+    scores, start = dict(about.get("validation", {})), dict(about.get("start", {}))
+    if worse := _is_worse(scores, start, chosen):
+        log.warning(
+            "%s is worse than the network it started from: %s %.4f, before training %.4f; "
+            "try --recipe finetune, a lower --lr or other losses", task.output, chosen, scores[chosen], start[chosen],
+        )  # fmt: skip
     last = read_log(task.output / "log.csv")[-1]
     accuracy = float(last["accuracy"])
     return TrainSummary(
@@ -228,7 +227,9 @@ def _summary(task: Task, seconds: float) -> TrainSummary:
         steps=int(last["step"]),
         loss=float(last["loss"]),
         accuracy=None if math.isnan(accuracy) else accuracy,
-        validation=dict(open_model(task.output).about.get("validation", {})),
+        validation=scores,
+        before_training=start,
+        worse_than_start=worse,
         seconds=round(seconds, 3),
         images_per_second=float(last["images_per_second"]),
     )

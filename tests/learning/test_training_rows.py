@@ -115,3 +115,18 @@ def test_too_many_images_are_not_kept(crops: Path, monkeypatch: pytest.MonkeyPat
         rows = TrainingRows.of(file)
     monkeypatch.setattr(training_rows, "MOST_KEPT", len(rows.row) * 16 * 16 * 3 - 1)
     assert TrainingImages(CropsFile.of(crops), SETTINGS, Augmentation(), 0, rows.row).kept is None
+
+
+def test_rows_are_parted_by_product():
+    counts = [3, 1, 4, 2, 2]
+    label = np.repeat(np.arange(5), counts)
+    names = tuple(f"p{i}" for i in range(5))
+    rows = TrainingRows(np.arange(12) * 10, label, names, (label % 2).astype(np.uint8), label.astype(np.int16))
+    left, held = rows.parted(np.array([0, 3]))
+    assert left.products == ("p1", "p2", "p4") and held.products == ("p0", "p3")
+    assert sorted([*left.row, *held.row]) == rows.row.tolist()
+    for part in (left, held):
+        for i, row in enumerate(part.row.tolist()):
+            before = label[row // 10]
+            assert part.products[part.label[i]] == f"p{before}" and part.category[i] == before
+            assert part.domain[i] == before % 2

@@ -93,7 +93,7 @@ def test_training_learns(crops: Path, tmp_path: Path) -> None:
 
 
 def test_the_best_weights_are_kept(crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = iter([0.3, 0.7, 0.7, 0.5])
+    scores = iter([0.6, 0.3, 0.7, 0.7, 0.5])  # the first one before training
     monkeypatch.setattr(train, "score", lambda *_: dict.fromkeys(train.SCORES, next(scores)))
     states: list[dict[str, torch.Tensor]] = []
     real = recorder.Recorder._end_epoch
@@ -105,11 +105,75 @@ def test_the_best_weights_are_kept(crops: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(recorder.Recorder, "_end_epoch", end_epoch)
     summary = train.run(crops, tmp_path / "m", tiny_options(epochs=4, validate_every=1))
     assert summary is not None and summary.validation["mAP"] == 0.7 and summary.validation["epoch"] == 2
+    assert summary.before_training["mAP"] == 0.6 and not summary.worse_than_start
+    assert models.open_model(tmp_path / "m").about["start"]["mAP"] == 0.6
     assert models.read_tensors(tmp_path / "m" / "checkpoints" / "best.safetensors")[1]["epoch"] == 2
     assert models.open_model(tmp_path / "m").about["validation"]["epoch"] == 2 and summary.epochs == 4
     assert all(tensor.equal(states[1][name]) for name, tensor in weights(tmp_path / "m").items())
     last, about = models.read_tensors(tmp_path / "m" / "checkpoints" / "last.safetensors")
     assert about["epoch"] == 4 and all(tensor.equal(states[3][name]) for name, tensor in last.items())
+
+
+def test_a_model_worse_than_its_start_is_named_so(
+    crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    scores = iter([0.6, 0.3, 0.5])
+    monkeypatch.setattr(train, "score", lambda *_: dict.fromkeys(train.SCORES, next(scores)))
+    summary = train.run(crops, tmp_path / "m", tiny_options(validate_every=1))
+    assert summary is not None and summary.worse_than_start
+    assert models.open_model(tmp_path / "m").about["worse_than_start"] is True
+    assert "is worse than the network it started from: mAP 0.5000, before training 0.6000" in caplog.text
+
+
+def test_training_stops_when_validations_get_no_better(
+    crops: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scored() -> None:
+        values = iter([0.1, 0.3, 0.2, 0.5, 0.4, 0.5, 0.6])
+        monkeypatch.setattr(train, "score", lambda *_: dict.fromkeys(train.SCORES, next(values)))
+
+    options = tiny_options(epochs=9, validate_every=1, patience=2)
+    scored()
+    summary = train.run(crops, tmp_path / "m", options)
+    assert summary is not None and (summary.epochs, summary.validation["epoch"]) == (5, 3)
+    scored()  # killed when it has stopped, before its model is written
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(train, "_write_model", lambda *_: (_ for _ in ()).throw(Stop()))
+        train.run(crops, tmp_path / "again", options)
+    train.run(crops, tmp_path / "again", dataclasses.replace(options, resume=True))
+    assert_same_run(tmp_path / "again", tmp_path / "m")
+
+
+def test_the_same_products_are_held_out_after_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = make_rows(33, product=text_array(f"p{i // 4}" for i in range(33)), role=np.full(33, 1, np.uint8))
+    crops = write_crops(tmp_path / "a.crops.h5", rows, size=16)  # p8 has one image
+    values = {"holdout": 0.25, "validate_every": 1, "seed": 3}
+    summary = train.run(crops, tmp_path / "whole", tiny_options(**values))
+    about = models.open_model(tmp_path / "whole").about
+    assert summary is not None and summary.validation and summary.products == 7
+    assert len(about["held_out"]) == 2 and not {*about["held_out"], "p8"} <= {*about["classes"]}
+    assert set(about["held_out"]) | set(about["classes"]) == {f"p{i}" for i in range(9)}
+    interrupted(crops, tmp_path / "m", monkeypatch, **values)
+    train.run(crops, tmp_path / "m", tiny_options(**values, resume=True))
+    assert_same_run(tmp_path / "m", tmp_path / "whole")
+    assert models.open_model(tmp_path / "m").about["held_out"] == about["held_out"]
+
+
+def test_products_are_only_held_out_where_there_is_nothing_else_to_validate_on(crops: Path, tmp_path: Path) -> None:
+    train.run(crops, tmp_path / "m", tiny_options(holdout=0.5, validate_every=1))
+    assert models.open_model(tmp_path / "m").about["held_out"] == []
+    train.run(crops, tmp_path / "n", tiny_options(holdout=0.5, validate_every=0))
+    assert models.open_model(tmp_path / "n").about["held_out"] == []
+
+
+def test_steps_are_reached_in_whole_epochs_and_the_rate_follows_them(crops: Path, tmp_path: Path) -> None:
+    options = tiny_options(total_steps=9, epochs=50, schedule="cosine", warmup=0)
+    summary = train.run(crops, tmp_path / "m", options)
+    assert summary is not None and (summary.steps, summary.epochs) == (11, 3)
+    last_steps = [int(line["step"]) - 1 for line in log_of(tmp_path / "m")]
+    assert last_steps == [3, 6, 10]  # of 4, 3 and 4
+    rates = [float(line["learning_rate"]) for line in log_of(tmp_path / "m")]
+    assert rates == pytest.approx([0.01 * (1 + np.cos(np.pi * step / 11)) / 2 for step in last_steps])
 
 
 def test_validation_scores_against_brute_force() -> None:
@@ -279,9 +343,13 @@ def test_a_checkpoint_is_promised_only_where_there_is_one(
 
 @pytest.mark.parametrize("validate_every", [1, 2])
 def test_validation_vectors_that_are_not_finite(crops: Path, tmp_path: Path, validate_every: int) -> None:
-    describe = Embedder.describe
+    describe, calls = Embedder.describe, iter(range(9))
+
+    def broken(self: Embedder, images: torch.Tensor) -> torch.Tensor:
+        return describe(self, images) * (torch.nan if next(calls) else 1.0)  # not before training
+
     with pytest.MonkeyPatch.context() as patch, pytest.raises(FashretError, match="vectors are not finite") as caught:
-        patch.setattr(Embedder, "describe", lambda self, images: describe(self, images) * torch.nan)
+        patch.setattr(Embedder, "describe", broken)
         train.run(crops, tmp_path / "m", tiny_options(validate_every=validate_every, checkpoint_every=0))
     assert ("checkpoint is kept" in str(caught.value)) == (validate_every == 2)  # that of the first epoch
 
