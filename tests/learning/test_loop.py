@@ -174,7 +174,7 @@ def test_out_of_memory_leaves_the_run_as_it_was(monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(loop, "_backward", exhausted)
-    with pytest.raises(loop.StepMemoryError, match=r"12 images a batch in 2 parts at step 1; lower --batch-products"):
+    with pytest.raises(loop.StepMemoryError, match=r"12 images per batch in 2 parts at step 1; lower --batch-products"):
         loop.train(run, iter([make_batch(number=1)]), options, MACHINE, lambda *_: None)
     torch.testing.assert_close(state_of(run), before, rtol=0, atol=0)
     assert all(parameter.grad is None for parameter in run.network.parameters()) and run.step == 1
