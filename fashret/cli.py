@@ -312,6 +312,8 @@ def train(
 ) -> Any:
     """Teach a network to tell products apart: crops.h5 → model/.
 
+    The recipe sets most values, whatever their defaults below are: --recipe NAME --show prints them all.
+
     Example:
     fashret train demo/crops.h5 --recipe demo -o demo/model
     """

@@ -322,7 +322,9 @@ class CropOptions(Checked):
 class TrainOptions(Checked):
     """`fashret train`: teach a network to tell products apart."""
 
-    recipe: str = option("rst", "Set of values that the other options start from; `fashret recipes` lists them", RECIPE)
+    recipe: str = option(
+        "finetune", "Set of values that the other options start from; `fashret recipes` lists them", RECIPE
+    )
     backbone: str = option("resnet50", "Backbone: a name that `fashret models` lists, or timm:NAME", NETWORK)
     weights: str = option("imagenet", "First weights of the backbone: imagenet, none (random), or a file", NETWORK)
     pooling: str = option("avg", "How a feature map becomes a vector", NETWORK, choices=known.POOLINGS)

@@ -51,6 +51,11 @@ def test_values_are_as_they_are_typed(command: str, width: int) -> None:
     assert not re.search(r"\b(Crops|Embeddings|Ranking|Model)\.(h5|json)", text)
 
 
+def test_train_says_that_values_depend_on_the_recipe() -> None:
+    text = " ".join(shown("train", 120).split())
+    assert "The recipe sets most values" in text and "--recipe NAME --show prints them all" in text
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_one_sentence_without_markup(command: str) -> None:
     for option in options_of(command):

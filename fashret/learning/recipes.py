@@ -71,7 +71,29 @@ _RST: dict[str, Any] = {
 }
 _CTL = _RST | {"loss": _UNIT["ctl"], "batch_products": 12, "missing": "mask", "warmup_from": 0.0}
 
+# Measured on altered real photos from ImageNet weights (docs/training.md); a catalogue of any size gets the same steps.
+_FINETUNE: dict[str, Any] = {
+    "input": "160x160",
+    "fit": "pad",
+    "loss": ("softmax:smoothing=0.1", "triplet:margin=0.3,normalise=yes"),
+    "batch_products": 16,
+    "batch_images": 4,
+    "pad": 8,
+    "lr": 1e-4,
+    "schedule": "cosine",
+    "total_steps": 120,
+    "warmup": 0,
+    "freeze_bn": True,
+    "validate_every": 1,
+    "holdout": 0.1,
+    "patience": 5,
+}
+
 RECIPES = {
+    "finetune": RecipeEntry(
+        "published weights, a few hundred products or more, a short training that stops when it gets no better",
+        _FINETUNE,
+    ),
     "rst": RecipeEntry(
         "RST (arXiv 2003.04094): softmax behind a BNNeck, quadruplet and center loss on unit-length features", _RST
     ),
@@ -174,7 +196,7 @@ def to_toml(options: TrainOptions) -> str:
     """Every option as TOML, one per line, with its help and the values it can have as a comment.
 
     >>> to_toml(TrainOptions()).splitlines()[0]
-    'recipe = "rst"  # Set of values that the other options start from; `fashret recipes` lists them'
+    'recipe = "finetune"  # Set of values that the other options start from; `fashret recipes` lists them'
     """
     lines = []
     for field in dataclasses.fields(options):

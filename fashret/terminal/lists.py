@@ -174,7 +174,8 @@ def _values(recipe: Recipe) -> str:
     images = options.batch_images * (options.batch_products or 1)
     drawn = f"{options.batch_products} × {options.batch_images}" if options.batch_products else f"{images}"
     losses = " + ".join(loss.partition(":")[0] for loss in options.loss)
-    return f"{options.backbone}, {options.input}, {drawn} images, {options.epochs} epochs, {losses}"
+    length = f"{options.total_steps} steps" if options.total_steps else f"{options.epochs} epochs"
+    return f"{options.backbone}, {options.input}, {drawn} images, {length}, {losses}"
 
 
 def _keys(loss: LossKind) -> str:

@@ -58,6 +58,24 @@ def test_published_settings():
     assert list(dict(map(parse_spec, osnet.loss))) == ["softmax"]
 
 
+def test_the_default_recipe_is_for_short_training_from_published_weights():
+    options = resolve(TrainOptions(), [])
+    assert options.recipe == "finetune" and options.weights == "imagenet"
+    assert (options.total_steps, options.holdout, options.freeze_bn) == (120, 0.1, True)
+    assert dict(map(parse_spec, options.loss))["triplet"]["normalise"] is True
+
+
+def test_epochs_that_are_asked_for_are_not_outdone_by_the_steps_of_a_recipe(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text("epochs = 7\n", encoding="utf-8")
+    assert resolve(TrainOptions(epochs=3), ["epochs"]).total_steps == 0
+    assert resolve(TrainOptions(), [], config=file).total_steps == 0
+    assert resolve(TrainOptions(total_steps=9), ["total_steps"], config=file).total_steps == 9
+    file.write_text(to_toml(resolve(TrainOptions(), [])), encoding="utf-8")  # as --show prints it: with both
+    assert resolve(TrainOptions(), [], config=file).total_steps == 120
+    assert resolve(TrainOptions(epochs=3), ["epochs"], config=file).total_steps == 0
+
+
 METRIC = {"triplet", "quadruplet", "center", "centroid-triplet"}
 
 
@@ -128,5 +146,5 @@ def test_bad_files_are_one_line(text, words, tmp_path):
 def test_missing_file_and_unknown_recipe(tmp_path):
     with pytest.raises(FashretError, match="cannot be read"):
         read_toml(tmp_path / "none.toml")
-    with pytest.raises(FashretError, match="no such recipe; there are rst, "):
+    with pytest.raises(FashretError, match="no such recipe; there are finetune, rst, "):
         resolve(TrainOptions(recipe="rts"), ["recipe"])

@@ -20,9 +20,10 @@ def test_every_recipe_says_what_it_is() -> None:
     lines = [line.strip() for line in text.splitlines()]
     assert "resnet50_ibn_a, 320x320, 32 × 4 images, 120 epochs, softmax + quadruplet + center" in lines
     assert "resnet50_ibn_a, 320x320, 128 images, 120 epochs, softmax" in lines
+    assert "resnet50, 160x160, 16 × 4 images, 120 steps, softmax + triplet" in lines
     plain = json.loads(invoke("recipes", "--json").stdout)
     assert [recipe["name"] for recipe in plain] == list(RECIPES)
-    assert plain[3]["options"]["missing"] == "mask"
+    assert plain[4]["options"]["missing"] == "mask"
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -35,5 +36,5 @@ def test_a_recipe_is_printed_as_train_shows_it(name: str) -> None:
 
 
 def test_a_name_that_is_not_known_lists_those_that_are() -> None:
-    with pytest.raises(FashretError, match="^rts: no such recipe; there are rst, rst-triplet, "):
+    with pytest.raises(FashretError, match="^rts: no such recipe; there are finetune, rst, "):
         list_recipes.run("rts")
