@@ -24,17 +24,17 @@ from fashret.stages.train import SCORES
 
 
 @pytest.mark.parametrize(
-    ("names", "known"),
+    ("names", "known"),  # as they are before any test adds one
     [
-        (choices.LAYOUTS, LAYOUTS),
-        (choices.BACKBONES, BACKBONES),
-        (choices.LOSSES, LOSSES),
-        (choices.POOLINGS, POOLINGS),
-        (choices.PRECISIONS, PRECISIONS),
-        (choices.OPTIMISERS, OPTIMISERS),
-        (choices.SCHEDULES, SCHEDULES),
-        (choices.METRICS, METRICS),
-        (choices.METRICS, get_args(Metric)),
+        (choices.LAYOUTS, tuple(LAYOUTS)),
+        (choices.BACKBONES, tuple(BACKBONES)),
+        (choices.LOSSES, tuple(LOSSES)),
+        (choices.POOLINGS, tuple(POOLINGS)),
+        (choices.PRECISIONS, tuple(PRECISIONS)),
+        (choices.OPTIMISERS, tuple(OPTIMISERS)),
+        (choices.SCHEDULES, tuple(SCHEDULES)),
+        (choices.METRICS, tuple(METRICS)),
+        (choices.METRICS, tuple(get_args(Metric))),
     ],
 )
 def test_the_names_are_those_of_the_table(names: tuple[str, ...], known: Iterable[str]) -> None:

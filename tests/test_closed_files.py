@@ -52,10 +52,6 @@ USES: dict[
     str, tuple[Callable[[Case, Case, Path], object], str]
 ] = {  # what is done, and how it fails ("" = it does not)
     "rerank": (lambda case, _, to: rerank.run(case.ranking, to / "a.h5", RerankOptions(**K)), ""),
-    "rerank, no results": (
-        lambda case, _, to: rerank.run(case.ranking, to / "a.h5", RerankOptions(k=0)),
-        "--top 0",
-    ),
     "rerank, other embeddings": (
         lambda case, other, to: rerank.run(case.ranking, to / "a.h5", RerankOptions(embeddings=(other.embeddings,))),
         "given with --embeddings",

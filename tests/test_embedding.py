@@ -49,7 +49,7 @@ def test_what_is_to_be_embedded_are_the_rows_that_the_file_lacks(tmp_path: Path)
         tmp_path / "a.emb.h5", rows.take(np.array([3, 0])), np.eye(2, dtype=np.float32), {"digest": "d"}
     )
     source: Any = SimpleNamespace(rows=rows, origins=Origins.unknown(5), photos=None)
-    embedder: Any = SimpleNamespace(record=lambda beside: {"digest": "d", "name": "m"})
+    embedder: Any = SimpleNamespace(record=lambda beside: {"digest": "d", "name": "m"}, width=2)
     with open_embeddings(path) as old:
         places = rows_there(old, source, embedder)
         assert places.tolist() == [1, -1, -1, 0, -1]

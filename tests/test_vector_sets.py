@@ -68,5 +68,5 @@ def test_a_spec_is_what_the_options_say_of_the_sets(tmp_path: Path) -> None:
     assert search_spec(options, "mps", sets) == SearchSpec(k=2, same_matrix=True, **how)
     assert search_spec(options, "mps") == SearchSpec(k=9, **how)
     assert search_spec(SearchOptions(), "cpu", sets) == SearchSpec(k=2, same_matrix=True, positives=True)
-    with pytest.raises(FashretError, match="--top 0: keep at least 1 result"):
+    with pytest.raises(FashretError, match="--top 0: must be 1 or more"):
         search_spec(SearchOptions(k=0), "cpu", sets)

@@ -92,7 +92,8 @@ def _box(cells: Sequence[Any], form: tuple[str, ...], where: Where, row: int) ->
 
 
 def _is_empty(cell: Any) -> bool:
-    return cell is None or cell != cell or (isinstance(cell, str) and cell.strip().lower() in ("", "nan"))
+    text = cell.strip().lower() in ("", "nan") if isinstance(cell, str) else False
+    return cell is None or text or (isinstance(cell, float) and cell != cell)
 
 
 def _inside(cell: Any) -> tuple[Sequence[Any], bool]:

@@ -32,9 +32,9 @@ from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.box_columns import NAMES, OBJECT, Where, box_columns, read_boxes
 from fashret.files.columns import Domain, Role, Rows, text_array
+from fashret.files.file_kinds import TABLE_ENDINGS
 from fashret.files.hdf5 import storable
 from fashret.files.manifests import Listing, categories_of, drop_repeats
-from fashret.files.mistaken import TABLE_ENDINGS
 from fashret.files.parquet import check_text_columns, parquet_names, read_columns, row_count
 from fashret.files.parquet_photos import ParquetPhotos, holds_photos
 from fashret.files.photo_sources import PhotoFolder, relative_source

@@ -61,6 +61,12 @@ ADVICE = {  # kind of thing → what to do; NAME stands for the file
     "nothing": "a copy or a download was interrupted: make or copy it again",
     "": "fashret info says what fashret's files are",
 }
+TABLE_ENDINGS = (".csv", ".tsv", ".parquet")
+MADE_OF_PHOTOS = {  # kind → what makes it of a folder or a table
+    "fashret.crops": "`fashret crop {path} -o crops.h5` makes crops of it",
+    "fashret.embeddings": "`fashret embed {path} --model MODEL -o catalogue.emb.h5` makes embeddings of it",
+    "fashret.ranking": "a ranking is made by `fashret search`, of what `fashret embed {path}` writes",
+}
 
 
 def check_ordinary(path: Path) -> None:
@@ -140,3 +146,30 @@ def _text(head: bytes, ending: str) -> tuple[str, str]:
     if ending in (".csv", ".tsv") or any(sign in text.partition("\n")[0] for sign in (",", "\t", ";")):
         return ("a JSON text", "") if text[:1] in ("{", "[") else ("a table in text form (CSV)", "table")
     return "a text file", ""
+
+
+def mistaken_for(path: Path, kind: str = "") -> str:
+    """What a path is if it is a folder, a photo or a table, and what makes a file of `kind` of it; "" if it is none."""
+    if path.is_dir():
+        if (path / "model.json").is_file():
+            return f"{path}: is the folder of a model"
+        what = "is a folder, not a file"
+    elif _is_photo(path):
+        return f"{path}: {what_is(path)}"
+    elif path.suffix.lower() in TABLE_ENDINGS and path.is_file():
+        what = "is a table, not an HDF5 file"
+    else:
+        return ""
+    advice = MADE_OF_PHOTOS.get(kind, "").format(path=path)
+    return f"{path}: {what}" + (f"; {advice}" if advice else "")
+
+
+def _is_photo(path: Path) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            return False
+        with path.open("rb") as stream:
+            return _recognise(stream.read(HEAD), 0, path.suffix.lower())[1] == "photo"
+    except (OSError, ValueError):
+        return False

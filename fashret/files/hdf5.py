@@ -24,9 +24,8 @@ from fashret.errors import FashretError
 from fashret.files import json_text
 from fashret.files.atomic import partial_path, whole_file
 from fashret.files.enclosed import check_enclosed
-from fashret.files.file_kinds import check_ordinary, what_is
+from fashret.files.file_kinds import check_ordinary, mistaken_for, what_is
 from fashret.files.locks import writer
-from fashret.files.mistaken import mistaken_for
 from fashret.files.resume import arrays_path, log_path
 from fashret.files.stored import damage, read_text
 

@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
+import stat
 from functools import cache
 from pathlib import Path
 
 from fashret.errors import PhotoError
-from fashret.files.mistaken import HEAD, HEIF, PHOTO, read_head
 
+HEAD = 32  # bytes that tell what a file is
+PHOTO = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|II\*\0|MM\0\*|BM....\0\0\0\0"
+    rb"|\0\0\0\x0cjP  |\xff\x4f\xff\x51|P[1-6][\s#]+\d+\s+\d+\s|....ftypavi[fs]",
+    re.DOTALL,
+)
+HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 EXTENSIONS = (  # of still pictures that Pillow decodes
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
     *(".jp2", ".j2k", ".jpx", ".jpf", ".ppm", ".pnm", ".tga"),
@@ -49,6 +57,23 @@ def prepare_to_decode(data: bytes) -> None:
         if not reads_heif():
             raise PhotoError(NEEDS_HEIF)
         _register_heif()
+
+
+def read_head(path: Path) -> bytes:
+    """The first bytes of a file; none of what is no plain file, since reading a pipe would wait for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        return b""
+    with path.open("rb") as stream:
+        return stream.read(HEAD)
+
+
+def is_photo(path: Path) -> bool:
+    """Whether a file is a photo, by its first bytes."""
+    try:
+        head = read_head(path)
+    except (OSError, ValueError):
+        return False
+    return bool(PHOTO.match(head) or HEIF.match(head))
 
 
 def ending_of(name: str) -> str:
