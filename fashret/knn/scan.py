@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from fashret.console import progress
+from fashret.errors import FashretError
 from fashret.knn.candidates import LEFT_TO_FINER, Candidates, Limits, leave_to_finer, rescore
 from fashret.knn.cpu_filter import cpu_filter
 from fashret.knn.memory import BlockSizes, FilterNeeds
@@ -51,11 +52,23 @@ class Checkpoint:
     state: Arrays
 
     def load(self) -> int:
-        """Take up what was kept; the number of rows done, 0 if nothing was."""
+        """Take up what was kept; the number of rows done, 0 if nothing was.
+
+        Raises
+        ------
+        FashretError
+            If that is of another form than the state.
+        """
         found = self.store.load(self.name)
-        for name, array in self.state.items() if found else ():
+        if not found:
+            return 0
+        expected = {name: (array.dtype, array.shape) for name, array in self.state.items()}
+        expected["done"] = np.dtype(np.int64), ()
+        if {name: (array.dtype, array.shape) for name, array in found.items()} != expected:
+            raise FashretError("what the interrupted run kept is damaged; start over with --restart")
+        for name, array in self.state.items():
             array[:] = found[name]
-        return int(found["done"]) if found else 0
+        return min(max(int(found["done"]), 0), len(next(iter(self.state.values()))))
 
     def offer(self, done: int) -> None:
         """Keep the state, all pairs with one of the first ``done`` rows being compared."""

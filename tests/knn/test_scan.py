@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fashret.errors import FashretError
 from fashret.knn import SearchSpec, VectorSet, WorkStats, all_neighbours, memory
 from fashret.knn.cpu_filter import CpuFilter
 from fashret.knn.scan import Arrays
@@ -58,3 +59,18 @@ def test_goes_on_to_the_same_result(patience: int, arithmetic: str, monkeypatch:
     assert int(where.kept["all"]["done"]) == 130
     again = all_neighbours(sides, spec, (where, "all"))
     np.testing.assert_array_equal(again.rows, expected.rows)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"done": np.array(2.5)}, {"done": np.zeros(2, int)}, {"distances": np.zeros((3, 5))}, {"extra": np.zeros(1)}],
+    ids=str,
+)
+def test_what_is_kept_of_another_form_is_one_line(change: Arrays) -> None:
+    rows = np.arange(12, dtype=np.float32).reshape(6, 2) + 1
+    none, where = np.full(6, -1), InMemory(10**9)
+    sides, spec = [VectorSet(rows, np.arange(6), none, none)], SearchSpec(k=3, metric="euclidean")
+    all_neighbours(sides, spec, (where, "all"))
+    where.kept["all"] |= change
+    with pytest.raises(FashretError, match="kept is damaged; start over with --restart"):
+        all_neighbours(sides, spec, (where, "all"))
