@@ -42,8 +42,8 @@ from fashret.options import TrainOptions
 DIGEST = "digest of the crops"
 LAST = "last.pt"
 BEST = "best.safetensors"
-# options that may differ when a run is resumed: its steps are the same
-FREE = ("resume", "restart", "device", "workers", "tensorboard", "checkpoint_every")
+# options that may differ when a run is resumed: its steps are the same. A recipe is the values that it sets
+FREE = ("recipe", "resume", "restart", "device", "workers", "tensorboard", "checkpoint_every")
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def check_same(task: Task, before: dict[str, Any]) -> None:
     """Refuse to resume with other options or other crops; `before` is the `identity` of the run that was begun."""
     older = json.loads(json.dumps(dataclasses.asdict(TrainOptions())))  # of options that an older version lacked
     options = {name: before.get(name, older[name]) for name in older if name not in FREE}
-    options |= {name: value for name, value in before.items() if name != DIGEST}
+    options |= {name: value for name, value in before.items() if name not in (DIGEST, *FREE)}
     options_now = {name: value for name, value in task.identity.items() if name != DIGEST}
     check_same_task(
         task.output,
