@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 from fashret.errors import FashretError
 from fashret.learning.batches import Batch
 from fashret.learning.losses import Loss
+from fashret.learning.mining import spread
 from fashret.learning.modes import set_modes, statistics_kept
 from fashret.learning.optimisers import set_learning_rate
 from fashret.learning.schedules import learning_rate, position
@@ -47,6 +48,7 @@ class Run:
     best: dict[str, float] = field(default_factory=dict)  # scores of the best validation, its epoch (from 1) and step
     start: dict[str, float] = field(default_factory=dict)  # scores before the first step
     stalled: int = 0  # validations since the best one
+    distance: float = 0.0  # mean distance of two features of the first batch
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values."""
@@ -68,12 +70,15 @@ class Run:
             optimiser.load_state_dict(saved)
         if state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-        self.sums = state["sums"].to(next(self.network.parameters()).device)
+        sums = state["sums"]
+        if len(sums) == len(self.losses) + 3:  # of a version without norm and distance
+            sums = torch.cat([sums[:-2], sums.new_zeros(2), sums[-2:]])
+        self.sums = sums.to(next(self.network.parameters()).device)
         for name in _COUNTERS:
             setattr(self, name, state.get(name, getattr(self, name)))  # older versions counted less
 
 
-_COUNTERS = ("epoch", "batch", "step", "seconds", "best", "start", "stalled")
+_COUNTERS = ("epoch", "batch", "step", "seconds", "best", "start", "stalled", "distance")
 
 
 class StepMemoryError(FashretError):
@@ -88,7 +93,7 @@ class StepResult(NamedTuple):
     """What one step found, on the device."""
 
     loss: Tensor  # scalar
-    counts: Tensor  # [loss·B, each of the losses·B, right answers, B] with B images over all processes
+    counts: Tensor  # [loss·B, each of the losses·B, norm·B, distance·B, right answers, B], B images of all processes
 
 
 @dataclass(frozen=True)
@@ -220,7 +225,7 @@ def losses_and_gradients(
             gradients.append(whole.tensor_split(world)[rank][here] * world)
     count = valid.sum()
     right = ((everything.logits.argmax(dim=1) == labels) & valid).sum() if everything.logits is not None else 0 * count
-    sums = torch.stack([total, *values]).detach() * count
+    sums = torch.stack([total, *values, *spread(everything.feature, valid)]).detach() * count
     return StepResult(total.detach(), torch.cat([sums, torch.stack([right, count])])), gradients
 
 

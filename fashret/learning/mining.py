@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def distances(rows: Tensor, columns: Tensor, squared: bool = False) -> Tensor:
@@ -83,3 +83,11 @@ def mean_of(values: Tensor, chosen: Tensor) -> Tensor:
     """
     kept = values[chosen]
     return kept.mean() if len(kept) else kept.sum()
+
+
+def spread(feature: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean length of a batch's features (B×D), and mean distance of two of them; 0 for fewer than two."""
+    rows = feature.detach()[valid].float()
+    if len(rows) < 2:
+        return rows.sum() * 0, rows.sum() * 0
+    return rows.norm(dim=1).mean(), nn.functional.pdist(rows).mean()

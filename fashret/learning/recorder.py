@@ -17,13 +17,14 @@ from fashret.errors import FashretError
 from fashret.files.models import write_tensors
 from fashret.files.training_log import TrainingLog
 from fashret.learning.batches import Batch
+from fashret.learning.health import FIRST_STEPS, collapse, outweighing
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Run, StepResult, checkpoint_due
 from fashret.learning.task import Task, save
 from fashret.loading.processes import gather
 from fashret.models.devices import is_out_of_memory
 
-COLUMNS = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "accuracy", "loss")
+COLUMNS = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "norm", "distance", "accuracy", "loss")
 SECONDS_BETWEEN_NOTES = 0.5
 VALIDATION_BATCH = 64  # crops that validation embeds at a time
 
@@ -66,6 +67,7 @@ class Recorder:
         if now - self.noted > SECONDS_BETWEEN_NOTES:  # reading a number off a GPU waits for it
             self.noted = now
             self.note = self._note(run, batch)
+        self._look(run, batch)
         self.advance(len(batch.labels) * self.task.machine.place.world, self.note)
         if batch.last:
             with self._kept_if_out_of_memory(run):
@@ -77,6 +79,18 @@ class Recorder:
             log.warning("stopped after step %d; --resume continues from there", run.step)
             self.held.release()
         self.since = time.monotonic()
+
+    def _look(self, run: Run, batch: Batch) -> None:
+        """Warn of a loss that outweighs the others after the first steps, and of a collapse at the end of an epoch."""
+        means = epoch_means(run) if run.step in (1, FIRST_STEPS) or batch.last else {}
+        if run.step == 1:
+            run.distance = means["distance"]
+        if run.step == FIRST_STEPS and self.first and (said := outweighing(run.losses, means)):
+            log.warning("%s", said)
+        if batch.last and self.first:
+            labels = batch.labels[batch.valid].to(self.task.machine.device)
+            if said := collapse(run.losses, means, run.distance, labels):
+                log.warning("epoch %d: %s", batch.epoch + 1, said)
 
     @contextmanager
     def _kept_if_out_of_memory(self, run: Run) -> Iterator[None]:
@@ -98,6 +112,8 @@ class Recorder:
     def _note(self, run: Run, batch: Batch) -> str:
         means = epoch_means(run)
         note = f"epoch {batch.epoch + 1}/{self.task.options.epochs}, loss {means['loss']:.3f}"
+        if len(run.losses) > 1:
+            note += f" ({', '.join(f'{loss.name} {means[loss.name]:.3f}' for loss in run.losses)})"
         return note if run.network.classifier is None else f"{note}, accuracy {means['accuracy']:.1%}"
 
     def _end_epoch(self, run: Run, epoch: int) -> None:
@@ -151,11 +167,12 @@ class Recorder:
 
 
 def epoch_means(run: Run) -> dict[str, float]:
-    """Mean losses and accuracy of the epoch so far, and its number of images."""
-    total, *parts, right, count = run.sums.tolist()
+    """Mean losses, norm, distance and accuracy of the epoch so far, and its number of images."""
+    total, *parts, norm, distance, right, count = run.sums.tolist()
     named = {loss.name: value / count for loss, value in zip(run.losses, parts, strict=True)}
     accuracy = right / count if run.network.classifier is not None else float("nan")
-    return {"loss": total / count, **named, "accuracy": accuracy, "images": count}
+    spread = {"norm": norm / count, "distance": distance / count}
+    return {"loss": total / count, **named, **spread, "accuracy": accuracy, "images": count}
 
 
 def events_writer(task: Task, step: int) -> Any:

@@ -1,7 +1,7 @@
 """curves.png of a model folder: how a training run went.
 
-In: the lines of its log.csv. Out: one picture with losses, accuracy, learning rate and validation scores over the
-epochs.
+In: the lines of its log.csv. Out: one picture with losses, accuracy, validation scores, length and distance of
+features, and learning rate over the epochs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from typing import Any
 
 from fashret.files.atomic import whole_file
 
-BESIDE = ("epoch", "step", "learning_rate", "images_per_second", "seconds", "accuracy")  # neither loss nor score
+BESIDE = (
+    "epoch",
+    "step",
+    "learning_rate",
+    "images_per_second",
+    "seconds",
+    "norm",
+    "distance",
+    "accuracy",
+)  # neither loss nor score
 
 
 def draw_curves(lines: Sequence[Mapping[str, str]], path: Path) -> None:
@@ -25,7 +34,7 @@ def draw_curves(lines: Sequence[Mapping[str, str]], path: Path) -> None:
     losses = [name for name in names if name not in scores]
     panels: list[tuple[str, list[str]]] = [("loss", losses), ("accuracy", ["accuracy"])]
     panels += [("validation", scores)] if scores else []
-    panels += [("learning rate", ["learning_rate"])]
+    panels += [("features", ["norm", "distance"]), ("learning rate", ["learning_rate"])]
     figure = Figure(figsize=(4.2 * len(panels), 3.4), layout="constrained")
     for axes, (title, columns) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         for column in columns:

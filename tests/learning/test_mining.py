@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fashret.learning.mining import batch_hard, distances
+from fashret.learning.mining import batch_hard, distances, spread
 
 
 def test_distances_are_exact_also_far_from_the_origin():
@@ -49,3 +52,11 @@ def test_the_hardest_of_a_batch_against_loops(seed: int, products: int, images: 
         if hardest.found[a]:
             assert float(hardest.positive[a]) == max(positives) and float(hardest.negative[a]) == min(negatives)
             assert float(distance[a, hardest.negative_row[a]]) == min(negatives)
+
+
+def test_lengths_and_distances_are_those_of_the_images_alone():
+    feature = torch.tensor([[3.0, 4.0], [0.0, 0.0], [99.0, 99.0], [0.0, 5.0]], requires_grad=True)
+    norm, distance = spread(feature, torch.tensor([True, True, False, True]))
+    assert float(norm) == pytest.approx(10 / 3) and not norm.requires_grad
+    assert float(distance) == pytest.approx((5 + math.hypot(3, 1) + 5) / 3)
+    assert [float(value) for value in spread(feature, torch.tensor([True, False, False, False]))] == [0.0, 0.0]

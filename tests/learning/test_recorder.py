@@ -49,7 +49,7 @@ def batch(epoch: int, number: int, last: bool) -> Batch:
                  torch.ones(2, dtype=torch.bool))  # fmt: skip
 
 
-RESULT = StepResult(torch.zeros(()), torch.zeros(6))
+RESULT = StepResult(torch.zeros(()), torch.zeros(8))
 
 
 def record(recorder: Recorder, run: Run, epochs: int) -> None:
@@ -57,7 +57,7 @@ def record(recorder: Recorder, run: Run, epochs: int) -> None:
     for epoch in range(epochs):
         for number in range(2):
             run.step += 1
-            counts = torch.tensor([12.0, 2.0, 4.0, 6.0, 1.0, 2.0])
+            counts = torch.tensor([12.0, 2.0, 4.0, 6.0, 10.0, 3.0, 1.0, 2.0])
             run.sums = counts + (run.sums if len(run.sums) else 0)
             recorder.after_step(run, batch(epoch, number, number == 1), RESULT)
 
@@ -69,9 +69,9 @@ def lines_of(task: tasks.Task) -> list[dict[str, str]]:
 
 def test_means_are_of_the_images_so_far(begun: Any) -> None:
     _, run = begun()
-    run.sums = torch.tensor([12.0, 2.0, 4.0, 6.0, 1.0, 2.0])
+    run.sums = torch.tensor([12.0, 2.0, 4.0, 6.0, 10.0, 3.0, 1.0, 2.0])
     expected = {"loss": 6.0, "softmax": 1.0, "triplet": 2.0, "center": 3.0, "accuracy": 0.5, "images": 2.0}
-    assert epoch_means(run) == expected
+    assert epoch_means(run) == expected | {"norm": 5.0, "distance": 1.5}
     run.network.classifier = None
     assert epoch_means(run)["accuracy"] != epoch_means(run)["accuracy"]  # NaN: there is nothing to be right about
 
@@ -121,7 +121,7 @@ def test_checkpoints_are_written_every_so_many_steps_and_at_the_end_of_an_epoch(
     for number in range(4):
         task.last.unlink(missing_ok=True)
         run.step += 1
-        run.sums = torch.ones(6)
+        run.sums = torch.ones(8)
         recorder.after_step(run, batch(0, number, number == 3), RESULT)
         steps.append(task.last.exists())
     assert steps == [False, False, True, True]
@@ -132,7 +132,7 @@ def test_a_caught_signal_acts_once_the_checkpoint_is_written(begun: Any, caplog:
     held = Held("")
     held.caught = 2  # SIGINT, as the handler notes it
     recorder = Recorder(task, run, lambda *_: None, held, None, SCORES)
-    run.step, run.sums = 1, torch.ones(6)
+    run.step, run.sums = 1, torch.ones(8)
     with pytest.raises(KeyboardInterrupt):
         recorder.after_step(run, batch(0, 0, False), RESULT)
     assert models.read_training_state(task.last)["run"]["step"] == 1 and "stopped after step 1" in caplog.text

@@ -27,6 +27,7 @@ from tests.conftest import invoke, make_rows, write_crops
 from tests.files.test_models import full_disk
 from tests.training_case import (
     TRAIN_PRODUCTS,
+    TinyNet,
     add_tiny_backbone,
     in_fresh_process,
     tiny_options,
@@ -558,3 +559,26 @@ def test_interrupts_wait_for_the_step(crops: Path, tmp_path: Path, monkeypatch: 
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     train.run(crops, tmp_path / "m", tiny_options(checkpoint_every=0, resume=True))
     assert_same_run_but_identity(tmp_path / "m", tmp_path / "whole")
+
+
+def test_a_loss_that_outweighs_and_a_collapse_are_said(
+    crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = ("softmax", "quadruplet:margin1=200,margin2=100,normalise=no")
+    train.run(crops, tmp_path / "m", tiny_options(loss=raw))
+    assert caplog.text.count("it decides alone; give it normalise=yes") == 1
+    line = log_of(tmp_path / "m")[-1]
+    assert float(line["norm"]) > 0 and float(line["distance"]) > 0
+    caplog.clear()
+    collapsed = tiny_options(loss=("triplet",), lr=1e-9)
+    patch = pytest.MonkeyPatch()
+    forward = TinyNet.forward
+    calls = iter(range(99))
+    patch.setattr(TinyNet, "forward", lambda self, x: forward(self, x) * (1e-6 if next(calls) else 1.0))
+    with patch.context():
+        train.run(crops, tmp_path / "n", collapsed)
+    patch.undo()
+    assert "epoch 2: the features have collapsed: the triplet loss is 0.3" in caplog.text
+    caplog.clear()
+    train.run(crops, tmp_path / "o", tiny_options())
+    assert not caplog.text
