@@ -36,7 +36,7 @@ _RAW: dict[str, tuple[str, ...]] = {
 _UNIT: dict[str, tuple[str, ...]] = {
     "rst": (
         "softmax:smoothing=0.1",
-        "quadruplet:margin1=0.3,margin2=0.15,normalise=yes",
+        "quadruplet:margin1=1.0,margin2=0.5,normalise=yes",
         f"{_CENTER},normalise=yes",
     ),
     "rst-triplet": ("softmax:smoothing=0.1", "triplet:margin=0.3,normalise=yes", f"{_CENTER},normalise=yes"),

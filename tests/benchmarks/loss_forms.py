@@ -35,7 +35,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     },
     **{
         f"rst-{first}": (SOFTMAX, f"quadruplet:margin1={first},margin2={second}", CENTER)
-        for first, second in ((0.6, 0.3), (1.0, 0.5), (1.5, 0.75))
+        for first, second in ((0.3, 0.15), (0.6, 0.3), (1.5, 0.75))
     },
     "rst-adaptive": (SOFTMAX, "quadruplet:adaptive=yes,margin1=1,margin2=0.5", CENTER),
 }

@@ -43,6 +43,7 @@ def test_published_settings():
     losses = dict(map(parse_spec, rst.loss))
     assert losses["softmax"]["smoothing"] == 0.1
     assert (losses["center"]["weight"], losses["center"]["lr"]) == (0.0005, 0.5)
+    assert (losses["quadruplet"]["margin1"], losses["quadruplet"]["margin2"]) == (1.0, 0.5)
     raw = dict(map(parse_spec, RECIPES["rst-raw"].values["loss"]))["quadruplet"]
     assert (raw["margin1"], raw["margin2"], raw["normalise"]) == (1.0, 0.5, False)
     assert dict(map(parse_spec, RECIPES["rst-triplet"].values["loss"]))["triplet"]["margin"] == 0.3
