@@ -259,7 +259,9 @@ def test_what_an_option_needs_may_be_there() -> None:
         assert_one_line(invoke(*command.split()), "no such file")
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_interruption_leaves_no_final_name(tmp_path: Path, sent: signal.Signals, code: int) -> None:
     output = tmp_path / "demo"
     command = [sys.executable, "-m", "fashret", "demo", str(output), "--products", "2000", "--workers", "1"]

@@ -69,8 +69,10 @@ def losses_and_weights(folder: Path) -> tuple[list[float], dict[str, torch.Tenso
     "changes",
     [
         {"validate_every": 3},
-        {"accumulate": 2, "freeze": 1},
-        {"batch_products": 0, "batch_images": 8, "loss": ("softmax", "center:weight=0.01")},
+        pytest.param({"accumulate": 2, "freeze": 1}, marks=pytest.mark.slow),
+        pytest.param(
+            {"batch_products": 0, "batch_images": 8, "loss": ("softmax", "center:weight=0.01")}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_two_processes_train_as_one(crops: Path, tmp_path: Path, changes: dict[str, Any]) -> None:

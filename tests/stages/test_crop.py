@@ -274,7 +274,14 @@ def many(tmp_path: Path) -> Path:
 SIZE = ("--size", "700")  # nothing is shrunk, so that torch need not be imported: these tests start many processes
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_command_leaves_no_final_name_and_resumes(
     many: Path, tmp_path: Path, fashret: Run, number: int, code: int
 ) -> None:
