@@ -143,6 +143,8 @@ def test_training_stops_when_validations_get_no_better(
         train.run(crops, tmp_path / "again", options)
     train.run(crops, tmp_path / "again", dataclasses.replace(options, resume=True))
     assert_same_run(tmp_path / "again", tmp_path / "m")
+    again, whole = (models.open_model(tmp_path / name).about for name in ("again", "m"))
+    assert again["steps"] == whole["steps"] == summary.steps  # not one more
 
 
 def test_the_same_products_are_held_out_after_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
