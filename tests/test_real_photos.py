@@ -41,6 +41,7 @@ def crops(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return folder / "crops.h5"
 
 
+@pytest.mark.slow
 def test_the_default_recipe_ends_above_its_start(crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     summary = train.run(crops, tmp_path / "m", resolve(LESS, GIVEN))
     assert summary is not None and summary.products == 35 and summary.steps >= 30

@@ -109,6 +109,7 @@ def test_what_cannot_be_read_is_one_line(folder: Path, fault: Fault, kind: str, 
             assert len(said) < 600, said
 
 
+@pytest.mark.slow
 @EXTENTS
 @pytest.mark.parametrize("kind", COMMANDS)
 @pytest.mark.parametrize("fault", BULK, ids=lambda fault: fault.__name__)
@@ -121,6 +122,7 @@ def test_much_of_anything_is_read_in_bounded_room(folder: Path, fault: Fault, ki
 PAIRS = [(kind, fault) for fault in CONTENT for kind in COMMANDS if fault.concerns(kind)]
 
 
+@pytest.mark.slow
 @EXTENTS
 @pytest.mark.parametrize(("kind", "fault"), PAIRS, ids=str)
 def test_content_that_makes_no_sense_is_one_line_or_does_not_matter(
