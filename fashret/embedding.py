@@ -121,6 +121,7 @@ def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[n
             f"{old.path}: its vectors have {old.width:,} numbers and those of {now['name']} {embedder.width:,}; "
             "embed everything again"
         )
+    old.vectors  # noqa: B018  damaged ones are found before the work is done
     if old.centroids:
         raise FashretError(f"{old.path}: holds centroids, to which nothing can be added; embed everything again")
     place = {name: row for row, name in enumerate(old.crop_id)}
