@@ -16,9 +16,9 @@ from fashret.files.atomic import check_output
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import KIND as EMBEDDINGS
 from fashret.files.embeddings import open_embeddings
-from fashret.files.mistaken import hub_hint
+from fashret.files.file_kinds import is_photo
+from fashret.files.hints import hub_hint
 from fashret.files.models import DESCRIPTION, open_model
-from fashret.files.photo_kinds import is_photo
 from fashret.files.rankings import open_ranking
 from fashret.files.resume import check_flags
 from fashret.learning.schedules import check_schedule

@@ -17,7 +17,7 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.digests import one_per_file
 from fashret.files.embeddings import Embeddings
-from fashret.files.mistaken import LABELS
+from fashret.files.hints import LABELS
 from fashret.knn.distance import Metric
 from fashret.knn.results import Positives, SearchResult, SearchSpec
 from fashret.knn.vectors import VectorSet

@@ -154,7 +154,7 @@ def mistaken_for(path: Path, kind: str = "") -> str:
         if (path / "model.json").is_file():
             return f"{path}: is the folder of a model"
         what = "is a folder, not a file"
-    elif _is_photo(path):
+    elif is_photo(path):
         return f"{path}: {what_is(path)}"
     elif path.suffix.lower() in TABLE_ENDINGS and path.is_file():
         what = "is a table, not an HDF5 file"
@@ -164,7 +164,8 @@ def mistaken_for(path: Path, kind: str = "") -> str:
     return f"{path}: {what}" + (f"; {advice}" if advice else "")
 
 
-def _is_photo(path: Path) -> bool:
+def is_photo(path: Path) -> bool:
+    """Whether a file is a photo, by its first bytes."""
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):

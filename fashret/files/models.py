@@ -29,7 +29,7 @@ from fashret.errors import FashretError
 from fashret.files import json_text
 from fashret.files.atomic import whole_file
 from fashret.files.file_kinds import check_ordinary
-from fashret.files.mistaken import hub_hint
+from fashret.files.hints import hub_hint
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -67,15 +67,6 @@ def read_head(path: Path) -> bytes:
         return stream.read(HEAD)
 
 
-def is_photo(path: Path) -> bool:
-    """Whether a file is a photo, by its first bytes."""
-    try:
-        head = read_head(path)
-    except (OSError, ValueError):
-        return False
-    return bool(PHOTO.match(head) or HEIF.match(head))
-
-
 def ending_of(name: str) -> str:
     """The ending of a name, in small letters; "no ending" if it has none, "other" if it is none that people write.
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.atomic import whole_file
+from fashret.files.box_columns import CORNERS
 from fashret.files.columns import Domain, Role
 from fashret.files.embeddings import Embeddings
 
 BLOCK_BYTES = 64 << 20  # of vectors between two writes
-CORNERS = ("x1", "y1", "x2", "y2")
 
 
 def write_vector_table(file: Embeddings, output: Path) -> None:

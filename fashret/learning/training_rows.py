@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.columns import Role, RowFile
-from fashret.files.mistaken import LABELS
+from fashret.files.hints import LABELS
 from fashret.learning.augmentation import Augmentation, augment, generator_for
 from fashret.learning.batches import Batch, Batching, epoch_batches
 from fashret.loading.batches import CropReader, CropsFile

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fashret.errors import FashretError
-from fashret.files.mistaken import hub_hint
+from fashret.files.hints import hub_hint
 from fashret.models import efficientnet_lite0 as lite0
 from fashret.models.ibn import use_ibn_a
 from fashret.models.osnet import AIN_BLOCKS, FEATURE_WIDTH, WIDTHS, OSNet

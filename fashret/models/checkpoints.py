@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from fashret.errors import FashretError
-from fashret.files.mistaken import hub_hint
+from fashret.files.hints import hub_hint
 from fashret.files.models import read_safetensors
 from fashret.models.efficientnet_lite0 import is_lite0, renamed
 

@@ -18,7 +18,7 @@ from fashret.errors import FashretError
 from fashret.evaluation.scores import QueryScores, TooFewResultsError, digests_of_sides, score_ranking
 from fashret.files import embeddings, hdf5, rankings
 from fashret.files.atomic import only_writer
-from fashret.files.mistaken import LABELS
+from fashret.files.hints import LABELS
 from fashret.files.resume import arrays_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions, taken_over
 from fashret.report.cross_domain import Origin, cross_domain_tables

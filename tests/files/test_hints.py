@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashret.files.file_kinds import mistaken_for
-from fashret.files.mistaken import hub_hint
-from fashret.files.photo_kinds import is_photo
+from fashret.files.file_kinds import is_photo, mistaken_for
+from fashret.files.hints import hub_hint
 from fashret.options import is_address
 from tests.conftest import invoke, make_rows, write_crops, write_embeddings
 from tests.dataset_case import photo, write
