@@ -43,7 +43,7 @@ class NeighbourLists:
                 self.by_category[int(own[0])] = found
             return found
         keep, among = self.keep, sorted(self.by_category)
-        if keep and keep[0].load(keep[1]):  # from an earlier version, which began without known lists
+        if not among or (keep and keep[0].load(keep[1])):  # kept by a run that began without known lists
             return all_neighbours(sets, spec, keep)
         known = [(np.flatnonzero(category == one), self.by_category.pop(one)) for one in among]
         return all_neighbours(sets, spec, keep and (keep[0], f"{keep[1]}, from categories"), known)

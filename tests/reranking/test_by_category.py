@@ -93,6 +93,19 @@ HOW = KReciprocal(5, 3, 0.3)
 Sides = tuple[VectorSet, VectorSet]
 
 
+class Store:
+    """Keeps everything that it is offered."""
+
+    def __init__(self, kept: dict[str, dict]) -> None:
+        self.kept = kept
+
+    def load(self, name: str) -> dict:
+        return self.kept.get(name, {})
+
+    def offer(self, name: str, arrays: dict) -> None:
+        self.kept[name] = {key: array.copy() for key, array in arrays.items()}
+
+
 def sides(same_matrix: bool) -> Sides:
     queries, gallery = make_sides(np.random.default_rng(5), 150, kind="normal", same_matrix=same_matrix)
     queries.category[::7], gallery.category[::11] = -1, -1
@@ -150,16 +163,6 @@ def test_the_least_memory_is_enough_and_one_byte_less_is_not(least: int, monkeyp
 def test_lists_that_an_earlier_version_kept_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_category, "SMALLEST_PART", 1)
 
-    class Store:
-        def __init__(self, kept: dict[str, dict]) -> None:
-            self.kept = kept
-
-        def load(self, name: str) -> dict:
-            return self.kept.get(name, {})
-
-        def offer(self, name: str, arrays: dict) -> None:
-            self.kept[name] = {key: array.copy() for key, array in arrays.items()}
-
     both, spec, store = sides(same_matrix=False), SearchSpec(k=6, positives=True), Store({})
 
     def method(asked: VectorSet, searched: VectorSet, held: SearchSpec, lists: Any) -> SearchResult:
@@ -173,3 +176,23 @@ def test_lists_that_an_earlier_version_kept_are_used(monkeypatch: pytest.MonkeyP
     found = rerank_all(method, *both, replace(spec, stats=stats, arithmetic="float32"), old)
     np.testing.assert_array_equal(found.neighbours.rows, expected.neighbours.rows)
     assert "gallery, from categories" not in old.kept
+
+
+@pytest.mark.parametrize("method", [rerank, rerank_single])
+def test_work_that_is_kept_changes_nothing(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries inside the gallery and others are two runs of `rerank_single`, the second without shared lists."""
+    monkeypatch.setattr(by_category, "SMALLEST_PART", 1)
+    both, spec = sides(same_matrix=True), SearchSpec(k=6, same_matrix=True, positives=True)
+    inside = np.isin(both[0].rows, both[1].rows)
+    assert inside.any() and not inside.all()
+
+    def asked(queries: VectorSet, gallery: VectorSet, held: SearchSpec, lists: Any) -> SearchResult:
+        return method(queries, gallery, held, HOW, lists)
+
+    expected, store = rerank_all(asked, *both, spec), Store({})
+    for _ in range(2):  # the second finds everything done
+        found = rerank_all(asked, *both, spec, store)
+        np.testing.assert_array_equal(found.neighbours.rows, expected.neighbours.rows)
+        np.testing.assert_array_equal(found.neighbours.distances, expected.neighbours.distances)
+        assert found.positives is not None and expected.positives is not None
+        np.testing.assert_array_equal(found.positives.ranks, expected.positives.ranks)
