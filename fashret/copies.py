@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from fashret.console import log
 from fashret.files.embeddings import Embeddings
-from fashret.files.origins import read_origins
+from fashret.files.origins import comparable, read_origins
 
 NAMED = "%s: %s queries show the same as gallery rows of another name, such as %s and %s; %s"
 
@@ -104,7 +104,7 @@ def find_copies(
 def _alike(queries: Side, gallery: Side) -> list[NDArray[np.int64]]:
     """A code per row: equal where the content is."""
     sides = (queries, gallery)
-    if all((side.content != "").all() for side in sides):
+    if comparable(content for side in sides for content in side.content):
         return _codes([side.content.tolist() for side in sides])
     begun = [side.beginnings for side in sides]
     shared = [np.isin(begun[0], begun[1]), np.isin(begun[1], begun[0])]
@@ -129,7 +129,7 @@ def _same(queries: Side, gallery: Side) -> list[NDArray[np.int64]]:
     for place, members in groups.items():
         if len({number for number, _ in members}) < 2:
             continue
-        told = all(sides[number].content[i] for number, i in members)
+        told = comparable(sides[number].content[i] for number, i in members)
         for number, i in members:
             keys[number][i] = (place, sides[number].content[i] if told else sides[number].vector(i))
     return _codes(keys)

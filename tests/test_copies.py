@@ -80,6 +80,12 @@ def test_vectors_decide_where_one_file_does_not_tell(tmp_path: Path) -> None:
     assert found(query, gallery)[0] == COUNT - 1  # row 3 has the same content, row 4 tells nothing
 
 
+def test_vectors_decide_where_contents_are_of_two_kinds(tmp_path: Path) -> None:
+    rows, photos = make_rows(COUNT), [f"xxh3:{i:032x}" for i in range(COUNT)]
+    query = written(tmp_path / "q.h5", rows, VECTORS, [f"crop-{text}" for text in photos])
+    assert found(query, written(tmp_path / "g.h5", rows, VECTORS, photos))[0] == COUNT
+
+
 def test_one_file_knows_its_rows(tmp_path: Path) -> None:
     path = written(tmp_path / "a.h5", make_rows(4), VECTORS[:4], ["1", "2", "1", "3"])
     assert found(path, path) == (0, 0, None)

@@ -1,7 +1,8 @@
 """Which photo each row's crop was cut from: optional columns of crops.h5 and embeddings.h5, N each.
 
-    content      utf-8, digest of the crop, `xxh3:<hex>`: of the photo's bytes and of the box; empty = not known. The
-                 same for two crops means that they show the same, whatever their photos are called
+    content      utf-8, digest of the crop, `xxh3:<hex>`: of the photo's bytes and of the box; `crop-xxh3:<hex>`: of the
+                 stored crop, whose file does not tell of its photo; empty = not known. The same for two crops means
+                 that they show the same, whatever their photos are called
     photo_stamp  N×2 int64: size of the photo's file in bytes, and time of its last change in ns; 0 = not known
 
 In: the bytes of photos, or a file with these columns. Out: the columns, and which photos have changed since.
@@ -26,6 +27,7 @@ from fashret.files.columns import Rows
 from fashret.files.photo_sources import PhotoError, PhotoSource
 
 CONTENT, STAMP = "content", "photo_stamp"
+OF_PHOTOS, OF_CROPS = "xxh3", "crop-xxh3"  # kinds of digests
 UNKNOWN = bytes(16)  # instead of a digest
 PACKED = struct.Struct("<16sqq")  # digest, size, time: the origin of one row in a log
 
@@ -104,13 +106,23 @@ def crop_digest(photo: bytes, box: NDArray[np.float32]) -> bytes:
     return xxhash.xxh3_128(photo + corners).digest()
 
 
-def in_words(digest: bytes) -> str:
-    """A digest as the column holds it; empty if it is not known.
+def in_words(digest: bytes, kind: str = OF_PHOTOS) -> str:
+    """A digest as the column holds it; empty if it is not known. Digests of two kinds cannot be compared.
 
     >>> in_words(bytes(range(16))), in_words(UNKNOWN)
     ('xxh3:000102030405060708090a0b0c0d0e0f', '')
     """
-    return f"xxh3:{digest.hex()}" if digest != UNKNOWN else ""
+    return f"{kind}:{digest.hex()}" if digest != UNKNOWN else ""
+
+
+def comparable(contents: Iterable[str]) -> bool:
+    """Whether all are known, and digests of one kind.
+
+    >>> comparable(["xxh3:1", "xxh3:2"]), comparable(["xxh3:1", "crop-xxh3:1"]), comparable(["xxh3:1", ""])
+    (True, False, False)
+    """
+    known = list(contents)
+    return all(known) and len({content.rpartition(":")[0] for content in known}) <= 1
 
 
 class DigestedPhotos:

@@ -24,7 +24,17 @@ from fashret.files.crops import Crops
 from fashret.files.decoder import Decoder
 from fashret.files.digests import Content
 from fashret.files.manifests import LeftOut, Listing
-from fashret.files.origins import DigestedPhotos, Origins, in_words, photo_digest, read_origins, stamps_of
+from fashret.files.origins import (
+    OF_CROPS,
+    UNKNOWN,
+    DigestedPhotos,
+    Origins,
+    crop_digest,
+    in_words,
+    photo_digest,
+    read_origins,
+    stamps_of,
+)
 from fashret.files.photo_sources import PhotoError, PhotoSource
 from fashret.files.photos import cut_crops, same_photo
 from fashret.files.workers import aside
@@ -82,7 +92,8 @@ class PhotoImages(Dataset):
             else:
                 for tensor, fitted in zip(images, prepare(crop, self.settings), strict=True):
                     tensor[i] = torch.from_numpy(np.array(fitted))
-        digests = tuple(photos.digest_of(self.rows.source[row], boxes[row]) for row in request.tolist())
+        asked = [(photos.digests.get(self.rows.source[row]), boxes[row]) for row in request.tolist()]
+        digests = tuple(UNKNOWN if photo is None else crop_digest(photo, box) for photo, box in asked)
         return Prepared(request, images, failures, self.decoder.take_scaled(), digests)
 
     def _crops(self, photos: PhotoSource, rows: list[int]) -> Sequence[NDArray[np.uint8] | PhotoError]:
@@ -127,7 +138,7 @@ def _origins_of_crops(crops: Crops) -> Origins:
         part = untold[start : start + ROWS_AT_ONCE]
         stored = crops.encoded(int(part[0]), int(part[-1]) + 1)
         for row in part:
-            origins.content[row] = in_words(photo_digest(stored[row - part[0]].tobytes()))
+            origins.content[row] = in_words(photo_digest(stored[row - part[0]].tobytes()), OF_CROPS)
     return origins
 
 

@@ -20,6 +20,7 @@ from fashret.files import hdf5, models
 from fashret.files.columns import Role, text_array
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
+from fashret.files.origins import read_origins
 from fashret.files.photos import read_crop
 from fashret.models import embedder as embedders
 from fashret.models.network import RetrievalNetwork, build
@@ -228,6 +229,17 @@ def test_a_table_with_boxes(model: Path, tmp_path: Path) -> None:
     files = ["00.jpg", "00.jpg", "01.jpg"]
     images = [read_crop(photos / name, box, 320) for name, box in zip(files, boxes, strict=True)]
     np.testing.assert_allclose(vectors_of(tmp_path / "a.emb.h5"), plain_vectors(model, images), atol=1e-6)
+
+
+def test_every_row_of_a_photo_has_its_digest_in_any_order_of_rows(model: Path, tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 2)
+    (photos / "rows.csv").write_text(
+        "image,product,x1,y1,x2,y2\n00.jpg,a,,,,\n01.jpg,b,,,,\n00.jpg,c,,,,\n00.jpg,a,0,0,9,9\n"
+    )
+    embed.run(photos / "rows.csv", tmp_path / "a.emb.h5", options(model))
+    with open_embeddings(tmp_path / "a.emb.h5") as file:
+        content = read_origins(file.file, len(file)).content.tolist()
+    assert all(content) and content[0] == content[2] and len(set(content)) == 3
 
 
 def test_bad_photos_are_named_and_counted(model: Path, tmp_path: Path) -> None:
