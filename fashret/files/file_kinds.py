@@ -29,7 +29,8 @@ SIGNS: Sequence[tuple[bytes, str, str]] = (  # how a file begins, what it is, an
     (b"GIF8", "a GIF picture", "photo"),
     (b"II*\0", "a TIFF picture", "photo"),
     (b"MM\0*", "a TIFF picture", "photo"),
-    (b"BM", "a BMP picture", "photo"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", "photo"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture", "photo"),
     (b"PAR1", "a Parquet table", "table"),
     (b"PK\x03\x04", "a zip archive", "archive"),
     (b"PK\x05\x06", "an empty zip archive", "archive"),
@@ -127,8 +128,10 @@ def _recognise(head: bytes, size: int, ending: str) -> tuple[str, str]:
             return found, kind
     if head[:4] == WEBP[0] and head[8:12] == WEBP[1]:
         return "a WebP picture", "photo"
+    if head[:2] == b"BM" and head[6:10] == bytes(4):  # text may begin so too
+        return "a BMP picture", "photo"
     if head[4:8] == b"ftyp" and head[8:12] in HEIF:
-        return "a HEIF picture", "photo"
+        return "an AVIF picture" if head[8:11] == b"avi" else "a HEIF picture", "photo"
     if head[257:262] == b"ustar":
         return "a tar archive", "archive"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < size:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from fashret.errors import FashretError
-from fashret.files.file_kinds import ADVICE, SIGNS, check_ordinary, what_is
+from fashret.files.file_kinds import ADVICE, SIGNS, check_ordinary, is_photo, what_is
 
 
 def picture(form: str) -> bytes:
@@ -110,3 +110,19 @@ def test_what_is_no_ordinary_file_is_refused_unopened(
     for device in ("/dev/null", "/dev/zero"):
         with pytest.raises(FashretError, match="is a device, not a file"):
             check_ordinary(Path(device))
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b"BMI,product\n1.jpg,p\n", "a table in text form (CSV)"),
+        (b"BM" + b"\x36\x00\x00\x00" + bytes(4) + b"\x36\x00\x00\x00", "a BMP picture"),
+        (b"\0\0\0\x20ftypavif", "an AVIF picture"),
+        (b"\0\0\0\x20ftypheic", "a HEIF picture"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    ],
+)
+def test_what_begins_alike_is_told_apart(tmp_path: Path, head: bytes, found: str) -> None:
+    (tmp_path / "a.csv").write_bytes(head)
+    assert what_is(tmp_path / "a.csv").startswith(f"is {found};")
+    assert is_photo(tmp_path / "a.csv") == ("picture" in found)
