@@ -31,6 +31,7 @@ FORMATS = (  # of still pictures; Pillow would also start other programs, for Po
 JPEGS = ("JPEG", "MPO")  # MPO: what phones write, a JPEG followed by further pictures
 ORIENTATION = 0x0112  # tag of EXIF and TIFF
 DEPTHS = (8, 10, 12, 14, 16)  # bits that cameras and scanners give a colour
+OVERSHOOT = 1.5  # floats of 0 to 1 end a little above, where they were resampled
 STRIP = 1 << 20  # pixels that are converted at a time
 
 Frame = tuple[tuple[int, int], int]  # width and height as stored, and the orientation, see `fashret.files.orientation`
@@ -235,7 +236,7 @@ def _scaled(wide: NDArray[Any]) -> tuple[Pixels, str]:
     """
     real = wide.dtype.kind == "f"
     low, high = _range(wide)
-    top = 1.0 if real and high <= 1 else next((float((1 << d) - 1) for d in DEPTHS if high < 1 << d), high)
+    top = 1.0 if real and high <= OVERSHOOT else next((float((1 << d) - 1) for d in DEPTHS if high < 1 << d), high)
     bottom = 0.0
     if (real and low < 0) or top == high > 65_535:
         bottom, top, name = low, high, f"{low:.6g} to {high:.6g}"

@@ -145,6 +145,12 @@ def test_wide_numbers_are_scaled_by_what_they_hold(values: np.ndarray, how: str)
     assert np.abs(found[..., 0] - RAMP * 255).max() <= 1.5 and (found == found[..., :1]).all()
 
 
+@pytest.mark.parametrize("most", [1.001, 1.2])
+def test_floats_a_little_above_1_are_white_and_not_the_picture_black(most: float) -> None:
+    values = np.array([[0, 0.5, 1, most]], np.float32)
+    assert whole_picture(encoded(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 128, 255, 255]
+
+
 def test_floats_that_are_no_numbers_are_black_and_those_beyond_white() -> None:
     values = np.array([[np.nan, 0.5, np.inf, -np.inf, 1]], np.float32)
     assert whole_picture(encoded(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 128, 255, 0, 255]
