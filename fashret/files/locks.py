@@ -84,7 +84,7 @@ def locked(output: Path) -> Iterator[None]:
 
 def writer(output: Path) -> Owner | None:
     """Who writes an output, or on another machine may do so; None if nobody does."""
-    owner = _read(lock_path(output))
+    owner = _read(lock_path(output.resolve()))
     return owner if owner is not None and (owner.runs or not owner.is_here) else None
 
 
@@ -170,7 +170,13 @@ def process_start(pid: int) -> str:
 def _listed_start(pid: int) -> str:
     """The same, from `ps`; without that, any process counts as the one with its number."""
     try:
-        asked = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        asked = subprocess.run(
+            ["ps", "-o", "lstart=", "-p", str(pid)],
+            env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},  # the same words in every shell
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     except OSError:
         return "unknown"
     return asked.stdout.strip()
