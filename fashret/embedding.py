@@ -31,7 +31,6 @@ from fashret.models.embedder import Embedder
 from fashret.options import EmbedOptions
 
 BLOCK = 4096  # rows that are written at a time
-# options that do not change a vector, or act through the model's digest
 INCIDENTAL = (  # options that the vectors do not depend on, or that the rows tell of
     *("model", "root", "boxes", "max_errors", "max_pixels", "workers", "resume", "restart", "append", "verify"),
     *("device", "centroids", "dtype"),

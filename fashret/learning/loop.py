@@ -135,13 +135,13 @@ def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Ma
         set_learning_rate(run.optimisers[0], learning_rate(position(batch.epoch, run.step, options), options))
         result = _step_or_back(run, model, batch, options, machine)
         if before is not None:
-            _check_finite(before, run, options)
+            _check_finite(before, run)
         before = result.loss
         run.step += 1
         run.epoch, run.batch = (batch.epoch + 1, 0) if batch.last else (batch.epoch, batch.number + 1)
         run.sums = run.sums + result.counts if len(run.sums) else result.counts
         if batch.last or checkpoint_due(run.step, options):
-            _check_finite(before, run, options)
+            _check_finite(before, run)
         after_step(run, batch, result)
         if has_stalled(run, options):
             return
@@ -281,7 +281,7 @@ def _step_or_back(run: Run, model: nn.Module, batch: Batch, options: TrainOption
     return result
 
 
-def _check_finite(loss: Tensor, run: Run, options: TrainOptions) -> None:
+def _check_finite(loss: Tensor, run: Run) -> None:
     """Stop before a checkpoint could hold what a broken step left."""
     if not math.isfinite(float(loss)):
         rate = run.optimisers[0].param_groups[0]["lr"]

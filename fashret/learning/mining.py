@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def distances(rows: Tensor, columns: Tensor, squared: bool = False) -> Tensor:
@@ -90,4 +90,4 @@ def spread(feature: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     rows = feature.detach()[valid].float()
     if len(rows) < 2:
         return rows.sum() * 0, rows.sum() * 0
-    return rows.norm(dim=1).mean(), nn.functional.pdist(rows).mean()
+    return rows.norm(dim=1).mean(), torch.cdist(rows, rows).sum() / (len(rows) * (len(rows) - 1))

@@ -50,6 +50,8 @@ _UNIT: dict[str, tuple[str, ...]] = {
 _RAW_ABOUT = "on raw features, as in public code: meant for the published 120 epochs from ResNet50"
 
 # Adam, weight decay 5e-4, 120 epochs with × 0.1 at 40 and 70, ten epochs of linear warm-up, flip, pad 10 and crop,
+# random erasing: Luo et al., "A Strong Baseline and Batch Normalization Neck for Deep Person Re-Identification", and
+# what TrainOptions has by default. With it the fashion paper (Wieczorek et al., arXiv 2003.04094) trains at lr 1e-4 on
 # batches of 128 images, best with ResNet50-IBN-a at 320x320 on white.
 _RST: dict[str, Any] = {
     "backbone": "resnet50_ibn_a",

@@ -1,6 +1,6 @@
-"""Learning rate of every epoch, as published.
+"""Learning rate at every point of a training, as published.
 
-In: the options and an epoch, counted from 0. Out: the factor of the base learning rate. A pure function, so that a
+In: the options and how many epochs are done, perhaps a fraction. Out: the learning rate. A pure function, so that a
 resumed run needs no scheduler state.
 """
 

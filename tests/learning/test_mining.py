@@ -60,3 +60,13 @@ def test_lengths_and_distances_are_those_of_the_images_alone():
     assert float(norm) == pytest.approx(10 / 3) and not norm.requires_grad
     assert float(distance) == pytest.approx((5 + math.hypot(3, 1) + 5) / 3)
     assert [float(value) for value in spread(feature, torch.tensor([True, False, False, False]))] == [0.0, 0.0]
+
+
+def test_spread_is_the_mean_length_and_the_mean_distance_of_pairs() -> None:
+    feature, valid = (
+        torch.tensor([[3.0, 4.0], [0.0, 0.0], [9.0, 9.0], [6.0, 8.0]]),
+        torch.tensor([True, True, False, True]),
+    )
+    norm, distance = spread(feature, valid)
+    assert float(norm) == pytest.approx((5 + 0 + 10) / 3) and float(distance) == pytest.approx((5 + 5 + 10) / 3)
+    assert [float(part) for part in spread(feature[:1], valid[:1])] == [0, 0]
