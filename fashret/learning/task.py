@@ -27,7 +27,7 @@ from fashret.files.resume import check_flags, check_resume_given, check_same_tas
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching, check_batching
 from fashret.learning.loop import Machine, Run
-from fashret.learning.losses import parse_losses
+from fashret.learning.losses import parse_losses, parse_spec
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
 from fashret.learning.training_rows import TrainingRows
@@ -187,11 +187,23 @@ def check_same(task: Task, before: dict[str, Any]) -> None:
     options = {name: before.get(name, older[name]) for name in older if name not in FREE}
     options |= {name: value for name, value in before.items() if name not in (DIGEST, *FREE)}
     options_now = {name: value for name, value in task.identity.items() if name != DIGEST}
+    if "holdout" not in before:  # a run of version 0.1
+        meant = [_as_in_0_1(text) for text in options["loss"]]
+        if list(map(parse_spec, meant)) != list(map(parse_spec, options_now["loss"])):
+            options["loss"] = meant
+        else:
+            options["loss"] = options_now["loss"]
     check_same_task(
         task.output,
         {DIGEST: before.get(DIGEST), "options": options},
         {DIGEST: task.content, "options": options_now},
     )
+
+
+def _as_in_0_1(loss: str) -> str:
+    """A loss with the keys spelled out whose defaults were others in version 0.1."""
+    name, _, keys = loss.partition(":")
+    return f"{name}:margin1=1.0,margin2=0.5,normalise=no,{keys}".rstrip(",") if name == "quadruplet" else loss
 
 
 def begin(task: Task) -> Run:

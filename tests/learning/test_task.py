@@ -78,6 +78,27 @@ def test_what_differs_is_listed(crops: Path, tmp_path: Path) -> None:
         check_same(task, task.identity | {"old": 7, "seed": 1})
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        ("quadruplet", "quadruplet", False),
+        ("quadruplet", "quadruplet:margin1=1.0,margin2=0.5,normalise=no", True),
+        ("quadruplet:margin1=0.4", "quadruplet:margin1=0.4,margin2=0.5,normalise=no", True),
+        ("triplet:margin=0.3", "triplet", True),
+    ],
+)
+def test_a_run_of_version_0_1_goes_on_with_its_own_loss(
+    crops: Path, tmp_path: Path, before: str, now: str, same: bool
+) -> None:
+    task = task_of(crops, tmp_path / "m", loss=("softmax", now))
+    begun = {name: value for name, value in task.identity.items() if name != "holdout"} | {"loss": ["softmax", before]}
+    if same:
+        check_same(task, begun)
+    else:
+        with pytest.raises(FashretError, match=r"--loss .*margin1=1.0,margin2=0.5,normalise=no'\] → .*'quadruplet'\]"):
+            check_same(task, begun)
+
+
 def test_an_interrupted_run_is_kept_unless_it_is_resumed_or_restarted(crops: Path, tmp_path: Path) -> None:
     task = task_of(crops, tmp_path / "m")
     with model_folder(task):
