@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.columns import Rows, blocks
-from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, write_embeddings
+from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, made_otherwise, write_embeddings
 from fashret.files.origins import Origins, changed_photos, read_origins, warn_of_untold
 from fashret.files.record_log import RecordLog, Status, open_log
 from fashret.files.resume import log_path
@@ -107,7 +107,7 @@ def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[n
     Raises
     ------
     FashretError
-        If that file was made by another model, or holds centroids, or vectors that this model does not make.
+        If that file was made by another model or in another way, or holds centroids or other vectors.
     """
     now = embedder.record(old.path)
     if old.model.get("digest") != now["digest"]:
@@ -119,6 +119,14 @@ def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[n
         raise FashretError(
             f"{old.path}: its vectors have {old.width:,} numbers and those of {now['name']} {embedder.width:,}; "
             "embed everything again"
+        )
+    different = made_otherwise(old.model, now)
+    if source.photos is not None and old.model.get("crop_size", source.crop_size) != source.crop_size:
+        different.append(f"size {old.model['crop_size']} → {source.crop_size}")
+    if different:
+        raise FashretError(
+            f"{old.path}: was made with other options ({'; '.join(different)}); "
+            "append with the same, or embed everything again"
         )
     old.vectors  # noqa: B018  damaged ones are found before the work is done
     if old.centroids:

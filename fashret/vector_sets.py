@@ -16,7 +16,7 @@ from fashret.copies import Copies, find_copies
 from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.digests import one_per_file
-from fashret.files.embeddings import Embeddings
+from fashret.files.embeddings import Embeddings, made_otherwise
 from fashret.files.hints import LABELS
 from fashret.knn.distance import Metric
 from fashret.knn.results import Positives, SearchResult, SearchSpec
@@ -140,6 +140,11 @@ def check_same_model(queries: Embeddings, gallery: Embeddings) -> None:
         raise FashretError(
             f"{queries.path} was made by the model {names[0]} and {gallery.path} by {names[1]}, "
             "whose weights differ: embed both with the same model"
+        )
+    if all(digests) and (different := made_otherwise(queries.model, gallery.model)):
+        raise FashretError(
+            f"{queries.path} and {gallery.path} were made by one model in two ways ({'; '.join(different)}): "
+            "embed both with the same options"
         )
 
 

@@ -48,6 +48,23 @@ MODEL = {  # types of what is used of the attribute `model`, and of its parts
 COPY_BYTES = 64 << 20  # block size when vectors have to be copied
 
 
+MAKING = ("pooling", "neck", "feature", "height", "width", "fit", "mean", "std", "last_stride", "stem_relu")
+
+
+def made_otherwise(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """How two models, as files record them, make vectors in other ways of the same weights: "pooling avg → max".
+
+    What either record does not say counts as the same.
+    """
+    different = []
+    for mine, theirs in zip(one.get("parts", [one]), other.get("parts", [other]), strict=False):
+        before, now = mine.get("settings", {}), theirs.get("settings", {})
+        for name in MAKING:
+            if name in before and name in now and before[name] != now[name]:
+                different.append(f"{name} {before[name]} → {now[name]}")
+    return different
+
+
 class Embeddings(RowFile):
     """An open embeddings.h5."""
 

@@ -96,9 +96,11 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         embedder = _embedder(options)
         taken = _source(source, options, given, embedder, stack)
         old = stack.enter_context(open_embeddings(output)) if options.append and output.exists() else None
+        if old is not None:
+            _adopt(embedder, old, options, given)
         job = Job.of(taken, embedder, (output, here), options, old)
-        if len(job.todo):
-            _settle_precision(embedder, old, taken, job.todo[: options.batch_size])
+        if len(job.todo) and (old is None or not old.model.get("precision")):
+            _settle_precision(embedder, taken, job.todo[: options.batch_size])
         finished = stack.enter_context(job.open_log(here.rank))
         kept, seconds = finished.kept, _embed(job, finished)
         if not here.first:
@@ -158,11 +160,18 @@ def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder:
     return source
 
 
-def _settle_precision(embedder: Embedder, old: Embeddings | None, source: Source, first: NDArray[np.int64]) -> None:
-    """That of the file to append to; otherwise the one asked for, if the first batch shows that it is close enough."""
-    if old is not None and old.model.get("precision"):
-        embedder.precision = str(old.model["precision"])
-        return
+def _adopt(embedder: Embedder, old: Embeddings, options: EmbedOptions, given: Collection[str]) -> None:
+    """Embed with the precision of the file to append to; refuse another one, or another type of numbers."""
+    has = {"precision": old.model.get("precision"), "dtype": old.vectors.dtype.name}
+    for name, value in has.items():
+        asked = getattr(options, name)
+        if name in given and value and asked not in ("auto", value):
+            raise FashretError(f"--{name} {asked}: {old.path} has {value}, which --append keeps; leave it out")
+    embedder.precision = str(has["precision"] or embedder.precision)
+
+
+def _settle_precision(embedder: Embedder, source: Source, first: NDArray[np.int64]) -> None:
+    """The one asked for, if the first batch shows that it is close enough."""
     asked = embedder.precision
     batch = chosen_rows(source, first)
     good = [i for i in range(len(first)) if i not in batch.failures]

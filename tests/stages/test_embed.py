@@ -242,6 +242,38 @@ def test_every_row_of_a_photo_has_its_digest_in_any_order_of_rows(model: Path, t
     assert all(content) and content[0] == content[2] and len(set(content)) == 3
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pooling": "max"}, "was made with other options \\(pooling avg → max\\); append with the same"),
+        ({"input": "24x16", "fit": "pad"}, "height 16 → 24; fit stretch → pad"),
+        ({"size": 24}, "size 320 → 24"),
+        ({"precision": "bf16"}, "--precision bf16: .* has float32, which --append keeps"),
+        ({"dtype": "float16"}, "--dtype float16: .* has float32, which --append keeps"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("grown", [True, False])
+def test_append_makes_vectors_as_the_file_has_them(
+    tmp_path: Path, changes: dict[str, Any], message: str, grown: bool
+) -> None:
+    how = {"backbone": "tiny-plain", "weights": "none", "input": "16x16"}
+    photos, output = make_photos(tmp_path / "photos", 3), tmp_path / "a.emb.h5"
+    embed.run(photos, output, options(None, **how))
+    before = output.read_bytes()
+    if grown:
+        (photos / "new.jpg").write_bytes((photos / "00.jpg").read_bytes())
+    with pytest.raises(FashretError, match=message):
+        embed.run(photos, output, options(None, **(how | {"append": True} | changes)), given=changes)
+    assert output.read_bytes() == before and not list(tmp_path.glob("*.spool"))
+    if "precision" not in changes and "dtype" not in changes:
+        other = tmp_path / "b.emb.h5"
+        embed.run(photos, other, options(None, **(how | changes)))
+        if "size" not in changes:
+            with pytest.raises(FashretError, match="were made by one model in two ways"):
+                search.run(output, other, tmp_path / "r.h5", SearchOptions(device="cpu"))
+
+
 def test_bad_photos_are_named_and_counted(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", broken=(4, 9))
     path = tmp_path / "a.emb.h5"
