@@ -149,12 +149,22 @@ def check_output(path: Path, *inputs: Path | str | None) -> None:
             raise FashretError(f"{path}: would overwrite its own input; choose another output")
 
 
+def check_no_loop(path: Path) -> None:
+    """Refuse an output that is a link to itself, which is neither there nor missing."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise FashretError(f"{path}: is a link that leads to itself; remove it or give another name") from None
+
+
 def _is_same(path: Path, other: Path) -> bool:
     return other.exists() and path.samefile(other)
 
 
 def _check_place(path: Path) -> None:
     folder = path.parent
+    check_no_loop(path)
     if path.is_dir():
         raise FashretError(f"{path}: is a folder; give a file name")
     if path.exists() and not path.is_file():

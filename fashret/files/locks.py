@@ -55,6 +55,11 @@ def lock_path(output: Path) -> Path:
     return output.with_name(output.name + ".lock")
 
 
+def _lock_of(output: Path) -> Path:
+    """The lock of the file that an output leads to; realpath, because `resolve` raises at a link to itself."""
+    return lock_path(Path(os.path.realpath(output)))
+
+
 @contextmanager
 def locked(output: Path) -> Iterator[None]:
     """Be the only writer of an output while the block lasts; blocks of one thread can be inside each other.
@@ -66,7 +71,7 @@ def locked(output: Path) -> Iterator[None]:
     OSError
         If the operating system refuses to make the lock.
     """
-    lock = lock_path(output.resolve())
+    lock = _lock_of(output)
     if _ours.get(lock) == threading.get_ident():
         yield
         return
@@ -84,7 +89,7 @@ def locked(output: Path) -> Iterator[None]:
 
 def writer(output: Path) -> Owner | None:
     """Who writes an output, or on another machine may do so; None if nobody does."""
-    owner = _read(lock_path(output.resolve()))
+    owner = _read(_lock_of(output))
     return owner if owner is not None and (owner.runs or not owner.is_here) else None
 
 

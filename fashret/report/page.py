@@ -26,7 +26,7 @@ from typing import Any
 import fashret
 from fashret.console import progress
 from fashret.errors import FashretError
-from fashret.files.atomic import whole_folder
+from fashret.files.atomic import check_no_loop, whole_folder
 from fashret.report.gallery import KINDS, RESULTS, GalleryRow, Picture
 from fashret.report.pictures import Pictures, thumbnail
 from fashret.report.plots import Plot
@@ -107,9 +107,8 @@ def _now() -> str:
 @contextmanager
 def report_folder(folder: Path) -> Iterator[Path]:
     """A new empty folder beside `folder`, which takes its place when the block ends without an error."""
-    target = folder.resolve()
-    check_folder(target)
-    with whole_folder(target) as part:
+    check_folder(folder)
+    with whole_folder(folder.resolve()) as part:
         yield part
 
 
@@ -121,6 +120,8 @@ def check_folder(folder: Path) -> None:
     FashretError
         If the name is taken by a file or by a folder that is no report, or the folder above it cannot be written.
     """
+    check_no_loop(folder)
+    folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
         raise FashretError(f"{folder}: is a file; give a folder for the report")
     if folder.is_dir() and any(folder.iterdir()) and not is_report(folder):

@@ -62,7 +62,7 @@ def report_on_run(
     FashretError
         If the rankings' embeddings or the pictures are not there, or the folder cannot be written.
     """
-    check_folder(folder.resolve())
+    check_folder(folder)
     first = next(iter(rankings.values()))
     paths = {side: first.embeddings_path(side) for side in ("query", "gallery")}
     with (
@@ -83,7 +83,7 @@ def report_on_runs(
     folder: Path, rankings: Sequence[Mapping[str, Ranking]], runs: Sequence[Run], tables: Sequence[Table]
 ) -> Path:
     """Write the report of several runs side by side: scores, curves, origins."""
-    check_folder(folder.resolve())
+    check_folder(folder)
     opened = {
         run.name if len(each) == 1 else f"{run.name}, {kind}": ranking
         for run, each in zip(runs, rankings, strict=True)
@@ -111,7 +111,7 @@ def report_on_runs(
 def check_outputs(folder: Path | None, plot: Path | None) -> None:
     """Before any work, refuse a report or a plot of input sizes that cannot be written."""
     if folder:
-        check_folder(folder.resolve())
+        check_folder(folder)
     if plot:
         check_plot_name(plot)
 

@@ -29,7 +29,7 @@ from fashret.demo.drawing import sprite
 from fashret.demo.layouts import FOLDERS, write_layout
 from fashret.demo.scenes import Props, props, shop_photo, street_photo
 from fashret.errors import FashretError
-from fashret.files.atomic import only_writer, whole_file
+from fashret.files.atomic import check_no_loop, only_writer, whole_file
 from fashret.options import DemoOptions
 
 COLUMNS = ("image", "product", "domain", "category", "split", "x1", "y1", "x2", "y2")
@@ -84,6 +84,7 @@ def run(directory: Path, options: DemoOptions) -> DemoSummary:
 
 def _check_folder(directory: Path) -> None:
     """Refuse a folder with anything but a demo."""
+    check_no_loop(directory)
     if directory.exists() and not directory.is_dir():
         raise FashretError(f"{directory}: is a file; name a folder to draw the demo into")
     if directory.is_dir() and any(directory.iterdir()) and not _is_demo(directory / MARK):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ import pytest
 import fashret
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, output_errors, partial_path, whole_file, whole_folder
+from fashret.options import DemoOptions
+from fashret.report.page import check_folder
+from fashret.stages import demo
 from tests.files.test_models import full_disk
 
 
@@ -122,6 +126,16 @@ def test_no_output_replaces_an_input(tmp_path: Path) -> None:
     check_output(tmp_path / "b.h5", path)
     with pytest.raises(FashretError, match="would overwrite its own input; choose another output"):
         check_output(path, None, str(path))
+
+
+def test_an_output_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    for name in ("a.h5", "folder"):
+        (tmp_path / name).symlink_to(name)
+        with pytest.raises(FashretError, match=f"{name}: is a link that leads to itself; remove it or give another"):
+            check_output(tmp_path / name)
+    for make in (check_folder, partial(demo.run, options=DemoOptions())):
+        with pytest.raises(FashretError, match="is a link that leads to itself"):
+            make(tmp_path / "folder")
 
 
 def test_no_other_module_renames_its_output() -> None:
