@@ -20,10 +20,10 @@ from fashret.files import hdf5
 from fashret.files.columns import TEXT
 from fashret.files.crops import KIND, VERSION, Crops, append_crops, create_crops
 from fashret.files.digests import Content
-from fashret.files.manifests import Listing
 from fashret.files.origins import Origins, changed_photos, read_origins, stamps_of, warn_of_untold
 from fashret.files.record_log import RecordLog, Status
 from fashret.files.row_errors import left_out_lines, none_read, write_errors
+from fashret.files.tables.manifests import Listing
 from fashret.options import CropOptions
 
 BATCH = 256  # crops between two writes to the output

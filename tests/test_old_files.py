@@ -20,7 +20,7 @@ from fashret.errors import FashretError
 from fashret.files import hdf5, models
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
-from fashret.files.photos import read_crop
+from fashret.files.photos.cuts import read_crop
 from fashret.files.rankings import open_ranking
 from fashret.files.training_log import read_log
 from fashret.models import backbones

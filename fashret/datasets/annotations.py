@@ -16,9 +16,9 @@ from typing import Any
 from fashret.console import log
 from fashret.datasets.row_list import Corners
 from fashret.errors import FashretError
-from fashret.files.folders import list_files
 from fashret.files.hdf5 import storable
-from fashret.files.photo_kinds import EXTENSIONS, HEIF_ENDINGS
+from fashret.files.photos.kinds import EXTENSIONS, HEIF_ENDINGS
+from fashret.files.tables.folders import list_files
 
 ENDINGS = (*EXTENSIONS, *HEIF_ENDINGS)
 SHOWN = 60  # characters of a wrong value that a message shows

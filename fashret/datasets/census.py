@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fashret.console import log
 from fashret.files.columns import Domain, Role, Rows
-from fashret.files.manifests import Expected, Listing
+from fashret.files.tables.manifests import Expected, Listing
 
 ROLES = {  # as counts are named
     "train": Role.TRAIN,

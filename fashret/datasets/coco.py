@@ -24,12 +24,12 @@ from fashret.datasets.annotations import four_numbers, listed, object_list, read
 from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
-from fashret.files import jpeg
-from fashret.files.box_frames import boxes_by_size
 from fashret.files.columns import Domain, Role
 from fashret.files.crops import Crops
-from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_sources import PhotoFolder
+from fashret.files.photos import jpeg
+from fashret.files.photos.box_frames import boxes_by_size
+from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.manifests import Listing, drop_repeats
 
 PARTS = {"train": Role.TRAIN, "query": Role.QUERY, "gallery": Role.GALLERY}
 DOMAINS = {"user": Domain.STREET, "shop": Domain.SHOP}

@@ -25,8 +25,8 @@ from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
-from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_sources import PhotoFolder
+from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.manifests import Listing, drop_repeats
 
 PARTS = ("train", "validation")
 CATEGORIES = (

@@ -28,9 +28,9 @@ from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
-from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_sources import PhotoFolder
-from fashret.files.picture import picture_size
+from fashret.files.photos.picture import picture_size
+from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.manifests import Listing, drop_repeats
 
 BOXES, PARTITION = "list_bbox_consumer2shop.txt", "list_eval_partition.txt"
 BOX_COLUMNS = "image_name clothes_type source_type x_1 y_1 x_2 y_2"

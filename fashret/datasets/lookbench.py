@@ -20,9 +20,9 @@ from fashret.datasets.row_list import WHOLE, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, text_array
 from fashret.files.hdf5 import storable
-from fashret.files.manifests import Listing
-from fashret.files.parquet import parquet_names, read_columns, row_count
-from fashret.files.parquet_photos import ParquetPhotos, check_photo_column
+from fashret.files.photos.in_parquet import ParquetPhotos, check_photo_column
+from fashret.files.tables.manifests import Listing
+from fashret.files.tables.parquet import parquet_names, read_columns, row_count
 
 IDENTITY = "item_ID"
 LABELS = ("main_attribute", "task", "difficulty")

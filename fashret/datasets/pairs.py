@@ -15,8 +15,8 @@ from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import WHOLE, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
-from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_sources import PhotoFolder
+from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.manifests import Listing, drop_repeats
 
 SPLITS = ("train", "val", "test")
 TRIED = 1000  # photos looked for in each folder, since some may be lost

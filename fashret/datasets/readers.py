@@ -21,13 +21,13 @@ from fashret.datasets import (
 )
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
-from fashret.files.box_frames import boxes_as_stored, refuse_fractions
-from fashret.files.catalogue_tables import SUFFIXES
-from fashret.files.catalogues import is_catalogue, read_catalogue
 from fashret.files.columns import text_array
-from fashret.files.manifests import Listing, drop_repeats, find_manifest, manifest_names
-from fashret.files.photo_names import one_spelling
-from fashret.files.photo_sources import PhotoFolder
+from fashret.files.photos.box_frames import boxes_as_stored, refuse_fractions
+from fashret.files.photos.names import one_spelling
+from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.catalogue_tables import SUFFIXES
+from fashret.files.tables.catalogues import is_catalogue, read_catalogue
+from fashret.files.tables.manifests import Listing, drop_repeats, find_manifest, manifest_names
 from fashret.options import CropOptions, taken_over
 
 Reader = Callable[[Path, CropFlags], Listing]

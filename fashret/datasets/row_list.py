@@ -14,7 +14,7 @@ import numpy as np
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.hdf5 import storable
-from fashret.files.photo_sources import relative_source
+from fashret.files.photos.sources import relative_source
 
 Corners = tuple[float, float, float, float]
 WHOLE: Corners = (math.nan, math.nan, math.nan, math.nan)  # the box of a whole photo

@@ -37,8 +37,8 @@ from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows
-from fashret.files.manifests import Listing, drop_repeats
-from fashret.files.photo_sources import PhotoFolder
+from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.manifests import Listing, drop_repeats
 
 CATEGORIES = (
     "bags", "belts", "dresses", "eyewear", "footwear", "hats", "leggings", "outerwear", "pants", "skirts", "tops",

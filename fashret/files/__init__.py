@@ -1,8 +1,7 @@
 """The files that pass between the stages; the only package that opens HDF5, safetensors and manifests.
 
-writing and reading     atomic (complete or not at all) · digests · hdf5 · columns (one row per photo, box, product)
+writing and reading     atomic (complete or not at all) · locks · digests · hdf5 · columns (one row per box)
 files of the pipeline   crops · embeddings · rankings · models · training_log
 interrupted runs        resume (the rule) · record_log (finished rows) · saved_arrays · row_errors (what failed)
-what is cropped         manifests (public datasets) · catalogues · catalogue_tables · parquet
-photos                  photo_sources · photos · streams · jpeg
+what people have        tables/ (CSV, Parquet, folders, manifests) · photos/ (from bytes to upright crops)
 """

@@ -26,7 +26,7 @@ from fashret.errors import FashretError, PhotoError
 from fashret.files import hdf5, stored
 from fashret.files.column_checks import Column, check_columns, check_lengths
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
-from fashret.files.decoder import Decoder
+from fashret.files.photos.decoder import Decoder
 
 KIND = "fashret.crops"
 VERSION = 1

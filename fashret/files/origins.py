@@ -24,7 +24,7 @@ from fashret.console import log, progress
 from fashret.errors import FashretError
 from fashret.files import stored
 from fashret.files.columns import Rows
-from fashret.files.photo_sources import PhotoError, PhotoSource
+from fashret.files.photos.sources import PhotoError, PhotoSource
 
 CONTENT, STAMP = "content", "photo_stamp"
 OF_PHOTOS, OF_CROPS = "xxh3", "crop-xxh3"  # kinds of digests

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.files.atomic import whole_file
-from fashret.files.manifests import LeftOut
 from fashret.files.record_log import RecordLog, Status
+from fashret.files.tables.manifests import LeftOut
 
 ALLOWED_SHARE, ALLOWED_PHOTOS = 0.01, 10  # that may be unreadable, whichever is more
 

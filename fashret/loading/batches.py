@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset, _utils, get_worker_info
 
 from fashret.errors import FashretError
 from fashret.files.crops import Crops, open_crops
-from fashret.files.workers import GRACE
+from fashret.files.photos.workers import GRACE
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from fashret.files.columns import RowFile, Rows
 from fashret.files.crops import Crops
-from fashret.files.decoder import Decoder
 from fashret.files.digests import Content
-from fashret.files.manifests import LeftOut, Listing
 from fashret.files.origins import (
     OF_CROPS,
     UNKNOWN,
@@ -35,9 +33,11 @@ from fashret.files.origins import (
     read_origins,
     stamps_of,
 )
-from fashret.files.photo_sources import PhotoError, PhotoSource
-from fashret.files.photos import cut_crops, same_photo
-from fashret.files.workers import aside
+from fashret.files.photos.cuts import cut_crops, same_photo
+from fashret.files.photos.decoder import Decoder
+from fashret.files.photos.sources import PhotoError, PhotoSource
+from fashret.files.photos.workers import aside
+from fashret.files.tables.manifests import LeftOut, Listing
 from fashret.loading.batches import CropReader, CropsFile
 from fashret.models.embedder import prepare
 from fashret.models.settings import ModelSettings

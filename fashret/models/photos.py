@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.box_frames import refuse_fractions
-from fashret.files.decoder import Decoder, warn_of_scaled
-from fashret.files.photos import clamp, read_crop, shrink
-from fashret.files.workers import aside
+from fashret.files.photos.box_frames import refuse_fractions
+from fashret.files.photos.cuts import clamp, read_crop, shrink
+from fashret.files.photos.decoder import Decoder, warn_of_scaled
+from fashret.files.photos.workers import aside
 from fashret.models.embedder import Embedder
 from fashret.options import EmbedOptions
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import Embeddings
-from fashret.files.photo_names import photo_name
+from fashret.files.photos.names import photo_name
 from fashret.files.rankings import Ranking
 
 RESULTS = 10  # results shown for a query

@@ -22,9 +22,9 @@ from fashret.files import crops as crop_files
 from fashret.files import hdf5
 from fashret.files.crops import Crops, open_crops
 from fashret.files.embeddings import Embeddings
-from fashret.files.parquet_photos import ParquetPhotos
-from fashret.files.photo_sources import photo_path
-from fashret.files.photos import cut_crops, read_crop
+from fashret.files.photos.cuts import cut_crops, read_crop
+from fashret.files.photos.in_parquet import ParquetPhotos
+from fashret.files.photos.sources import photo_path
 
 IN_TABLE = re.compile(r"\.parquet#\d+$")  # a photo in a table
 THUMBNAIL = 176  # longer side in pixels, twice what the page shows

@@ -23,8 +23,8 @@ from fashret.datasets.census import (
     shared_photos,
 )
 from fashret.files.columns import Role
-from fashret.files.manifests import Listing, counts_of
 from fashret.files.row_errors import limit_passed
+from fashret.files.tables.manifests import Listing, counts_of
 from fashret.options import CropOptions
 
 

@@ -25,19 +25,19 @@ from fashret.cropping import SHAPE, Job, note_errors, write_output
 from fashret.datasets import readers
 from fashret.datasets.census import search_census, warn_of_counts
 from fashret.errors import FashretError
-from fashret.files import jpeg
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.columns import Role
 from fashret.files.crops import open_crops
-from fashret.files.decoder import Decoder, warn_of_scaled
-from fashret.files.manifests import counts_of
 from fashret.files.origins import DigestedPhotos
-from fashret.files.photo_sources import MissingPhotoError, PhotoError
-from fashret.files.photos import Pixels, by_photo
+from fashret.files.photos import jpeg
+from fashret.files.photos.cuts import Pixels, by_photo
+from fashret.files.photos.decoder import Decoder, warn_of_scaled
+from fashret.files.photos.sources import MissingPhotoError, PhotoError
+from fashret.files.photos.streams import stream_crops, worker_count
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
 from fashret.files.row_errors import errors_path, limit_passed
-from fashret.files.streams import stream_crops, worker_count
+from fashret.files.tables.manifests import counts_of
 from fashret.options import CropOptions
 
 BLOCK = 64  # crops between two writes to the log

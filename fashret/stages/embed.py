@@ -26,15 +26,15 @@ from fashret.datasets import readers
 from fashret.embedding import Job, note_errors, part_of, write_output
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
-from fashret.files.catalogues import is_catalogue
 from fashret.files.crops import open_crops
-from fashret.files.decoder import warn_of_scaled
 from fashret.files.embeddings import Embeddings, open_embeddings
-from fashret.files.manifests import counts_of
 from fashret.files.origins import UNKNOWN
+from fashret.files.photos.decoder import warn_of_scaled
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
 from fashret.files.resume import check_flags
 from fashret.files.row_errors import errors_path, limit_passed
+from fashret.files.tables.catalogues import is_catalogue
+from fashret.files.tables.manifests import counts_of
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source, shared_decoder

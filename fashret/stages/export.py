@@ -1,7 +1,7 @@
 """`fashret export`: a file of fashret's in a form that other software reads; the input decides which.
 
 In: crops.h5. Out: a folder with the crops as photos and COCO annotations with pair_id and source, which the
-centroids-reid code trains on. In: embeddings.h5. Out: a Parquet table (`fashret.files.vector_tables`).
+centroids-reid code trains on. In: embeddings.h5. Out: a Parquet table (`fashret.files.tables.vectors`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fashret.files.atomic import check_output, whole_folder
 from fashret.files.columns import Role
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
-from fashret.files.vector_tables import write_vector_table
+from fashret.files.tables.vectors import write_vector_table
 
 MODEL = "fashret.model"
 NAMES = {crops.KIND: "crops.h5", embeddings.KIND: "embeddings.h5", MODEL: "a model"}

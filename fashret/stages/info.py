@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
-from fashret.files.catalogues import is_catalogue, read_catalogue
 from fashret.files.columns import Domain, Role, RowFile, Rows
-from fashret.files.manifests import Listing, counts_of
 from fashret.files.models import open_model
+from fashret.files.tables.catalogues import is_catalogue, read_catalogue
+from fashret.files.tables.manifests import Listing, counts_of
 
 KINDS: dict[str, type] = {
     crops.KIND: crops.Crops,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fashret.datasets.readers import READERS
-from fashret.files.manifests import Manifest, find_manifest, manifest_names
+from fashret.files.tables.manifests import Manifest, find_manifest, manifest_names
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fashret.catalogue import Catalogue, Hit
 from fashret.errors import FashretError
-from fashret.files.box_frames import refuse_fractions
+from fashret.files.photos.box_frames import refuse_fractions
 from fashret.options import PRODUCTS, PhotoOptions
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import Pictures, pictures_of

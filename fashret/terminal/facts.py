@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from fashret.files.photo_names import photo_name
+from fashret.files.photos.names import photo_name
 from fashret.report.provenance import flat
 from fashret.report.tables import printable
 from fashret.terminal.text import one_line

@@ -10,7 +10,7 @@ from fashret.learning.recipes import to_toml
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fashret.files.manifests import Expected
+    from fashret.files.tables.manifests import Expected
     from fashret.models.listing import BackboneRow
     from fashret.stages.list_datasets import Dataset, DatasetTable
     from fashret.stages.list_losses import LossKind, LossTable

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from fashret.datasets.street2shop import CATEGORIES
-from fashret.files.manifests import find_manifest
+from fashret.files.tables.manifests import find_manifest
 
 TRAIN_BOXES, TRAIN_PRODUCTS = 30_629, 7_763
 

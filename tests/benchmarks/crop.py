@@ -28,11 +28,11 @@ import numpy as np
 from PIL import Image
 
 from fashret.datasets.readers import load
-from fashret.files import jpeg
 from fashret.files.columns import Rows
 from fashret.files.crops import open_crops
-from fashret.files.manifests import Listing
-from fashret.files.photos import target_size
+from fashret.files.photos import jpeg
+from fashret.files.photos.cuts import target_size
+from fashret.files.tables.manifests import Listing
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.benchmarks.reranking import measured

@@ -30,7 +30,7 @@ from fashret.datasets.readers import load
 from fashret.errors import FashretError
 from fashret.files.columns import Role, Rows
 from fashret.files.hdf5 import storable
-from fashret.files.manifests import LeftOut
+from fashret.files.tables.manifests import LeftOut
 from tests.dataset_case import photo, write
 from tests.datasets.test_coco import root as coco  # noqa: F401
 from tests.datasets.test_deepfashion2 import root as deepfashion2  # noqa: F401

@@ -15,8 +15,8 @@ from fashret.datasets.flags import CropFlags
 from fashret.datasets.readers import load
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
-from fashret.files.parquet_photos import ParquetPhotos
-from fashret.files.photo_sources import MissingPhotoError, PhotoError
+from fashret.files.photos.in_parquet import ParquetPhotos
+from fashret.files.photos.sources import MissingPhotoError, PhotoError
 from fashret.stages import check, crop
 from tests.dataset_case import photo, plain
 

@@ -9,7 +9,7 @@ import pytest
 from fashret.datasets import readers
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
-from fashret.files.manifests import Listing, find_manifest
+from fashret.files.tables.manifests import Listing, find_manifest
 from fashret.options import CropOptions
 
 

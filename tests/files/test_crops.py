@@ -11,10 +11,10 @@ from PIL import Image
 
 from fashret.files import crops, hdf5
 from fashret.files.columns import COLUMNS, Role, text_array
-from fashret.files.photos import read_crop
+from fashret.files.photos.cuts import read_crop
 from tests.conftest import make_rows, write_crops
-from tests.files.test_photos import scene
-from tests.files.test_picture import encoded
+from tests.files.photos.test_cuts import scene
+from tests.files.photos.test_picture import encoded
 
 
 def test_crops_come_back_as_they_went_in(tmp_path: Path) -> None:

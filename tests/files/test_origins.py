@@ -21,7 +21,7 @@ from fashret.files.origins import (
     read_origins,
     stamps_of,
 )
-from fashret.files.photo_sources import PhotoFolder
+from fashret.files.photos.sources import PhotoFolder
 from tests.conftest import make_rows
 
 NAN = np.full(4, np.nan, np.float32)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fashret.files.manifests import LeftOut
 from fashret.files.row_errors import errors_path, left_out_lines, limit_passed, write_errors
+from fashret.files.tables.manifests import LeftOut
 
 
 def test_the_rows_of_the_last_run_are_named(tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashret.files import jpeg
 from fashret.files.crops import open_crops
-from fashret.files.orientation import turn, turn_box
-from fashret.files.photos import read_crop
+from fashret.files.photos import jpeg
+from fashret.files.photos.cuts import read_crop
+from fashret.files.photos.orientation import turn, turn_box
 from tests.catalogue_case import write_catalogue
 from tests.conftest import invoke
-from tests.files.test_photos import scene
-from tests.files.test_picture import chunk, encoded, png
+from tests.files.photos.test_cuts import scene
+from tests.files.photos.test_picture import chunk, encoded, png
 from tests.training_case import add_tiny_backbone
 
 SMALL = ["--backbone", "small", "--weights", "none", "--input", "32x32", "--device", "cpu", "--precision", "float32"]
@@ -87,7 +87,7 @@ BOMBS = {
 MEASURED = """
 import resource, sys, time
 from pathlib import Path
-from fashret.files.photos import cut_crops
+from fashret.files.photos.cuts import cut_crops
 before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 for path in sorted(Path(sys.argv[1]).iterdir()):
     print(path.name, cut_crops(path.read_bytes(), [None], 320)[0])
@@ -112,7 +112,7 @@ def test_bombs_are_refused_by_their_header(tmp_path: Path) -> None:
 
 
 def test_an_exif_that_claims_more_than_it_holds_costs_nothing() -> None:
-    from fashret.files.photos import cut_crops
+    from fashret.files.photos.cuts import cut_crops
 
     started = time.process_time()
     crop = cut_crops(png((2, 2), 8, 0, b"\0\1\1\0\1\1", chunk(b"eXIf", EXIF_BOMB)), [None], 320)[0]
@@ -126,10 +126,10 @@ import os, resource, sys, threading
 from pathlib import Path
 import numpy as np, torch
 from fashret.files.columns import text_array
-from fashret.files.decoder import Decoder
-from fashret.files.photo_sources import PhotoFolder
-from fashret.files.photos import read_crop
-from fashret.files.streams import stream_crops
+from fashret.files.photos.decoder import Decoder
+from fashret.files.photos.sources import PhotoFolder
+from fashret.files.photos.cuts import read_crop
+from fashret.files.photos.streams import stream_crops
 from tests.conftest import make_rows
 root, names = Path(sys.argv[1]), sorted(os.listdir(sys.argv[1]))
 read_crop(root / names[0], np.array([0, 0, 40, 40], np.float32), 32)  # what is loaded once

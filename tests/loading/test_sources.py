@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from fashret.errors import FashretError
-from fashret.files.catalogue_tables import read_table
 from fashret.files.crops import open_crops
-from fashret.files.photos import cut_crops
+from fashret.files.photos.cuts import cut_crops
+from fashret.files.tables.catalogue_tables import read_table
 from fashret.loading.sources import chosen_rows, crops_source, listing_source, shared_decoder
 from fashret.models.embedder import prepare
 from fashret.models.settings import ModelSettings

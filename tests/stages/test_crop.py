@@ -19,7 +19,7 @@ from PIL import Image
 
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
-from fashret.files.photos import read_crop
+from fashret.files.photos.cuts import read_crop
 from fashret.files.resume import log_path
 from fashret.options import CropOptions
 from fashret.stages import crop

@@ -14,8 +14,8 @@ from PIL import Image
 
 from fashret.demo.catalogue import CATEGORIES
 from fashret.errors import FashretError
-from fashret.files.catalogue_tables import read_table
 from fashret.files.columns import Role
+from fashret.files.tables.catalogue_tables import read_table
 from fashret.options import DemoOptions
 from fashret.stages import demo
 from tests.demo_case import scene

@@ -21,7 +21,7 @@ from fashret.files.columns import Role, text_array
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
 from fashret.files.origins import read_origins
-from fashret.files.photos import read_crop
+from fashret.files.photos.cuts import read_crop
 from fashret.models import embedder as embedders
 from fashret.models.network import RetrievalNetwork, build
 from fashret.models.preprocessing import fit_image, normalise

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fashret.errors import FashretError
-from fashret.files.manifests import manifest_names
+from fashret.files.tables.manifests import manifest_names
 from fashret.stages import list_datasets
 from tests.conftest import invoke
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
-from fashret.files.orientation import turn_back
+from fashret.files.photos.orientation import turn_back
 from fashret.options import PhotoOptions
 from fashret.stages import search_photo
 from fashret.stages.search_photo import PhotoSearch, parse_box

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fashret.files.manifests import find_manifest, manifest_names
+from fashret.files.tables.manifests import find_manifest, manifest_names
 from fashret.stages import list_datasets, list_losses, list_models, list_recipes
 from fashret.terminal.lists import FIGURES
 from tests.conftest import invoke

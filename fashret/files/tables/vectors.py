@@ -1,0 +1,75 @@
+"""Embeddings as a Parquet table (the extra `parquet`), for software that does not read HDF5.
+
+In: an open embeddings.h5. Out: one row per crop with the columns of a catalogue
+(`fashret.files.tables.catalogue_tables`: image, product, domain, category, role, x1, y1, x2, y2), `crop_id`, and
+`vector`, a list of D float32 or float16. What is empty is null. The table's metadata has `fashret`, JSON: the
+model, the dataset, and whether vectors have length 1.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.errors import FashretError
+from fashret.files.atomic import whole_file
+from fashret.files.columns import Domain, Role
+from fashret.files.embeddings import Embeddings
+from fashret.files.tables.box_columns import CORNERS
+
+BLOCK_BYTES = 64 << 20  # of vectors between two writes
+
+
+def write_vector_table(file: Embeddings, output: Path) -> None:
+    """Write all rows of an embeddings file as Parquet, whole or not at all.
+
+    Raises
+    ------
+    FashretError
+        If pyarrow is not installed, or the table cannot be written.
+    """
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise FashretError(f"{output}: writing Parquet needs pyarrow: pip install 'fashret[parquet]'") from None
+    about = {"model": file.model, "dataset": file.dataset, "normalized": file.normalized, "centroids": file.centroids}
+    step = max(1, BLOCK_BYTES // max(1, file.vectors.itemsize * file.width))
+    schema = _table(file, slice(0, 0)).schema.with_metadata({"fashret": json.dumps(about, ensure_ascii=False)})
+    with whole_file(output) as part, parquet.ParquetWriter(part, schema) as writer:
+        for start in range(0, len(file), step):
+            writer.write_table(_table(file, slice(start, start + step)).cast(schema))
+
+
+def _table(file: Embeddings, rows: slice) -> Any:
+    """Some rows as a table of pyarrow."""
+    import pyarrow as pa
+
+    names = [*file.categories, None]  # −1 = none
+    vectors = pa.array(np.ascontiguousarray(file.vectors[rows]).reshape(-1))
+    columns = {
+        "image": pa.array(file.source[rows], pa.string()),
+        "product": pa.array([name or None for name in file.product[rows]], pa.string()),
+        "domain": pa.array([Domain(value).name.lower() for value in file.domain[rows]], pa.string()),
+        "category": pa.array([names[i] for i in file.category[rows]], pa.string()),
+        "role": pa.array([_roles(int(value)) for value in file.role[rows]], pa.string()),
+        **{name: _corner(file.box[rows, i]) for i, name in enumerate(CORNERS)},
+        "crop_id": pa.array(file.crop_id[rows], pa.string()),
+        "vector": pa.FixedSizeListArray.from_arrays(vectors, file.width),
+    }
+    return pa.table(columns)
+
+
+def _roles(bits: int) -> str | None:
+    """Names of a row's roles, joined by +."""
+    return "+".join(role.name.lower() for role in Role if role & bits and role.name) or None
+
+
+def _corner(values: NDArray[np.float32]) -> Any:
+    """One coordinate of boxes; null for a whole photo."""
+    import pyarrow as pa
+
+    return pa.array(values, mask=np.isnan(values))
