@@ -227,8 +227,8 @@ class Campaign:
     """Trials on the inputs in a folder, one after the other."""
 
     def __init__(self, state: Path, seed: int) -> None:
-        self.state, self.seed = state, seed
-        self.log = state / "kills.jsonl"
+        self.state, self.seed = state.resolve(), seed  # commands run in folders of their own
+        self.log = self.state / "kills.jsonl"
         self.kills: Counter[str] = Counter()
         self.trials = 0
         self.seconds: dict[str, float] = {}
