@@ -43,7 +43,7 @@ RUNS: dict[str, list[str]] = {
     # nothing is frozen at the start: there are no trained weights to keep
     "OSNet-AIN": ["--recipe", "osnet-ain", "--weights", "none", "--freeze", "0"],
 }
-SEVERAL_SEEDS = {"softmax + triplet", *(f"losses of {name}" for name in FORMS[:3])}
+SEVERAL_SEEDS = {"softmax + triplet", *(f"losses of {name}" for name in FORMS[:3]), "ctl"}
 MEASURES = ("mAP", "Acc@1")
 KINDS = ("Unconstrained retrieval", "Average over categories")
 
