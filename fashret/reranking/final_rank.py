@@ -46,9 +46,10 @@ class Found(NamedTuple):
 
     def best(self, k: int) -> Found:
         """The k best of each query, best first."""
-        order = np.lexsort((self.at, self.distance, self.final, self.query))
-        chosen = order[_ranks(self.query[order]) < k]
-        return Found._make(column[chosen] for column in self)
+        by_query = np.argsort(self.query, kind="stable")  # mostly runs of one query, which are merged
+        ends = np.append(np.flatnonzero(np.diff(self.query[by_query])) + 1, len(by_query))
+        chosen = over_rows(_best_of, len(ends) if len(by_query) else 0, self, by_query, np.insert(ends, 0, 0), k)
+        return Found._make(np.concatenate([column[:0], *(column[part] for part in chosen)]) for column in self)
 
     def improved_by(self, other: Found, k: int) -> Found:
         """The k best of both for each query, a row of both as it is in ``other``.
@@ -78,6 +79,14 @@ class Found(NamedTuple):
         rank = _ranks(best.query)
         rows[best.query, rank], distances[best.query, rank] = gallery.rows[best.at], best.final
         return Neighbours(rows, distances)
+
+
+def _best_of(start: int, stop: int, found: Found, by_query: Integers, ends: Integers, k: int) -> Integers:
+    """Entries of the k best of some queries, best first; query i's are ``by_query[ends[i]:ends[i + 1]]``."""
+    entries = by_query[ends[start] : ends[stop]]
+    query = found.query[entries]
+    order = np.lexsort((found.at[entries], found.distance[entries], found.final[entries], query))
+    return entries[order[_ranks(query[order]) < k]]
 
 
 def _ranks(query: Integers) -> Integers:
