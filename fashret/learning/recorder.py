@@ -45,7 +45,9 @@ class Recorder:
     ) -> None:
         self.task, self.advance, self.held, self.validate = task, advance, held, validate
         self.first = task.machine.place.first
-        columns = [*COLUMNS, *(loss.name for loss in run.losses), *(scores if validate else ())]
+        self.only_ends = task.validation is not None and task.validation.trained_on
+        shown = scores if validate and not self.only_ends else ()
+        columns = [*COLUMNS, *(loss.name for loss in run.losses), *shown]
         self.log = TrainingLog(task.output / "log.csv", columns)
         if self.first:
             self.log.begin(run.step)
@@ -59,6 +61,12 @@ class Recorder:
             with self._kept_if_out_of_memory(run):
                 run.start = self.validate(run)
         self.since = time.monotonic()
+
+    def end(self, run: Run) -> None:
+        """After the last step: the scores of the weights, where they are compared with the first ones only."""
+        if self.validate is not None and self.only_ends:
+            with self._kept_if_out_of_memory(run):
+                run.best = {**self.validate(run), "epoch": run.epoch, "step": run.step}
 
     def after_step(self, run: Run, batch: Batch, result: StepResult) -> None:
         """To be called after each step."""
@@ -76,7 +84,7 @@ class Recorder:
         if self.first and (batch.last or stopping or checkpoint_due(run.step, self.task.options)):
             save(self.task, run)
         if stopping:
-            log.warning("stopped after step %d; --resume continues from there", run.step)
+            log.warning("stopped after step %d; --resume continues from there%s", run.step, self._so_far(run))
             self.held.release()
         self.since = time.monotonic()
 
@@ -116,6 +124,13 @@ class Recorder:
             note += f" ({', '.join(f'{loss.name} {means[loss.name]:.3f}' for loss in run.losses)})"
         return note if run.network.classifier is None else f"{note}, accuracy {means['accuracy']:.1%}"
 
+    def _so_far(self, run: Run) -> str:
+        """Whether the best weights so far are worse than the first ones."""
+        chosen = self.task.options.best
+        if not run.best or not run.start or run.best[chosen] >= run.start[chosen]:
+            return ""
+        return f" (worse than its start so far: {chosen} {run.best[chosen]:.4f}, at first {run.start[chosen]:.4f})"
+
     def _end_epoch(self, run: Run, epoch: int) -> None:
         self.task.crops.check()
         means = epoch_means(run)
@@ -129,7 +144,7 @@ class Recorder:
             **means,
         }
         due = options.validate_every and ((epoch + 1) % options.validate_every == 0 or epoch + 1 == options.epochs)
-        if self.validate is not None and due:
+        if self.validate is not None and due and not self.only_ends:
             scores = self.validate(run)
             line |= scores
             if self.first:

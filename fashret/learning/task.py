@@ -31,7 +31,7 @@ from fashret.learning.losses import parse_losses, parse_spec
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
 from fashret.learning.training_rows import TrainingRows
-from fashret.learning.validation import Validation, held_out, validation_of, validation_rows
+from fashret.learning.validation import Validation, held_out, sampled, validation_of, validation_rows
 from fashret.loading.batches import CropsFile
 from fashret.loading.processes import wait
 from fashret.models.backbones import settings_for
@@ -128,16 +128,23 @@ def _rows(file: Crops, options: TrainOptions) -> tuple[TrainingRows, Validation 
     if not options.validate_every:
         return rows, None, ()
     validation = validation_rows(file)
-    if validation is not None or not options.holdout:
-        if validation is None:
-            log.info("%s: no validation query has a positive in the gallery; the last weights are kept", file.path)
+    if validation is not None:
         return rows, validation, ()
     products = held_out(rows.label, options.holdout, options.seed)
-    if not len(products):
-        log.warning("%s: too few products of two images to hold any out; the last weights are kept", file.path)
+    if len(products):
+        rows, held = rows.parted(products)
+        kind = f"{len(products):,} products held out"
+        return rows, validation_of(held.row, held.label, held.domain, kind), held.products
+    reason = (
+        "too few products of two images to hold any out" if options.holdout else "no validation query has a positive"
+    )
+    if len(products := sampled(rows.label, options.seed)) < 2:
+        log.warning("%s: %s, and nothing tells whether the model is better than its start", file.path, reason)
         return rows, None, ()
-    rows, held = rows.parted(products)
-    return rows, validation_of(held.row, held.label, held.domain), held.products
+    _, some = rows.parted(products)
+    kind = f"{len(products):,} of the products trained on"
+    log.info("%s: %s; the last weights are kept, and compared with the first on %s", file.path, reason, kind)
+    return rows, validation_of(some.row, some.label, some.domain, kind, trained_on=True), ()
 
 
 @contextmanager

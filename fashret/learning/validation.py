@@ -1,6 +1,7 @@
 """What a network is validated on while it is trained.
 
-In: a crops file, or the products of training rows, some of which are held out. Out: the rows of a `Validation`.
+In: a crops file, or the products of training rows, some of which are held out or, where there is nothing else, drawn
+to be looked at before and after training. Out: the rows of a `Validation`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from fashret.files.columns import Domain, Role, RowFile
 
 LEFT_TO_TRAIN = 2  # products that are never held out
+MOST_SAMPLED = 200  # training products that a model is compared with its start on
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Validation:
     row: NDArray[np.int64]
     role: NDArray[np.uint8]
     product: NDArray[np.int64]  # number of the product; −1 = unlabelled
+    kind: str = "validation rows"  # what they are, for people
+    trained_on: bool = False  # they show whether training did harm, and nothing about other products
 
 
 def validation_rows(file: RowFile) -> Validation | None:
@@ -59,12 +63,21 @@ def held_out(label: NDArray[np.int64], share: float, seed: int) -> NDArray[np.in
     return np.sort(np.random.default_rng(seed).choice(several, wanted, replace=False))
 
 
-def validation_of(row: NDArray[np.int64], label: NDArray[np.int64], domain: NDArray[np.uint8]) -> Validation:
-    """Rows of held-out products as queries and gallery.
+def sampled(label: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Training products of two images or more to compare a model with its start on, drawn by the seed, in order."""
+    several = np.flatnonzero(np.bincount(label) > 1)
+    return np.sort(np.random.default_rng(seed).choice(several, min(len(several), MOST_SAMPLED), replace=False))
+
+
+def validation_of(
+    row: NDArray[np.int64], label: NDArray[np.int64], domain: NDArray[np.uint8], kind: str, trained_on: bool = False
+) -> Validation:
+    """Rows of some products as queries and gallery; `kind` and `trained_on` as in `Validation`.
 
     Street photos are the queries where a product has both domains; otherwise each image is searched among the others.
     """
     street = domain == Domain.STREET
     both = np.isin(label, label[street]) & np.isin(label, label[~street])
     role = np.where(street, Role.VAL_QUERY, Role.VAL_GALLERY)
-    return Validation(row, np.where(both, role, Role.VAL_QUERY | Role.VAL_GALLERY).astype(np.uint8), label)
+    role = np.where(both, role, Role.VAL_QUERY | Role.VAL_GALLERY).astype(np.uint8)
+    return Validation(row, role, label, kind, trained_on)

@@ -56,6 +56,7 @@ class TrainSummary:
     steps: int
     loss: float  # mean of the last epoch
     accuracy: float | None  # share of right answers in the last epoch, with augmentation; None without classifier
+    validated_on: str = ""  # rows or products that the scores are of
     validation: dict[str, float] = field(default_factory=dict)  # scores of the weights kept, their epoch (from 1)
     before_training: dict[str, float] = field(default_factory=dict)  # scores of the network it started from
     worse_than_start: bool = False
@@ -125,6 +126,7 @@ def _train(task: Task, run: Run) -> None:
             recorder.start(run)
             if not has_stalled(run, options):
                 train(run, batches, options, machine, recorder.after_step)
+            recorder.end(run)
         except StepMemoryError:
             if machine.place.first:
                 save(task, run)
@@ -195,6 +197,7 @@ def _write_model(task: Task, run: Run) -> None:
         "epochs": run.epoch,
         "steps": run.step,
         "validation": scores,
+        "validated_on": task.validation.kind if task.validation else "",
         "start": run.start,
         "worse_than_start": _is_worse(scores, run.start, task.options.best),
         "held_out": list(task.held_out),
@@ -227,6 +230,7 @@ def _summary(task: Task, seconds: float) -> TrainSummary:
         steps=int(last["step"]),
         loss=float(last["loss"]),
         accuracy=None if math.isnan(accuracy) else accuracy,
+        validated_on=about.get("validated_on", ""),
         validation=scores,
         before_training=start,
         worse_than_start=worse,

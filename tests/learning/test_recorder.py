@@ -138,6 +138,22 @@ def test_a_caught_signal_acts_once_the_checkpoint_is_written(begun: Any, caplog:
     assert models.read_training_state(task.last)["run"]["step"] == 1 and "stopped after step 1" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("best", "said"),
+    [({}, ""), ({"mAP": 0.5}, ""), ({"mAP": 0.25}, " (worse than its start so far: mAP 0.2500, at first 0.5000)")],
+)
+def test_a_run_that_is_stopped_says_whether_it_is_worse_so_far(
+    begun: Any, caplog: pytest.LogCaptureFixture, best: dict[str, float], said: str
+) -> None:
+    task, run = begun(best="mAP")
+    held = Held("")
+    held.caught = 2
+    run.step, run.sums, run.best, run.start = 1, torch.ones(8), best, {"mAP": 0.5}
+    with pytest.raises(KeyboardInterrupt):
+        Recorder(task, run, lambda *_: None, held, None, SCORES).after_step(run, batch(0, 0, False), RESULT)
+    assert caplog.messages[-1] == f"stopped after step 1; --resume continues from there{said}"
+
+
 def test_another_process_writes_nothing(begun: Any) -> None:
     task, run = begun(epochs=1, validate_every=1)
     place = dataclasses.replace(task.machine.place, rank=1, world=2)

@@ -20,7 +20,9 @@ import torch
 from fashret.errors import FashretError
 from fashret.files import models
 from fashret.files.columns import Role, text_array
+from fashret.files.crops import open_crops
 from fashret.learning import recorder, task
+from fashret.learning.loop import Machine
 from fashret.models.embedder import Embedder
 from fashret.stages import train
 from tests.conftest import invoke, make_rows, write_crops
@@ -201,11 +203,34 @@ def test_validation_scores_against_brute_force() -> None:
     assert found == pytest.approx(expected)
 
 
-def test_a_file_without_validation_positives_keeps_the_last_weights(tmp_path: Path) -> None:
+def test_a_model_that_trains_on_all_products_is_compared_with_its_start_on_some_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = make_rows(12, product=text_array(f"p{i // 4}" for i in range(12)), role=np.full(12, 1, np.uint8))
     crops = write_crops(tmp_path / "a.crops.h5", rows, size=16)
-    summary = train.run(crops, tmp_path / "m", tiny_options(epochs=1, validate_every=1))
-    assert summary is not None and summary.validation == {} and "mAP" not in log_of(tmp_path / "m")[0]
+    values = {"epochs": 2, "validate_every": 1, "holdout": 0.0}
+    with caplog.at_level("INFO", "fashret"):
+        summary = train.run(crops, tmp_path / "m", tiny_options(**values))
+    assert summary is not None and summary.products == 3 and summary.validated_on == "3 of the products trained on"
+    assert summary.before_training["mAP"] > 0 and summary.validation["step"] == summary.steps  # the last weights
+    assert "mAP" not in log_of(tmp_path / "m")[0] and "compared with the first on 3 of the products" in caplog.text
+    with open_crops(crops) as file:
+        asked = task.make_task(file, tmp_path / "m", tiny_options(**values), Machine(torch.device("cpu")))
+    assert asked.validation is not None
+    assert train._scores(asked, task.begin(asked), asked.validation, 0) == summary.before_training
+    interrupted(crops, tmp_path / "again", monkeypatch, **values)
+    train.run(crops, tmp_path / "again", tiny_options(**values, resume=True))
+    again, whole = (models.open_model(tmp_path / name).about for name in ("again", "m"))
+    assert again["start"] == whole["start"] and again["validation"] == whole["validation"]
+
+
+def test_what_cannot_be_compared_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = make_rows(5, product=text_array("aaabc"), role=np.full(5, 1, np.uint8))
+    crops = write_crops(tmp_path / "a.crops.h5", rows, size=16)
+    options = tiny_options(validate_every=1, holdout=0.1, batch_products=0, batch_images=3, loss=("softmax",))
+    summary = train.run(crops, tmp_path / "m", options)
+    assert summary is not None and summary.validation == {} == summary.before_training
+    assert "too few products of two images to hold any out, and nothing tells whether" in caplog.text
 
 
 @pytest.fixture(scope="module")
