@@ -29,6 +29,7 @@ from fashret.files.crops import Crops
 from fashret.files.photos import jpeg
 from fashret.files.photos.box_frames import boxes_by_size
 from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.cells import is_blank
 from fashret.files.tables.manifests import Listing, drop_repeats
 
 PARTS = {"train": Role.TRAIN, "query": Role.QUERY, "gallery": Role.GALLERY}
@@ -133,8 +134,8 @@ def _photo_folder(root: Path, part: str) -> str:
 
 
 def _corners(bbox: Any, where: str) -> Corners:
-    """[x, y, width, height] → x1 y1 x2 y2; "" or nothing → the whole photo."""
-    if bbox is None or bbox == "" or bbox == []:
+    """[x, y, width, height] → x1 y1 x2 y2; "", nothing, or four times nothing → the whole photo."""
+    if is_blank(bbox):
         return WHOLE
     x, y, width, height = four_numbers(bbox, where)
     return x, y, x + width, y + height

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
+from fashret.files.photos.names import spellings_of, without_root
 from fashret.files.photos.sources import (
     MissingPhotoError,
     PhotoError,
@@ -160,7 +161,7 @@ class ParquetPhotos:
 def _beside(folder: Path, name: str) -> bytes:
     """Read a photo that the table names instead of containing it."""
     try:
-        path = photo_path(folder, name)
+        path = photo_path(folder, without_root(spellings_of(folder), name))
     except FashretError as error:
         raise PhotoError(str(error)) from None
     return file_bytes(path)
@@ -175,7 +176,9 @@ def _rows_with_photo(path: Path, beside: Path | None = None) -> NDArray[np.bool_
         found = attempt(path, lambda: np.concatenate([_filled(file, group, columns["bytes"]) for group in groups]))
     if "path" in columns and not found.all():
         column = attempt(path, lambda: file.read(columns=[columns["path"]]))["image"].to_pylist()
-        found |= PhotoFolder(beside or path.parent).present(map(_name_in_folder, column))
+        folder = beside or path.parent
+        starts = spellings_of(folder)
+        found |= PhotoFolder(folder).present(_name_in_folder(cell, starts) for cell in column)
     return found
 
 
@@ -195,9 +198,9 @@ def _inside(cell: Any, name: str) -> Any:
     return cell[name] if isinstance(cell, dict) else cell
 
 
-def _name_in_folder(cell: Any) -> str:
+def _name_in_folder(cell: Any, starts: Iterable[str]) -> str:
     """The photo's path that a cell holds; "", of which there is no file, if none that `relative_source` takes."""
     try:
-        return relative_source(_inside(cell, "path") or "")
+        return relative_source(without_root(starts, _inside(cell, "path") or ""))
     except FashretError:
         return ""

@@ -46,13 +46,34 @@ def relative_source(source: str) -> str:
     if not text or not storable(text):
         raise FashretError(f"photo {shown}: not a path in UTF-8; give it another name")
     if text[0] == "/" or (text[1:2] == ":" and text[0].isalpha()) or (".." in text and ".." in text.split("/")):
-        raise FashretError(f"photo {shown}: paths must be relative to the root and stay inside it")
+        raise FashretError(
+            f"photo {shown}: paths must be relative to the root and stay inside it; "
+            "pass a folder that holds all photos with --root, and give their paths from there"
+        )
     if "//" not in text and "./" not in text and text[-1] not in "/.":
         return source  # nearly always
     steps = [step for step in source.split("/") if step not in ("", ".")]
     if not steps:
         raise FashretError(f"photo {source!r}: names no file")
     return "/".join(steps)
+
+
+def spellings_of(root: Path) -> tuple[str, ...]:
+    """The absolute paths of a folder: as it was given, and without links."""
+    return tuple(dict.fromkeys((os.path.abspath(root), os.path.realpath(root))))
+
+
+def without_root(starts: Iterable[str], source: str) -> str:
+    """An absolute path that lies in a folder, as it starts from there; everything else as it is.
+
+    >>> without_root(["/shop"], "/shop/a.jpg"), without_root(["/"], "/shop/a.jpg"), without_root(["/sh"], "/shop/a.jpg")
+    ('a.jpg', 'shop/a.jpg', '/shop/a.jpg')
+    """
+    if os.path.isabs(source):
+        for folder in (start.rstrip("/") + "/" for start in starts):
+            if source.startswith(folder):
+                return source[len(folder) :].lstrip("/")
+    return source
 
 
 def photo_path(root: Path, source: str) -> Path:

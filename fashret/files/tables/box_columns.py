@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from fashret.console import log
 from fashret.errors import FashretError
+from fashret.files.tables.cells import is_blank
 
 CORNERS = ("x1", "y1", "x2", "y2")
 OBJECT = "bbox"
@@ -74,13 +75,15 @@ def read_boxes(columns: Mapping[str, Sequence[Any]], form: tuple[str, ...], wher
 
 
 def _box(cells: Sequence[Any], form: tuple[str, ...], where: Where, row: int) -> Sequence[float]:
-    if all(map(_is_empty, cells)):
+    if all(map(is_blank, cells)):
         return (math.nan,) * 4
     shown, sized = cells[0] if form == (OBJECT,) else cells, FORMS[form]
     try:
         if form == (OBJECT,):
             cells, sized = _inside(cells[0])
-        numbers = [] if any(map(_is_empty, cells)) else [float(cell) for cell in cells]
+            if len(cells) in (0, 4) and is_blank(cells):
+                return (math.nan,) * 4
+        numbers = [] if any(map(is_blank, cells)) else [float(cell) for cell in cells]
     except (ValueError, TypeError, OverflowError):
         numbers = []
     if len(numbers) != 4:
@@ -89,11 +92,6 @@ def _box(cells: Sequence[Any], form: tuple[str, ...], where: Where, row: int) ->
         raise FashretError(f"{where(row)}: box {str(shown)[:80]}; expected four finite numbers")
     x, y, right, bottom = numbers
     return (x, y, x + right, y + bottom) if sized else numbers
-
-
-def _is_empty(cell: Any) -> bool:
-    text = cell.strip().lower() in ("", "nan") if isinstance(cell, str) else False
-    return cell is None or text or (isinstance(cell, float) and cell != cell)
 
 
 def _inside(cell: Any) -> tuple[Sequence[Any], bool]:

@@ -3,8 +3,8 @@
 In: a file with the columns `image` and `product`, and optionally `domain`, `category`, `role`, `split` and a box. Out:
 its `Listing`.
 
-    image     path of the photo relative to the root (default: the folder of the table); in Parquet also the photo
-              itself, as bytes or in a struct with `bytes` or `path`
+    image     path of the photo relative to the root (default: the folder of the table), or an absolute one inside it;
+              in Parquet also the photo itself, as bytes or in a struct with `bytes` or `path`
     product   the identity; empty = unlabelled: never a query's positive
     domain    street or shop
     category  any name; empty = none
@@ -14,7 +14,8 @@ its `Listing`.
               may have are in `fashret.files.tables.box_columns`
 
 Without `role`: split train → train; test, or no split: street → query, shop → gallery; val likewise; with no domain
-either: query and gallery. Of an unlabelled row's roles only those in a gallery are kept.
+either: query and gallery. Of an unlabelled row's roles only those in a gallery are kept. An optional column without a
+filled cell counts as absent.
 """
 
 from __future__ import annotations
@@ -34,15 +35,16 @@ from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.file_kinds import TABLE_ENDINGS
 from fashret.files.hdf5 import storable
 from fashret.files.photos.in_parquet import ParquetPhotos, holds_photos
-from fashret.files.photos.sources import PhotoFolder, relative_source
-from fashret.files.tables.box_columns import NAMES, OBJECT, Where, box_columns, read_boxes
-from fashret.files.tables.cells import cell_text, identities, shown_cell
+from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.box_columns import FORMS, NAMES, OBJECT, SIZES, Where, box_columns, read_boxes
+from fashret.files.tables.cells import cell_text, identities, is_blank, shown_cell
 from fashret.files.tables.manifests import Listing, categories_of, drop_repeats
 from fashret.files.tables.parquet import check_text_columns, parquet_names, read_columns, row_count
-from fashret.options import is_address
+from fashret.files.tables.photo_column import photo_paths
 
 NEEDED = ("image", "product")
 IDENTITIES = {"product", "category"}  # columns of names, which may be numbers
+KEYWORDS = {"domain", "role", "split"}  # columns of words that fashret knows
 OPTIONAL = ("domain", "category", "role", "split", *NAMES)
 TOLERATED = 0.01  # share of lines of a CSV that may not be UTF-8
 SUFFIXES = TABLE_ENDINGS
@@ -73,9 +75,13 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(columns)}")
+    columns = _without_blank(columns)
+    columns["image"] = photo_paths(columns["image"], root or path.parent, where)
     form = box_columns(path, columns)
     for name in IDENTITIES.intersection(columns):
         columns[name] = identities(path, name, list(map(cell_text, columns[name])))
+    for name in KEYWORDS.intersection(columns):
+        columns[name] = ["" if is_blank(cell) else cell_text(cell) for cell in columns[name]]
     rows, repeats = drop_repeats(_rows(columns, form, where))
     if not len(rows):
         raise FashretError(f"{path}: has no rows")
@@ -83,6 +89,14 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
         return Listing(path.stem, path.parent, rows, ParquetPhotos(path.parent, root), repeats=repeats, files=(path,))
     root = root or path.parent
     return Listing(path.stem, root, rows, PhotoFolder(root), repeats=repeats, files=(path,))
+
+
+def _without_blank(columns: Columns) -> Columns:
+    """The columns that hold something; those of a box as long as one of them does."""
+    filled = {name for name, cells in columns.items() if not all(map(is_blank, cells))}
+    boxes = [form for form in FORMS if columns.keys() >= set(form) and filled.intersection(form) - SIZES]
+    kept = filled.union(NEEDED, *boxes)
+    return {name: cells for name, cells in columns.items() if name in kept}
 
 
 def _listed(names: Iterable[str], most: int = 12) -> str:
@@ -182,25 +196,23 @@ def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:
     count = len(columns["image"])
     blank = [""] * count
     domain_given = "domain" in columns
-    source: list[str] = []
     product: list[str] = []
     domain: list[Domain] = []
     role: list[Role] = []
     for i in range(count):
-        source.append(_source(cell_text(columns["image"][i]), i, where))
         product.append(_product(columns["product"][i], i, where))
-        domain.append(_domain(cell_text(columns["domain"][i]), i, where) if domain_given else Domain.SHOP)
+        domain.append(_domain(columns["domain"][i], i, where) if domain_given else Domain.SHOP)
         side = domain[i] if domain_given else None
         role.append(
-            _role(cell_text(columns["role"][i]), i, where)
+            _role(columns["role"][i], i, where)
             if "role" in columns
-            else _role_of_split(cell_text(columns.get("split", blank)[i]), side, i, where)
+            else _role_of_split(columns.get("split", blank)[i], side, i, where)
         )
         if not product[i]:
             role[i] &= Role.GALLERY | Role.VAL_GALLERY
     category, categories = categories_of(columns.get("category", blank))
     return Rows(
-        source=text_array(source),
+        source=text_array(columns["image"]),
         box=read_boxes(columns, form, where) if form else np.full((count, 4), np.nan, np.float32),
         product=text_array(product),
         role=np.array(role, np.uint8),
@@ -208,15 +220,6 @@ def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:
         category=category,
         categories=categories,
     )
-
-
-def _source(text: str, row: int, where: Where) -> str:
-    if is_address(text):
-        raise FashretError(f"{where(row)}: photo {shown_cell(text)}: is not fetched; download the photos first")
-    try:
-        return relative_source(text)
-    except FashretError as error:
-        raise FashretError(f"{where(row)}: {error}") from None
 
 
 def _product(text: str, row: int, where: Where) -> str:
@@ -229,6 +232,10 @@ def _domain(text: str, row: int, where: Where) -> Domain:
     try:
         return DOMAINS[text.lower()]
     except KeyError:
+        if not text:
+            raise FashretError(
+                f"{where(row)}: the column domain is empty; write street or shop, or leave the whole column empty"
+            ) from None
         raise FashretError(f"{where(row)}: domain {shown_cell(text)}; expected street or shop") from None
 
 

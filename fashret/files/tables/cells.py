@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fashret.console import log
 
@@ -36,6 +38,22 @@ def cell_text(value: Any) -> str:
         return str(int(value)) if value == int(value) else str(value)
     except (TypeError, ValueError, OverflowError):  # no number, or an infinite one
         return str(value).strip()
+
+
+def is_blank(cell: Any) -> bool:
+    """Whether a cell says nothing: empty, NaN, a word that programs write for it, or a list or object of only these.
+
+    >>> [is_blank(cell) for cell in (None, " ", "NaN", [None, float("nan")], {"x": ""}, "0", 0, [0])]
+    [True, True, True, True, True, False, False, False]
+    """
+    if isinstance(cell, Mapping):
+        cell = list(cell.values())
+    if isinstance(cell, np.ndarray):
+        cell = cell.tolist()
+    if isinstance(cell, list | tuple):
+        return not any(isinstance(each, list | tuple | Mapping) or not is_blank(each) for each in cell)
+    text = cell_text(cell)
+    return not text or text.lower() in EMPTY_WORDS
 
 
 def shown_cell(value: Any) -> str:

@@ -85,6 +85,15 @@ def test_paths_start_from_another_folder_if_told(tmp_path: Path) -> None:
     assert photos.present(["t.parquet#0"]).all() and photos.read("t.parquet#0") == b"beside"
 
 
+def test_absolute_paths_inside_the_root_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/a.jpg").write_bytes(b"beside")
+    cells = [{"bytes": None, "path": f"{tmp_path}/photos/a.jpg"}, {"bytes": b"x", "path": None}]
+    write(tmp_path / "t.parquet", image=pa.array(cells, STRUCT))
+    photos = ParquetPhotos(tmp_path, tmp_path / "photos")
+    assert photos.present(["t.parquet#0"]).all() and photos.read("t.parquet#0") == b"beside"
+
+
 def test_which_columns_hold_photos_instead_of_their_paths(tmp_path: Path) -> None:
     cells = {"bytes": ([b"x"], True), "struct": (pa.array([None], STRUCT), True), "text": (["a.jpg"], False)}
     for name, (column, holds) in (cells | {"nothing": ([None], False), "number": ([1], False)}).items():

@@ -48,6 +48,11 @@ def test_a_bbox_is_read_in_every_way_that_it_is_written(cell: object) -> None:
     assert found[0].tolist() == BOX and np.isnan(found[1:]).all() and found.dtype == np.float32
 
 
+@pytest.mark.parametrize("cell", [[], "[]", [None] * 4, "[nan, nan, nan, nan]", {}, {"x": None}, dict.fromkeys("xywh")])
+def test_nothing_in_any_form_is_no_box(cell: object) -> None:
+    assert np.isnan(read_boxes({"bbox": [cell, {"w": None, **dict.fromkeys("xyh"), "more": 1}]}, ("bbox",), str)).all()
+
+
 WRONG = [
     "[1, 2, 3]",
     "a b c d",
@@ -61,7 +66,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(
-    "cell", [*WRONG, [1, 2, 3], {}, 7, [1, 2, 3, float("inf")], "[" * 5000], ids=lambda c: str(c)[:20]
+    "cell", [*WRONG, [1, 2, 3], {"x": 1}, 7, [1, 2, 3, float("inf")], "[" * 5000], ids=lambda c: str(c)[:20]
 )
 def test_a_bbox_that_is_none_is_one_line_that_names_the_row(cell: object) -> None:
     with pytest.raises(FashretError, match=r"^row 0: box .{0,90}; expected four (finite )?numbers") as error:

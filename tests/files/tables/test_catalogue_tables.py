@@ -109,11 +109,12 @@ def test_repeats_are_dropped_with_their_roles_joined(tmp_path: Path) -> None:
         ("image,product\na.jpg,p,x\n", "line 2: has 3 cells, the header has 2"),
         ("image,product\n\na.jpg\n", "line 3: has 1 cells, the header has 2"),
         ("image,image,product\n", "duplicate column image"),
-        ("image,product\n/etc/a.jpg,p\n", "line 2: photo '/etc/a.jpg': paths must be relative"),
+        ("image,product\n/etc/a.jpg,p\n", "line 2: photo '/etc/a.jpg': is not inside the root"),
         ("image,product\na.jpg,p\nb/../../a.jpg,p\n", "line 3: photo 'b/../../a.jpg': paths must be relative"),
         ("image,product\nb\\..\\a.jpg,p\n", "paths must be relative"),
         ("image,product\nC:\\a.jpg,p\n", "paths must be relative"),
-        ("image,product\n,p\n", "line 2: photo '': not a path"),
+        ("image,product\n,p\n", "line 2: the column image is empty; name the row's photo"),
+        ("image,product,domain\na.jpg,p,shop\nb.jpg,p,\n", "line 3: the column domain is empty; write street or shop"),
         ("image,product,domain\na.jpg,p,web\n", "line 2: domain 'web'; expected street or shop"),
         ("image,product,split\na.jpg,p,holdout\n", "line 2: split 'holdout'; expected train, val or test"),
         ("image,product,role\na.jpg,p,quarry\n", "line 2: role 'quarry'; expected any of train, query, gallery"),
@@ -257,6 +258,43 @@ def test_half_a_box_is_refused_in_parquet_as_in_csv(tmp_path: Path) -> None:
         read_table(tmp_path / "c.parquet")
     with pytest.raises(FashretError, match=r"line 2: box .*; expected four"):
         rows(tmp_path / "c.csv", "image,product,x1,y1,x2,y2\n1.jpg,p,1,nan,3,4\n")
+
+
+@pytest.mark.parametrize("column", ["domain", "category", "role", "split", "x1", "bbox"])
+def test_a_column_without_a_filled_cell_counts_as_absent(tmp_path: Path, column: str) -> None:
+    expected = rows(tmp_path / "c.csv", "image,product\n1.jpg,p\n2.jpg,\n")
+    for cell in ("", "  ", "NaN", "None"):
+        assert rows(tmp_path / "c.csv", f"image,product,{column}\n1.jpg,p,{cell}\n2.jpg,,{cell}\n") == expected
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for cells in (pa.nulls(2), pa.array([float("nan"), None]), pa.array(["", "nan"])):
+        parquet.write_table(
+            pa.table({"image": ["1.jpg", "2.jpg"], "product": ["p", ""], column: cells}), tmp_path / "p"
+        )
+        (tmp_path / "p").rename(tmp_path / "c.parquet")
+        assert plain(read_table(tmp_path / "c.parquet").rows) == expected
+
+
+def test_the_size_of_a_photo_beside_an_empty_corner_is_no_box(tmp_path: Path) -> None:
+    found = rows(tmp_path / "c.csv", "image,product,x,y,width,height\n1.jpg,p,,,400,300\n2.jpg,p,,,400,300\n")
+    assert [row[1] for row in found] == [None, None]
+
+
+def test_a_list_or_object_of_nothing_is_no_box(tmp_path: Path) -> None:
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    nan = float("nan")
+    nothing = {"x": nan, "y": None, "w": None, "h": nan}
+    for boxes in (
+        [[nan] * 4, [None] * 4, [], [1.0, 2.0, 3.0, 4.0]],
+        [nothing, nothing, None, dict(x=1, y=2, w=3, h=4)],
+    ):
+        columns = {"image": [f"{i}.jpg" for i in range(4)], "product": list("pppp"), "bbox": boxes}
+        parquet.write_table(pa.table(columns), tmp_path / "c.parquet")
+        assert [row[1] for row in plain(read_table(tmp_path / "c.parquet").rows)] == [None, None, None, (1, 2, 4, 6)]
+    cells = ["[nan, nan, nan, nan]", "[null, null, null, null]", "[]", "[1, 2, 3, 4]"]
+    found = rows(
+        tmp_path / "c.tsv", "image\tproduct\tbbox\n" + "".join(f"{i}.jpg\tp\t{c}\n" for i, c in enumerate(cells))
+    )
+    assert [row[1] for row in found] == [None, None, None, (1, 2, 4, 6)]
 
 
 def test_a_column_that_is_there_twice_is_one_line(tmp_path: Path) -> None:
