@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.columns import Rows, blocks
-from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, made_otherwise, write_embeddings
+from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, made_otherwise, names_apart, write_embeddings
 from fashret.files.origins import Origins, changed_photos, read_origins, warn_of_untold
 from fashret.files.record_log import RecordLog, Status, open_log
 from fashret.files.resume import log_path
@@ -111,8 +111,9 @@ def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[n
     """
     now = embedder.record(old.path)
     if old.model.get("digest") != now["digest"]:
+        was, given = names_apart(old.model, now)
         raise FashretError(
-            f"{old.path}: was made by the model {old.model.get('name', 'unknown')}, not by {now['name']}; "
+            f"{old.path}: was made by the model {was}, and the weights of {given} differ; "
             "append with that one, or embed everything again"
         )
     if old.width != embedder.width:

@@ -16,7 +16,7 @@ from fashret.copies import Copies, find_copies
 from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.digests import one_per_file
-from fashret.files.embeddings import Embeddings, made_otherwise
+from fashret.files.embeddings import Embeddings, made_otherwise, names_apart
 from fashret.files.hints import LABELS
 from fashret.knn.distance import Metric
 from fashret.knn.results import Positives, SearchResult, SearchSpec
@@ -136,7 +136,7 @@ def check_same_model(queries: Embeddings, gallery: Embeddings) -> None:
         )
     digests = [file.model.get("digest") for file in (queries, gallery)]
     if all(digests) and digests[0] != digests[1]:
-        names = [file.model.get("name", "?") for file in (queries, gallery)]
+        names = names_apart(queries.model, gallery.model)
         raise FashretError(
             f"{queries.path} was made by the model {names[0]} and {gallery.path} by {names[1]}, "
             "whose weights differ: embed both with the same model"

@@ -75,8 +75,14 @@ def test_append_embeds_new_rows_only(model: Path, tmp_path: Path, monkeypatch: p
     with open_embeddings(whole) as expected, open_embeddings(path) as found:
         assert found.source.tolist() == expected.source.tolist()
         np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-6)
-    with pytest.raises(FashretError, match="was made by the model model, not by other"):
+    with pytest.raises(FashretError, match="was made by the model model, and the weights of other differ"):
         embed.run(photos, path, options(write_tiny_model(tmp_path / "other", seed=2), append=True))
+    (tmp_path / "else").mkdir()
+    namesake = (
+        r"was made by the model model \(weights \w{8}\), and the weights of model \(weights \w{8}\) differ; append"
+    )
+    with pytest.raises(FashretError, match=namesake):
+        embed.run(photos, path, options(write_tiny_model(tmp_path / "else/model", seed=2), append=True))
 
 
 def test_append_embeds_a_photo_that_was_replaced_under_its_name(model: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +49,21 @@ COPY_BYTES = 64 << 20  # block size when vectors have to be copied
 
 
 MAKING = ("pooling", "neck", "feature", "height", "width", "fit", "mean", "std", "last_stride", "stem_relu")
+
+
+def names_apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str]:
+    """The names of two models, as files record them; where both have one name, with what tells their weights apart.
+
+    >>> names_apart({"name": "a", "digest": "sha256:0123456789"}, {"name": "b"})
+    ('a', 'b')
+    >>> names_apart({"name": "a", "digest": "sha256:0123456789"}, {"name": "a", "digest": "sha256:abcdef0123"})
+    ('a (weights 01234567)', 'a (weights abcdef01)')
+    """
+    names = [str(model.get("name") or "of unknown name") for model in (one, other)]
+    if names[0] == names[1]:
+        digests = [str(model.get("digest", "")).rpartition(":")[2][:8] for model in (one, other)]
+        names = [f"{name} (weights {digest or 'unknown'})" for name, digest in zip(names, digests, strict=True)]
+    return names[0], names[1]
 
 
 def made_otherwise(one: dict[str, Any], other: dict[str, Any]) -> list[str]:

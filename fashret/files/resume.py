@@ -14,6 +14,7 @@ that a result depends on, as JSON values. Out: whether this run resumes the othe
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from fashret.files.digests import Content
 
 LOG = ".spool"  # ending of the log of finished rows, and
 ARRAYS = ".unfinished"  # of the arrays: neither has changed since version 0.1
+
+DIGEST = re.compile(r"(\w+:)?[0-9a-f]{32,}")  # which tell nobody anything
 
 Task = dict[str, Any]  # JSON values, and the `Content` of files, which is kept as its digest
 
@@ -87,6 +90,8 @@ def changes(before: Task, now: Task) -> list[str]:
     ['rows 3 → 4']
     >>> changes({"options": {"size": 320}}, {"options": {"size": 256}})
     ['--size 320 → 256']
+    >>> changes({"model": "sha256:" + 64 * "0"}, {"model": "sha256:" + 64 * "1"})
+    ['the weights of the model differ']
     """
     different = []
     for name in before | now:
@@ -100,6 +105,8 @@ def changes(before: Task, now: Task) -> list[str]:
             different += [f"--{key.replace('_', '-')} {a} → {b}" for key, (a, b) in pairs.items() if a != b]
         elif name == "columns" and isinstance(was, dict) and isinstance(value, dict):
             different += [f"the manifest has another {key} column" for key in value if was.get(key) != value[key]]
+        elif all(isinstance(each, str) and DIGEST.fullmatch(each) for each in (was, value)):
+            different.append("the weights of the model differ" if name == "model" else f"other {name}")
         else:
             different.append(f"{name} {was} → {value}")
     return different

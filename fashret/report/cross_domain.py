@@ -163,6 +163,8 @@ def make_matrix(runs: Sequence[tuple[Origin, Run]]) -> Matrix:
     names = {o.model: o.trained_on for o, _ in runs}
     shared = {n for n in names.values() if list(names.values()).count(n) > 1 or n == UNTRAINED}
     names |= {o.model: f"{o.trained_on} ({o.model_name})" for o, _ in runs if o.trained_on in shared}
+    alike = {n for n in names.values() if list(names.values()).count(n) > 1}
+    names = {d: f"{n} (weights {d.rpartition(':')[2][:8]})" if n in alike else n for d, n in names.items()}
     return Matrix(tuple(models), tuple(tests), cells, names)
 
 

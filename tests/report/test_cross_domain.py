@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,13 @@ def test_a_dataset_that_no_model_is_trained_on_has_a_row_and_the_command_to_trai
 def test_models_of_the_same_dataset_keep_their_own_rows():
     runs = [(origin("S2S", "S2S", "one"), run(0.5)), (origin("S2S", "DF", "two"), run(0.25))]
     assert [row[0] for row in shown(cross_domain_tables(runs)[0])] == ["S2S (one)", "S2S (two)", "DF"]
+
+
+def test_models_of_one_name_and_dataset_are_told_apart_by_their_weights():
+    first, second = (origin("S2S", "DF", f"sha256:{digit * 64}") for digit in "ab")
+    named = [(replace(each, model_name="model"), run(0.1)) for each in (first, second)]
+    labels = list(make_matrix(named).names.values())
+    assert labels == ["S2S (model) (weights aaaaaaaa)", "S2S (model) (weights bbbbbbbb)"]
 
 
 def test_two_files_for_one_cell_are_refused():
