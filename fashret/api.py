@@ -179,7 +179,7 @@ def evaluate(
     category = np.full(queries, -1) if categories is None else np.asarray(categories)
     if category.shape != (queries,) or category.dtype.kind not in "iu":
         raise FashretError(
-            f"categories should be one whole number for each of {queries:,} queries and are {category.dtype} of shape "
+            f"categories should be one whole number per query ({queries:,}) and are {category.dtype} of shape "
             f"{category.shape}"
         )
     return score_positives(positives.offsets, positives.ranks, positives.ranks_in_category, ks, category)

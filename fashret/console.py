@@ -84,6 +84,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what it counts, in words that go with it; `many` where more than one is not just an s at the end.
+
+    >>> counted(1, "photo"), counted(1200, "photo"), counted(1, "query is", "queries are")
+    ('1 photo', '1,200 photos', '1 query is')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 class _LogLines:
     """Progress for files and pipes: one line every `SECONDS_BETWEEN_LINES`."""
 

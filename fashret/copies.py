@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from fashret.console import log
+from fashret.console import counted, log
 from fashret.files.embeddings import Embeddings
 from fashret.files.origins import comparable, read_origins
 
-NAMED = "%s: %s queries show the same as gallery rows of another name, such as %s and %s; %s"
+NAMED = "%s: %s the same as gallery rows of another name, such as %s and %s; %s"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def find_copies(
         twin = int(np.flatnonzero((alike[1] == alike[0][first]) & (same[1] != same[0][first]))[0])
         names = queries.file.source[queries.rows[first]], gallery.file.source[gallery.rows[twin]]
         said = "left out" if exclude else "kept; --exclude-copies leaves them out"
-        log.warning(NAMED, queries.file.path, f"{len(copies):,}", *names, said)
+        log.warning(NAMED, queries.file.path, counted(len(copies), "query shows", "queries show"), *names, said)
     identity = _joined(alike, same) if exclude else (same[0], same[1])
     found = 0 if one else int(np.isin(same[0], same[1]).sum())
     if exclude or found:

@@ -124,7 +124,9 @@ def write_output(job: Job, done: RecordLog) -> None:
     listing, options = job.listing, job.options
     chosen = np.flatnonzero((done.status == Status.DONE) | (job.kept >= 0))
     if not len(chosen):
-        raise FashretError(none_read(listing.name, listing.rows.source, [done]))
+        raise FashretError(
+            none_read(listing.name, listing.rows.source, listing.photos.present(listing.rows.source), [done])
+        )
     inputs = [Content(path).record() for path in listing.files]
     with hdf5.write_whole(job.output, KIND, VERSION, result_options(listing, options), inputs) as file:
         create_crops(file, listing.rows.categories, options.encoding, options.size, listing.name)

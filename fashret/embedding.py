@@ -162,7 +162,9 @@ def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
         owner[finished.status == Status.DONE] = number
     count = int(((owner >= 0) | (job.place >= 0)).sum())
     if not count:
-        raise FashretError(none_read(job.source.dataset, job.source.rows.source, logs))
+        sources, photos = job.source.rows.source, job.source.photos
+        there = np.ones(len(sources), np.bool_) if photos is None else photos.present(sources)
+        raise FashretError(none_read(job.source.dataset, sources, there, logs))
     if job.options.centroids:
         rows, means = product_centroids(_described(job, logs, owner))
         pieces, count = iter([(rows, job.embedder.joined(means))]), len(rows)

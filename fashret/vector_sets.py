@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.copies import Copies, find_copies
 from fashret.errors import FashretError
 from fashret.files.columns import Role
@@ -106,7 +107,9 @@ def rows_with_role(file: Embeddings, role: Role) -> NDArray[np.int64]:
     found = file.with_role(role)
     if not len(found):
         name = str(role.name).lower()
-        raise FashretError(f"{file.path}: none of its {len(file):,} rows has the role {name}; {_advice(file, role)}")
+        raise FashretError(
+            f"{file.path}: no row has the role {name} ({counted(len(file), 'row')}); {_advice(file, role)}"
+        )
     return found
 
 

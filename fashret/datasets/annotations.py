@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fashret.console import log
+from fashret.console import counted, log
 from fashret.datasets.row_list import Corners
 from fashret.errors import FashretError
 from fashret.files.hdf5 import storable
@@ -189,7 +189,7 @@ def read_list(path: Path, columns: str) -> Iterator[tuple[int, list[str]]]:
         if not cells:
             continue
         if len(cells) != len(wanted):
-            found = f"has {len(cells)} cells, expected {len(wanted)} ({columns})"
+            found = f"has {counted(len(cells), 'cell')}, expected {len(wanted)} ({columns})"
             raise FashretError(f"{path}, line {number_of_line}: {found}: {shown(line)}")
         count += 1
         yield number_of_line, cells

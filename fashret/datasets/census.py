@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.console import log
+from fashret.console import counted, log
 from fashret.files.columns import Domain, Role, Rows
 from fashret.files.tables.manifests import Expected, Listing
 
@@ -150,7 +150,11 @@ def warn_of_counts(listing: Listing) -> None:
         for comparison in wrong[:WARNINGS]:
             log.warning("%s: %s", listing.name, comparison)
         if len(wrong) > WARNINGS:
-            log.warning("%s: %s more counts differ; --check shows them all", listing.name, len(wrong) - WARNINGS)
+            log.warning(
+                "%s: %s; --check shows them all",
+                listing.name,
+                counted(len(wrong) - WARNINGS, "more count differs", "more counts differ"),
+            )
 
 
 def _photo_numbers(rows: Rows) -> NDArray[np.int64]:

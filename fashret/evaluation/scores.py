@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.console import log
+from fashret.console import counted, log
 from fashret.errors import FashretError
 from fashret.evaluation.metrics import (
     NEVER,
@@ -214,7 +214,7 @@ def _first_products(ranking: Ranking, first: NDArray[np.int64], most: int) -> ND
     unknown = (first != NEVER) & (first >= length) & (found < most)
     if unknown.any():
         raise TooFewResultsError(
-            f"{ranking.path}: keeps {rows.shape[1]} results per query, too few to tell the first {most} products of "
-            f"{int(unknown.sum()):,} queries; search again with a larger -k"
+            f"{ranking.path}: keeps {counted(rows.shape[1], 'result')} per query, too few to tell the first {most} "
+            f"products of {counted(int(unknown.sum()), 'query', 'queries')}; search again with a larger -k"
         )
     return found

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.errors import FashretError
 from fashret.files.stored import damage
 
@@ -80,7 +81,8 @@ def check_lengths(file: h5py.File, names: tuple[str, ...]) -> None:
         raise FashretError(f"{file.filename}: its columns differ in length: {lengths}; write the file again")
     if max(lengths.values(), default=0) > (size := file.id.get_filesize()):
         raise FashretError(
-            f"{file.filename}: claims {max(lengths.values()):,} rows in {size:,} bytes; make or copy the file again"
+            f"{file.filename}: claims {counted(max(lengths.values()), 'row')} in {size:,} bytes; "
+            "make or copy the file again"
         )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from fashret.console import log, progress
+from fashret.console import counted, log, progress
 from fashret.errors import FashretError
 from fashret.files import stored
 from fashret.files.columns import Rows
@@ -200,8 +200,8 @@ def warn_of_untold(path: Path, before: Origins, verify: bool) -> None:
     """Say of how many rows a file does not tell whether their photos have changed."""
     untold = int(np.count_nonzero(before.content == ""))
     if untold and not verify:
-        log.warning("%s: does not tell whether the photos of %s rows have changed; --verify makes these anew",
-                    path, f"{untold:,}")  # fmt: skip
+        log.warning("%s: does not tell whether the photos of %s changed; --verify makes these again",
+                    path, counted(untold, "row has", "rows have"))  # fmt: skip
 
 
 def _digest_now(photos: PhotoSource, source: str) -> bytes:

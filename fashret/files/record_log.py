@@ -244,7 +244,7 @@ def open_log(path: Path, rows: int, task: dict[str, Any], *, resume: bool, resta
     if not rule.is_resumed(path, found, task, resume=resume, restart=restart):
         return RecordLog(path, rows, task)
     log = RecordLog(path, rows, task, resume=True)
-    console.log.info("%s: resuming, %s rows are done", path, f"{log.kept:,}")
+    console.log.info("%s: resuming, %s done", path, console.counted(log.kept, "row is", "rows are"))
     return log
 
 

@@ -106,7 +106,9 @@ def changes(before: Task, now: Task) -> list[str]:
         elif name == "columns" and isinstance(was, dict) and isinstance(value, dict):
             different += [f"the manifest has another {key} column" for key in value if was.get(key) != value[key]]
         elif all(isinstance(each, str) and DIGEST.fullmatch(each) for each in (was, value)):
-            different.append("the weights of the model differ" if name == "model" else f"other {name}")
+            different.append(
+                "the weights of the model differ" if name == "model" else f"other {name.removeprefix('digest of the ')}"
+            )
         else:
             different.append(f"{name} {was} → {value}")
     return different

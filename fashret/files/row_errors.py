@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
+from fashret.errors import FashretError
 from fashret.files.atomic import whole_file
 from fashret.files.record_log import RecordLog, Status
 from fashret.files.tables.manifests import LeftOut
@@ -45,11 +47,42 @@ def limit_passed(failed: Collection[str], rows: int, max_errors: float | None) -
     return f"more than {ALLOWED_SHARE:.0%} and than {ALLOWED_PHOTOS} photos (--max-errors SHARE allows more)"
 
 
-def none_read(name: str, sources: NDArray[np.object_], logs: Iterable[RecordLog]) -> str:
-    """What to say where nothing could be read: the first reason, too."""
+def check_errors(output: Path, sources: NDArray[np.object_], done: RecordLog, max_errors: float | None) -> None:
+    """End a run of which too many rows failed.
+
+    Raises
+    ------
+    FashretError
+        With the number, the limit, and the first reason.
+    """
+    failed = np.flatnonzero(done.status == Status.FAILED)
+    if passed := limit_passed(sources[failed], len(sources), max_errors):
+        raise FashretError(
+            f"{len(failed):,} of {counted(len(sources), 'crop')} cannot be made, {passed}"
+            f"{_first_reason(sources, [done])}; all: {errors_path(output)}"
+        )
+
+
+def none_read(name: str, sources: NDArray[np.object_], there: NDArray[np.bool_], logs: Iterable[RecordLog]) -> str:
+    """What to say where nothing could be used: how many photos were found at all, and the first reason.
+
+    Parameters
+    ----------
+    sources, there
+        The photo of each row, and whether there is one of that name.
+    """
+    photos, found, first = len(set(sources)), len(set(sources[there])), _first_reason(sources, logs)
+    if not found:
+        said = f"none of its {photos:,} photos was found" if photos > 1 else "its only photo was not found"
+        return f"{name}: {said}; is --root right?{first}"
+    said = f"none of its {photos:,} photos could be used" if photos > 1 else "its only photo could not be used"
+    missing = f" ({found:,} found, {photos - found:,} not)" if found < photos else ""
+    return f"{name}: {said}{missing}{first}"
+
+
+def _first_reason(sources: NDArray[np.object_], logs: Iterable[RecordLog]) -> str:
     wrong = [(int(row), each) for each in logs for row in np.flatnonzero(each.status > Status.DONE)[:1]]
-    first = f"; the first: {sources[wrong[0][0]]}: {wrong[0][1].read(wrong[0][0]).decode()}" if wrong else ""
-    return f"{name}: none of its {len(sources):,} photos could be read; is --root right?{first}"
+    return f"; the first: {sources[wrong[0][0]]}: {wrong[0][1].read(wrong[0][0]).decode()}" if wrong else ""
 
 
 def left_out_lines(left_out: Iterable[LeftOut]) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ class VectorSet:
             code = np.full(len(matrix), -1) if given is None else np.asarray(given)
             if code.shape != matrix.shape[:1] or (len(code) and code.dtype.kind not in "iu"):
                 raise FashretError(
-                    f"{name}: {column} should be one whole number for each of {len(matrix):,} rows and is {_kind(code)}"
+                    f"{name}: {column} should be one whole number per row ({len(matrix):,}) and is {_kind(code)}"
                 )
             codes.append(code.astype(np.int64))
         return cls(matrix, np.arange(len(matrix)), codes[0], codes[1], name)

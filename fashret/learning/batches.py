@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fashret.console import counted
 from fashret.errors import FashretError
 from fashret.loading.processes import Place
 from fashret.options import TrainOptions
@@ -86,7 +87,10 @@ def check_batching(product: NDArray, batching: Batching, world: int = 1, needs_p
         raise FashretError(f"batches of {p} products, but the training rows have {len(labels)}: lower --batch-products")
     if batching.missing == "refuse" and counts.min() < k:
         short = int((counts < k).sum())
-        raise FashretError(f"{short} products have fewer than {k} images: lower --batch-images or set --missing")
+        raise FashretError(
+            f"{counted(short, 'product has', 'products have')} fewer than {k} images: "
+            "lower --batch-images or set --missing"
+        )
 
 
 def epoch_batches(

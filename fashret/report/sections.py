@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.embeddings import open_embeddings
@@ -170,8 +171,8 @@ def make_report(found: Found, run: Run, tables: Sequence[Table], shown: Shown) -
     within = ranking.attribute("within")
     return Report(
         title=run.name,
-        subtitle=f"{len(ranking):,} queries, {run.gallery:,} gallery rows, {ranking.attribute('metric')} distance"
-        + (f", within {within}" if within else ""),
+        subtitle=f"{counted(len(ranking), 'query', 'queries')}, {counted(run.gallery, 'gallery row')}, "
+        f"{ranking.attribute('metric')} distance" + (f", within {within}" if within else ""),
         cards=list(_cards(run)) if labelled else [],
         tables=tables,
         plots=list(_plots(found, run, shown.seed)) if labelled else [],

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.datasets import readers
 from fashret.datasets.census import (
     Comparison,
@@ -93,7 +94,7 @@ def _problems(
     lost = [] if listing.public else listing.rows.source[~there].tolist()
     wrong = lost + [f"box {i}" for i in range(empty_boxes)]
     if passed := limit_passed(wrong, len(there), options.max_errors):
-        found = f"{len(lost):,} photos missing and {empty_boxes:,} boxes without area"
-        yield f"{found} of {len(there):,} rows, {passed}"
+        found = f"{counted(len(lost), 'photo')} missing and {counted(empty_boxes, 'box', 'boxes')} without area"
+        yield f"{found} of {counted(len(there), 'row')}, {passed}"
     if search.queries and not search.queries_with_positive:
-        yield f"none of its {search.queries:,} queries has a positive in the gallery"
+        yield f"no query has a positive in the gallery ({counted(search.queries, 'query', 'queries')})"

@@ -36,7 +36,7 @@ from fashret.files.photos.sources import MissingPhotoError, PhotoError
 from fashret.files.photos.streams import stream_crops, worker_count
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
-from fashret.files.row_errors import errors_path, limit_passed
+from fashret.files.row_errors import check_errors
 from fashret.files.tables.manifests import counts_of
 from fashret.options import CropOptions
 
@@ -118,7 +118,7 @@ def _make_crops(job: Job, done: RecordLog) -> int:
             while block := list(itertools.islice(records, BLOCK)):
                 done.append(block)
                 advance(len(block))
-                _check_errors(job, done)
+                check_errors(job.output, rows.source, done, options.max_errors)
     finally:
         results.close()  # ends the threads
         warn_of_scaled(decoder.scaled, job.listing.name)
@@ -138,19 +138,6 @@ def _record(job: Job, row: int, result: bytes | PhotoError, photos: DigestedPhot
         return Record(row, Status.LOST if lost else Status.FAILED, str(result).encode())
     rows = job.listing.rows
     return Record(row, Status.DONE, result, job.origins.packed(row, photos.digest_of(rows.source[row], rows.box[row])))
-
-
-def _check_errors(job: Job, done: RecordLog) -> None:
-    rows = job.listing.rows
-    failed = np.flatnonzero(done.status == Status.FAILED)
-    passed = limit_passed(rows.source[failed], len(rows), job.options.max_errors)
-    if not passed:
-        return
-    first = int(failed[0])
-    raise FashretError(
-        f"{len(failed):,} of {len(rows):,} crops cannot be made, {passed}; "
-        f"the first: {rows.source[first]}: {done.read(first).decode()}; all: {errors_path(job.output)}"
-    )
 
 
 def _summary(job: Job, done: RecordLog, made: int, seconds: float) -> CropSummary:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fashret.console import log, progress
+from fashret.console import counted, log, progress
 from fashret.datasets import readers
 from fashret.embedding import Job, note_errors, part_of, write_output
 from fashret.errors import FashretError
@@ -32,7 +32,7 @@ from fashret.files.origins import UNKNOWN
 from fashret.files.photos.decoder import warn_of_scaled
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
 from fashret.files.resume import check_flags
-from fashret.files.row_errors import errors_path, limit_passed
+from fashret.files.row_errors import check_errors
 from fashret.files.tables.catalogues import is_catalogue
 from fashret.files.tables.manifests import counts_of
 from fashret.loading.batches import count_workers, load, slices
@@ -177,9 +177,9 @@ def _settle_precision(embedder: Embedder, source: Source, first: NDArray[np.int6
     good = [i for i in range(len(first)) if i not in batch.failures]
     if asked != "float32" and good:
         images = [tensor[good] for tensor in batch.images]
-        what = f"{len(first)} crops per batch"
+        what = f"{counted(len(first), 'crop')} per batch"
         cosine = within_memory(lambda: embedder.settle_precision(images), embedder.device, what, ADVICE)
-        log.info("%s: cosine to float32 at least %.6f on the first %d crops", asked, cosine, len(good))
+        log.info("%s: cosine to float32 at least %.6f on the first %s", asked, cosine, counted(len(good), "crop"))
 
 
 def _embed(job: Job, finished: RecordLog) -> float:
@@ -202,7 +202,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
                 finished.append(_records(job, batch, job.embedder.check(vectors.cpu().numpy())))
                 scaled += batch.scaled
                 advance(len(batch.rows))
-                _check_errors(job, finished)
+                check_errors(job.output, job.source.rows.source, finished, job.options.max_errors)
             job.source.check()
     finally:
         made.close()  # ends the processes that decode
@@ -215,7 +215,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
 def _vectors(job: Job, batches: Iterator[Prepared]) -> Generator[tuple[Prepared, Tensor], None, None]:
     """Vectors of batch after batch, each given back when the next is under way, so that a GPU always has work."""
     before: tuple[Prepared, Tensor] | None = None
-    what = f"{job.options.batch_size} crops per batch"
+    what = f"{counted(job.options.batch_size, 'crop')} per batch"
     for batch in batches:
         work = partial(job.embedder.describe, batch.images)
         vectors = within_memory(work, job.embedder.device, what, ADVICE)
@@ -234,14 +234,3 @@ def _records(job: Job, batch: Prepared, vectors: NDArray[np.float32]) -> list[Re
         else Record(row, Status.DONE, vectors[i].astype("<f4").tobytes(), job.origins.packed(row, digests[i]))
         for i, row in enumerate(batch.rows.tolist())
     ]
-
-
-def _check_errors(job: Job, finished: RecordLog) -> None:
-    failed = np.flatnonzero(finished.status == Status.FAILED)
-    source = job.source.rows.source
-    if len(failed) and (passed := limit_passed(source[failed], len(source), job.options.max_errors)):
-        first = int(failed[0])
-        raise FashretError(
-            f"{len(failed):,} of {len(source):,} photos cannot be used, {passed}; "
-            f"the first: {source[first]}: {finished.read(first).decode()}; all: {errors_path(job.output)}"
-        )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fashret.console import log
+from fashret.console import counted, log
 from fashret.errors import FashretError
 from fashret.evaluation.scores import QueryScores, TooFewResultsError, digests_of_sides, score_ranking
 from fashret.files import embeddings, hdf5, rankings
@@ -205,8 +205,8 @@ def _of_rankings(
     scores = score_ranking(first, options.k, options.hits)
     if scores.skipped == len(first) and not options.report:  # a report shows what was found without labels too
         raise FashretError(
-            f"{name}: none of its {len(first):,} queries has a positive in the gallery; nothing to score. "
-            f"If the photos have no products, {LABELS}"
+            f"{name}: no query has a positive in the gallery ({counted(len(first), 'query', 'queries')}); "
+            f"nothing to score. If the photos have no products, {LABELS}"
         )
     again = score_ranking(second, options.k, options.hits) if second is not None else None
     run = Run(

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.console import duration, log
+from fashret.console import counted, duration, log
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.atomic import check_output, only_writer
@@ -116,7 +116,7 @@ def announce(sets: SearchSets, spec: SearchSpec, list_length: int) -> None:
         If the memory that it needs is not allowed, or not free.
     """
     cost = estimate(sets.queries, sets.gallery, spec, list_length)
-    what = f"re-ranking {cost.rows:,} rows with lists of {list_length}"
+    what = f"re-ranking {counted(cost.rows, 'row')} with lists of {list_length}"
     if cost.least > spec.memory:
         raise FashretError(
             f"{what} needs {in_words(cost.least)} of memory at least and {in_words(spec.memory, math.floor)} "
@@ -179,7 +179,7 @@ def _sets(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[Se
     size = ranking.attribute("gallery_size")
     if len(sets.gallery) != size:
         raise FashretError(
-            f"{ranking.path}: was made from {size:,} gallery rows, "
+            f"{ranking.path}: was made from {counted(size, 'gallery row')}, "
             f"{searched.path} has {len(sets.gallery):,}; run `fashret search` again"
         )
     return replace(sets, queries=sets.queries.take(place)), order

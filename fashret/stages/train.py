@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fashret.console import log, progress
+from fashret.console import counted, log, progress
 from fashret.errors import FashretError
 from fashret.evaluation.scores import score_positives
 from fashret.files.columns import Role
@@ -185,7 +185,7 @@ def _write_model(task: Task, run: Run) -> None:
         write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch, "step": run.step})
         weights, scores = read_tensors(task.best)
     if has_stalled(run, task.options):
-        log.info("stopped early: %d validations without a better %s", run.stalled, task.options.best)
+        log.info("stopped early: %s without a better %s", counted(run.stalled, "validation"), task.options.best)
     draw_curves(read_log(task.output / "log.csv"), task.output / "curves.png")
     where = task.output / "model.json"
     about = {

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fashret.console import counted
 from fashret.report.tables import Cell, Score, Table, cell_text, has_intervals, is_number
 from fashret.terminal.text import lines, one_line
 
@@ -100,7 +101,7 @@ def _shortened(table: Table) -> Table:
     body = table.sections[0] if table.sections else len(table.rows)
     if body <= MOST_ROWS:
         return table
-    note = f"{body - MOST_ROWS:,} more rows are not shown; --json and --csv have all."
+    note = f"{counted(body - MOST_ROWS, 'more row is', 'more rows are')} not shown; --json and --csv have all."
     sections = tuple(s - body + MOST_ROWS for s in table.sections)
     return replace(
         table, rows=table.rows[:MOST_ROWS] + table.rows[body:], sections=sections, notes=(*table.notes, note)

@@ -104,14 +104,14 @@ def peak(crops: Path, output: Path, report: Path) -> None:
     before = anonymous()
     options = EmbedOptions(backbone="nothing", weights="none", input="32x32", workers=0, batch_size=256, device="cpu")
     highest = before
-    real = embed._check_errors
+    real = embed.check_errors
 
     def watch(*arguments: object) -> None:
         nonlocal highest
         highest = max(highest, anonymous())
         real(*arguments)  # type: ignore[arg-type]
 
-    embed._check_errors = watch  # type: ignore[assignment]
+    embed.check_errors = watch  # type: ignore[assignment]
     embed.run(crops, output, options)
     highest = max(highest, anonymous())
     report.write_text(f"{highest - before:.1f}")

@@ -252,7 +252,7 @@ def test_a_counted_list_gives_lines_and_cells(tmp_path: Path, caplog: pytest.Log
         ("two\nname id\n", "line 1: expected the number of rows, found "),
         (f"{'9' * 5000}\nname id\n", "line 1: expected the number of rows, found "),
         ("1\nid name\n", "line 2: expected the columns 'name id', found "),
-        ("1\nname id\na\n", r"line 3: has 1 cells, expected 2 \(name id\)"),
+        ("1\nname id\na\n", r"line 3: has 1 cell, expected 2 \(name id\)"),
     ],
 )
 def test_a_list_of_another_form_names_the_line(tmp_path: Path, content: str, message: str) -> None:

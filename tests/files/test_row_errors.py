@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from fashret.files.row_errors import errors_path, left_out_lines, limit_passed, write_errors
+from fashret.errors import FashretError
+from fashret.files.record_log import Record, RecordLog, Status
+from fashret.files.row_errors import check_errors, errors_path, left_out_lines, limit_passed, none_read, write_errors
 from fashret.files.tables.manifests import LeftOut
 
 
@@ -23,6 +26,36 @@ def test_the_rows_of_the_last_run_are_named(tmp_path: Path) -> None:
     write_errors(output, [])
     write_errors(output, [])
     assert list(tmp_path.iterdir()) == []
+
+
+def log_of(path: Path, reasons: list[str]) -> RecordLog:
+    log = RecordLog(path, len(reasons), {})
+    log.append([Record(row, Status.FAILED, reason.encode()) for row, reason in enumerate(reasons)])
+    return log
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ([0], "shop: its only photo was not found; is --root right?; the first: 0.jpg: why"),
+        ([1], "shop: its only photo could not be used; the first: 0.jpg: why"),
+        ([0, 0], "shop: none of its 2 photos was found; is --root right?; the first: 0.jpg: why"),
+        ([1, 1], "shop: none of its 2 photos could be used; the first: 0.jpg: why"),
+        ([0, 1, 0], "shop: none of its 3 photos could be used (1 found, 2 not); the first: 0.jpg: why"),
+    ],
+)
+def test_photos_that_are_not_found_are_told_from_damaged_ones(tmp_path: Path, there: list[int], said: str) -> None:
+    sources = np.array([f"{row}.jpg" for row in range(len(there))], object)
+    with log_of(tmp_path / "a.spool", ["why"] * len(there)) as log:
+        assert none_read("shop", sources, np.array(there, bool), [log]) == said
+
+
+def test_too_many_failures_end_a_run_with_the_first_reason(tmp_path: Path) -> None:
+    sources = np.array(["a.jpg", "b.jpg"], object)
+    with log_of(tmp_path / "a.spool", ["is empty", "is torn"]) as log:
+        check_errors(tmp_path / "a.h5", sources, log, 1.0)
+        with pytest.raises(FashretError, match=r"^2 of 2 crops .* --max-errors 0.5; the first: a.jpg: is empty; all: "):
+            check_errors(tmp_path / "a.h5", sources, log, 0.5)
 
 
 def test_files_that_are_not_listed_are_one_line_per_ending_and_reason() -> None:

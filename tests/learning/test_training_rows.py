@@ -39,7 +39,7 @@ def test_only_labelled_training_rows_count(crops: Path, tmp_path: Path) -> None:
     nothing = make_rows(3, role=np.ones(3, np.uint8), product=np.array(["", "", ""], object))
     with (
         open_crops(write_crops(tmp_path / "b.h5", nothing)) as file,
-        pytest.raises(FashretError, match="none of its 3"),
+        pytest.raises(FashretError, match="no row has the role train and a product"),
     ):
         TrainingRows.of(file)
 

@@ -60,9 +60,9 @@ def test_check_reads_no_pixels(tmp_path: Path) -> None:
     ("table", "problem"),
     [
         ("image,product\ngone.png,p\n", "none of its photos is below"),
-        ("image,product,domain\na.png,p,street\nb.png,q,shop\n", "none of its 1 queries has a positive"),
-        ("image,product\na.png,p\nb.png,p\ngone.png,p\n", "1 photos missing and 0 boxes without area of 3 rows"),
-        ("image,product,x1,y1,x2,y2\na.png,p,5,5,5,9\nb.png,p,,,,\na.png,p,,,,", "0 photos missing and 1 boxes"),
+        ("image,product,domain\na.png,p,street\nb.png,q,shop\n", "no query has a positive in the gallery (1 query)"),
+        ("image,product\na.png,p\nb.png,p\ngone.png,p\n", "1 photo missing and 0 boxes without area of 3 rows"),
+        ("image,product,x1,y1,x2,y2\na.png,p,5,5,5,9\nb.png,p,,,,\na.png,p,,,,", "0 photos missing and 1 box without"),
     ],
 )
 def test_what_cannot_be_used_is_exit_code_1_with_the_reason(

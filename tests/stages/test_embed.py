@@ -293,7 +293,7 @@ def test_bad_photos_are_named_and_counted(model: Path, tmp_path: Path) -> None:
 def test_too_many_bad_photos_stop(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", broken=(4, 9))
     path = tmp_path / "a.emb.h5"
-    with pytest.raises(FashretError, match=r"of 12 photos cannot be used, more than --max-errors 0.01; the first: 04"):
+    with pytest.raises(FashretError, match=r"of 12 crops cannot be made, more than --max-errors 0.01; the first: 04"):
         embed.run(photos, path, options(model, max_errors=0.01))
     assert not path.exists() and (tmp_path / "a.emb.h5.errors.jsonl").exists()
     for i in (4, 9):
@@ -332,7 +332,7 @@ def test_a_file_says_where_its_photos_are_but_not_where_its_maker_works(model: P
 
 def test_nothing_but_bad_photos(model: Path, tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", 2, broken=(0, 1))
-    with pytest.raises(FashretError, match="none of its 2 photos could be read"):
+    with pytest.raises(FashretError, match="none of its 2 photos could be used; the first: 00"):
         embed.run(photos, tmp_path / "a.emb.h5", options(model, max_errors=1.0))
     assert not (tmp_path / "a.emb.h5").exists()
 
@@ -489,13 +489,13 @@ def test_memory_that_does_not_suffice(
 
 
 def test_crops_that_change_under_way(crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = embed._check_errors
+    real = embed.check_errors
 
     def check_errors(*arguments: Any) -> None:
         write_crops(crops, make_rows(30))
         real(*arguments)
 
-    monkeypatch.setattr(embed, "_check_errors", check_errors)
+    monkeypatch.setattr(embed, "check_errors", check_errors)
     with pytest.raises(FashretError, match="changed while it was in use"):
         embed.run(crops, tmp_path / "a.emb.h5", options(model))
 

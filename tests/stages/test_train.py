@@ -396,7 +396,7 @@ def test_resume_with_changed_options_lists_them(crops: Path, tmp_path: Path, mon
     with pytest.raises(FashretError, match=r"--lr 0.01 → 0.02; --seed 0 → 5"):
         train.run(crops, tmp_path / "m", tiny_options(resume=True, lr=0.02, seed=5, workers=1))
     other = write_training_crops(tmp_path / "b.crops.h5", seed=1)
-    with pytest.raises(FashretError, match="digest of the crops xxh3:"):
+    with pytest.raises(FashretError, match="cannot be resumed: other crops"):
         train.run(other, tmp_path / "m", tiny_options(resume=True))
 
 
@@ -526,7 +526,7 @@ def test_nonsense_is_one_line(crops: Path, tmp_path: Path, changes: dict[str, An
 
 def test_crops_that_cannot_be_trained_on(tmp_path: Path) -> None:
     nothing = write_crops(tmp_path / "a.crops.h5", make_rows(4))
-    with pytest.raises(FashretError, match="none of its 4 rows has the role train"):
+    with pytest.raises(FashretError, match="no row has the role train and a product \\(4 rows"):
         train.run(nothing, tmp_path / "m", tiny_options())
     one = write_crops(tmp_path / "b.crops.h5", make_rows(2, role=np.full(2, 1, np.uint8)))
     with pytest.raises(FashretError, match="only one product"):

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.console import log, progress
+from fashret.console import counted, log, progress
 from fashret.errors import FashretError
 from fashret.files.columns import Rows
 from fashret.files.photos.orientation import stored_box, upright_size
@@ -28,7 +28,8 @@ def refuse_fractions(boxes: NDArray[np.float32], name: str) -> None:
     """Raise FashretError if there are boxes and all lie within 0 … 1: shares of the photo's sides."""
     there = boxes[np.isfinite(boxes).all(axis=1)]
     if len(there) and there.min() >= 0 and there.max() <= 1:
-        raise FashretError(f"{name}: all {len(there):,} boxes lie within 0 and 1; are these fractions? give pixels")
+        said = f"all {len(there):,} boxes lie" if len(there) > 1 else "the only box lies"
+        raise FashretError(f"{name}: {said} within 0 and 1; are these fractions? give pixels")
 
 
 def boxes_as_stored(rows: Rows, photos: PhotoSource) -> Rows:
@@ -62,15 +63,22 @@ def boxes_by_size(rows: Rows, photos: PhotoSource, declared: Mapping[str, Size],
         elif orientation != 1:
             unsure.add(source)
     if other:
-        log.warning("%s: %s photos with boxes are of another size than it says; boxes taken as they are", name, other)
+        log.warning(
+            "%s: %s of another size than it says; boxes taken as they are",
+            name,
+            counted(other, "photo with boxes is", "photos with boxes are"),
+        )
     follow = bool(upright) and not stored
     if unsure:
         how = "upright" if follow else "stored"
         log.warning(
-            "%s: %s photos are turned, and their size does not tell how; boxes taken as %s", name, len(unsure), how
+            "%s: %s turned, and the size does not tell how; boxes taken as %s",
+            name,
+            counted(len(unsure), "photo is", "photos are"),
+            how,
         )
     if upright:
-        log.info("%s: boxes of %s photos are in pixels of the upright photo", name, len(upright))
+        log.info("%s: boxes of %s are in pixels of the upright photo", name, counted(len(upright), "photo"))
     return _turned(rows, frames, upright | unsure if follow else upright)
 
 

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from fashret.console import log
+from fashret.console import counted, log
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.file_kinds import TABLE_ENDINGS
@@ -117,7 +117,7 @@ def _read_csv(path: Path) -> tuple[Columns, Where]:
             columns = {name: [] for name, _ in wanted}
             continue
         if len(cells) != len(names):
-            raise FashretError(f"{path}, line {number}: has {len(cells)} cells, the header has {len(names)}")
+            raise FashretError(f"{path}, line {number}: has {counted(len(cells), 'cell')}, the header has {len(names)}")
         lines.append(number)
         for name, place in wanted:
             columns[name].append(cells[place].strip())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashret.console import log
+from fashret.console import counted, log
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.hdf5 import storable
@@ -74,12 +74,12 @@ def read_folder(root: Path) -> Listing:
         for source in sources:
             if not _side(source):
                 left_out[ending_of(source), NOT_IN_ORDER].append(source)
-    counted = _counted(left_out)
-    heic = sum(each.count for each in counted if each.reason == NEEDS_HEIF)
+    others = _counted(left_out)
+    heic = sum(each.count for each in others if each.reason == NEEDS_HEIF)
     if heic:
-        log.warning("%s: %s photos are left out: %s", root, f"{heic:,}", NEEDS_HEIF)
+        log.warning("%s: %s left out: %s", root, counted(heic, "photo is", "photos are"), NEEDS_HEIF)
     rows = _rows(ordered or sources)
-    return Listing(root.resolve().name, root, rows, PhotoFolder(root), notes=notes, left_out=counted)
+    return Listing(root.resolve().name, root, rows, PhotoFolder(root), notes=notes, left_out=others)
 
 
 def _photos(root: Path, content: FolderContent) -> tuple[list[str], dict[tuple[str, str], list[str]]]:
@@ -116,7 +116,7 @@ def _no_photo(root: Path, left_out: dict[tuple[str, str], list[str]]) -> str:
     """What a folder without photos holds instead."""
     kinds = [f"{each.count:,} {each.ending} ({each.reason})" for each in _counted(left_out)]
     there = ", ".join(kinds[:SHOWN]) or "nothing"
-    more = f" and {len(kinds) - SHOWN} more kinds" if kinds[SHOWN:] else ""
+    more = f" and {counted(len(kinds) - SHOWN, 'more kind')}" if kinds[SHOWN:] else ""
     return f"{root}: no photo in this folder or below; it holds {there}{more}"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fashret.console import log
+from fashret.console import counted, log
 
 SHOWN = 60  # characters of a cell that a message shows
 EMPTY_WORDS = ("nan", "none", "null", "<na>", "nat")  # that programs write for an empty cell
@@ -76,12 +76,21 @@ def identities(path: Path, column: str, texts: Sequence[str]) -> list[str]:
     filled = [name for name in names if name]
     if filled and all(map(WHOLE_DECIMAL.fullmatch, filled)):
         log.info(
-            "%s: %s: %s cells such as %s are read as %s", path, column, f"{len(filled):,}", filled[0], filled[0][:-2]
+            "%s: %s: %s as %s is read as %s",
+            path,
+            column,
+            counted(len(filled), "cell such", "cells such"),
+            filled[0],
+            filled[0][:-2],
         )
         names = [name[:-2] for name in names]
     words = Counter(name for name in filled if name.lower() in EMPTY_WORDS)
     for word, count in words.items():
         log.warning(
-            "%s: %s rows have the %s %s; leave the cell empty if they have none", path, f"{count:,}", column, word
+            "%s: %s the %s %s; leave the cell empty if there is none",
+            path,
+            counted(count, "row has", "rows have"),
+            column,
+            word,
         )
     return names

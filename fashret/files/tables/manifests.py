@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.errors import FashretError
 from fashret.files.columns import Rows
 from fashret.files.photos.sources import PhotoSource
@@ -90,7 +91,9 @@ def categories_of(names: list[str]) -> tuple[NDArray[np.int16], tuple[str, ...]]
     """
     known = tuple(sorted(set(names) - {""}))
     if len(known) > np.iinfo(np.int16).max:
-        raise FashretError(f"{len(known):,} categories; at most {np.iinfo(np.int16).max:,} can be told apart")
+        raise FashretError(
+            f"{counted(len(known), 'category', 'categories')}; at most {np.iinfo(np.int16).max:,} can be told apart"
+        )
     number = {name: i for i, name in enumerate(known)} | {"": -1}
     return np.array([number[name] for name in names], np.int16), known
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fashret.console import counted
 from fashret.errors import FashretError
 
 MOST_CELLS = 100_000_000  # rows × columns that are read of a table
@@ -60,7 +61,8 @@ def check_room(path: Path, metadata: Any, names: Sequence[str], group: int | Non
     rows = metadata.num_rows if group is None else metadata.row_group(group).num_rows
     if rows * max(1, len(names)) > MOST_CELLS:
         raise FashretError(
-            f"{path}: claims {rows:,} rows of {len(names)} columns, more than {MOST_CELLS:,} cells; split the table"
+            f"{path}: claims {counted(rows, 'row')} of {counted(len(names), 'column')}, "
+            f"more than {MOST_CELLS:,} cells; split the table"
         )
     unpacked = 0
     for number in groups:

@@ -58,7 +58,7 @@ def test_the_size_that_a_file_says_tells_how_its_author_saw_the_photos(
 ) -> None:
     rows, sizes = declared(tmp_path, orientations, upright)
     assert boxes_by_size(rows, PhotoFolder(tmp_path), sizes, "coco").box.tolist() == [list(BOX)] * len(rows)
-    unsure = "coco: 3 photos are turned, and their size does not tell how; boxes taken as " + (
+    unsure = "coco: 3 photos are turned, and the size does not tell how; boxes taken as " + (
         "upright" if upright else "stored"
     )
     assert (unsure in caplog.text) == (len(orientations) == 8)

@@ -107,7 +107,7 @@ def test_repeats_are_dropped_with_their_roles_joined(tmp_path: Path) -> None:
         ("", "is empty; expected a header with the columns image and product"),
         ("image,product\n", "has no rows"),
         ("image,product\na.jpg,p,x\n", "line 2: has 3 cells, the header has 2"),
-        ("image,product\n\na.jpg\n", "line 3: has 1 cells, the header has 2"),
+        ("image,product\n\na.jpg\n", "line 3: has 1 cell, the header has 2"),
         ("image,image,product\n", "duplicate column image"),
         ("image,product\n/etc/a.jpg,p\n", "line 2: photo '/etc/a.jpg': is not inside the root"),
         ("image,product\na.jpg,p\nb/../../a.jpg,p\n", "line 3: photo 'b/../../a.jpg': paths must be relative"),

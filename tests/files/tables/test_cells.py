@@ -49,5 +49,5 @@ def test_whole_numbers_written_as_decimals(texts: list[str], expected: list[str]
 
 def test_words_for_an_empty_cell_are_kept_and_said(caplog: pytest.LogCaptureFixture) -> None:
     assert identities(Path("a.csv"), "product", ["nan", "p", "nan", "None"]) == ["nan", "p", "nan", "None"]
-    assert "a.csv: 2 rows have the product nan; leave the cell empty if they have none" in caplog.text
-    assert "a.csv: 1 rows have the product None" in caplog.text
+    assert "a.csv: 2 rows have the product nan; leave the cell empty if there is none" in caplog.text
+    assert "a.csv: 1 row has the product None" in caplog.text
