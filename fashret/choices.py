@@ -36,6 +36,14 @@ POOLINGS = ("avg", "max", "gem", "rmac", "cls")
 NECKS = ("bnneck", "none")
 FEATURES = ("after", "before")  # the neck
 FITS = ("stretch", "pad")
+ARCHITECTURES = (  # of detectors
+    "ssdlite320_mobilenet_v3_large",
+    "fasterrcnn_mobilenet_v3_large_320_fpn",
+    "fasterrcnn_resnet50_fpn_v2",
+    "maskrcnn_resnet50_fpn_v2",
+    "retinanet_resnet50_fpn_v2",
+    "fcos_resnet50_fpn",
+)
 PRECISIONS = ("float32", "bf16", "fp16")
 VECTOR_TYPES = ("float32", "float16")
 

@@ -11,6 +11,7 @@ import pytest
 
 from fashret import choices
 from fashret.demo.layouts import LAYOUTS
+from fashret.detection.architectures import ARCHITECTURES
 from fashret.errors import FashretError
 from fashret.knn.distance import METRICS, Metric
 from fashret.learning.losses import LOSSES
@@ -28,6 +29,7 @@ from fashret.stages.train import SCORES
     [
         (choices.LAYOUTS, tuple(LAYOUTS)),
         (choices.BACKBONES, tuple(BACKBONES)),
+        (choices.ARCHITECTURES, tuple(ARCHITECTURES)),
         (choices.LOSSES, tuple(LOSSES)),
         (choices.POOLINGS, tuple(POOLINGS)),
         (choices.PRECISIONS, tuple(PRECISIONS)),

@@ -1,4 +1,4 @@
-"""The model folder: a trained network, and the checkpoints of a run under way.
+"""The model folder: a trained network, and the checkpoints of a run under way. Detectors have folders of the same kind.
 
     model.safetensors        the network's weights and statistics, float32
     model.json               `format`, `format_version`, `fashret_version`, `created`, `name`, `digest` (of tensors),
@@ -11,7 +11,8 @@
     checkpoints/best.safetensors   weights with the best validation score so far
     checkpoints/last.safetensors   weights of the last step, where those of model.safetensors are older
 
-model.json is written last, by rename: Makefiles depend on it. In: tensors and plain values. Out: the files, and back.
+model.json is written last, by rename: Makefiles depend on it. In a detector's folder these are detector.safetensors and
+detector.json (settings as `fashret.detection.settings`). In: tensors and plain values. Out: the files, and back.
 """
 
 from __future__ import annotations
@@ -34,20 +35,48 @@ from fashret.files.hints import hub_hint
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = "fashret.model"
 VERSION = 1
-WEIGHTS = "model.safetensors"
-DESCRIPTION = "model.json"
 CHECKPOINTS = "checkpoints"
 KINDS_OF_VALUES = {"settings": dict, "digest": str, "trained_on": dict, "options": dict, "classes": list, "name": str}
 
 
 @dataclass(frozen=True)
+class FolderKind:
+    """What a folder holds, and how its files are called."""
+
+    what: str
+    command: str  # that writes such folders
+    setting: str  # that its settings have, and those of other kinds have not
+
+    @property
+    def format(self) -> str:
+        """`format` in its description."""
+        return f"fashret.{self.what}"
+
+    @property
+    def description(self) -> str:
+        """The file that is written last."""
+        return f"{self.what}.json"
+
+    @property
+    def weights(self) -> str:
+        """The file of tensors."""
+        return f"{self.what}.safetensors"
+
+
+MODEL = FolderKind("model", "fashret train", "backbone")
+DETECTOR = FolderKind("detector", "fashret train-detector", "architecture")
+KINDS = (MODEL, DETECTOR)
+DESCRIPTION = MODEL.description
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """A model folder whose model.json has been read."""
+    """A model folder whose model.json has been read, or a detector's and its detector.json."""
 
     folder: Path
     about: dict[str, Any]
+    kind: FolderKind = MODEL
 
     @property
     def digest(self) -> str:
@@ -60,69 +89,86 @@ class ModelFile:
         return dict(self.about["settings"])
 
     def weights(self) -> dict[str, Tensor]:
-        """The tensors of model.safetensors, on the CPU.
+        """The tensors of its file of weights, on the CPU.
 
         Raises
         ------
         FashretError
             If the file is missing or damaged, or is not the one that model.json describes.
         """
-        path = self.folder / WEIGHTS
+        path = self.folder / self.kind.weights
         tensors, _ = read_tensors(path)
         if weights_digest(tensors) != self.digest:
-            raise FashretError(f"{path}: is not the file that {DESCRIPTION} beside it describes; copy both again")
+            raise FashretError(
+                f"{path}: is not the file that {self.kind.description} beside it describes; copy both again"
+            )
         return tensors
 
 
-def open_model(path: Path | str) -> ModelFile:
-    """Read the description of a trained model.
+def open_model(path: Path | str, kind: FolderKind = MODEL) -> ModelFile:
+    """Read the description of a trained model, or of a detector.
 
     Parameters
     ----------
     path
-        The folder or its model.json.
+        The folder or its model.json (detector.json).
 
     Raises
     ------
     FashretError
-        If there is no such folder, no model.json in it, or it does not describe a model of fashret.
+        If there is no such folder, no model.json in it, it is a folder of another kind, or it does not describe a model
+        of fashret.
     """
-    path = Path(path)
-    folder = path.parent if path.name == DESCRIPTION else path
-    file = folder / DESCRIPTION
+    path, what, name = Path(path), kind.what, kind.description
+    folder = path.parent if path.name in {each.description for each in KINDS} else path
+    file = folder / name
     if not folder.is_dir():
-        what = "is a file, not a model folder" if folder.exists() else "no such model folder"
+        state = f"is a file, not a {what} folder" if folder.exists() else f"no such {what} folder"
         hint = hub_hint(folder)
-        raise FashretError(f"{folder}: {what}; give the folder that `fashret train` wrote, or its {DESCRIPTION}{hint}")
+        raise FashretError(f"{folder}: {state}; give the folder that `{kind.command}` wrote, or its {name}{hint}")
     if not file.exists():
-        hint = "its training has not ended: resume it with `fashret train --resume`"
-        hint = hint if (folder / CHECKPOINTS).is_dir() else "is it a folder that `fashret train` wrote?"
-        raise FashretError(f"{folder}: has no {DESCRIPTION}; {hint}")
+        raise FashretError(_no_description(folder, kind))
     check_ordinary(file)
     try:
         about = json_text.read(file)
     except FashretError as error:
-        raise FashretError(f"{error}, so it does not describe a model; train or copy it again") from None
+        raise FashretError(f"{error}, so it does not describe a {what}; train or copy it again") from None
     try:
         version = float(about["format_version"])
-        good = version >= 1 and about["format"] == FORMAT and "backbone" in about["settings"]
-        good = good and all(isinstance(about.get(name, kind()), kind) for name, kind in KINDS_OF_VALUES.items())
+        good = version >= 1 and about["format"] == kind.format and kind.setting in about["settings"]
+        good = good and all(isinstance(about.get(key, of()), of) for key, of in KINDS_OF_VALUES.items())
     except (ValueError, KeyError, TypeError, AttributeError):
         good = False
     if not good:
-        raise FashretError(f"{file}: does not describe a model of fashret; train or copy it again")
+        raise FashretError(f"{file}: does not describe a {what} of fashret; train or copy it again")
     if version > VERSION:
         raise FashretError(
             f"{file}: has format version {version:g}, this fashret reads 1 to {VERSION}: use a newer one"
         )
-    return ModelFile(folder, about)
+    return ModelFile(folder, about, kind)
 
 
-def write_model(folder: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> ModelFile:
-    """Write model.safetensors and then model.json; `about` needs at least `settings`."""
-    write_tensors(folder / WEIGHTS, tensors)
+def _no_description(folder: Path, kind: FolderKind) -> str:
+    """Why a folder cannot be opened that lacks the description of its kind."""
+    for other in KINDS:
+        if (folder / other.description).exists():
+            return (
+                f"{folder}: is a {other.what} that `{other.command}` wrote, not a {kind.what}; "
+                f"give a folder of `{kind.command}`"
+            )
+    hint = f"is it a folder that `{kind.command}` wrote?"
+    if (folder / CHECKPOINTS).is_dir():
+        hint = f"its training has not ended: resume it with `{kind.command} --resume`"
+    return f"{folder}: has no {kind.description}; {hint}"
+
+
+def write_model(
+    folder: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any], kind: FolderKind = MODEL
+) -> ModelFile:
+    """Write the file of weights and then the description; `about` needs at least `settings`."""
+    write_tensors(folder / kind.weights, tensors)
     stamped = {
-        "format": FORMAT,
+        "format": kind.format,
         "format_version": VERSION,
         "fashret_version": fashret.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -131,9 +177,9 @@ def write_model(folder: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
         **about,
     }
     text = json.dumps(stamped, ensure_ascii=False, indent=1, default=str)
-    with whole_file(folder / DESCRIPTION) as part:
+    with whole_file(folder / kind.description) as part:
         part.write_text(text, encoding="utf-8")
-    return ModelFile(folder, stamped)
+    return ModelFile(folder, stamped, kind)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None) -> None:

@@ -1,0 +1,101 @@
+"""torchvision's detectors by name.
+
+In: `DetectorSettings`. Out: the network with random weights. Its images are float32 3×H×W in 0..1 of any size, which
+it scales itself; labels are 1, 2, … for the classes 0, 1, …, as 0 is the background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models import detection, mobilenet_v3_large
+from torchvision.models.detection.anchor_utils import DefaultBoxGenerator
+from torchvision.models.detection.ssd import SSD
+from torchvision.models.detection.ssdlite import SSDLiteFeatureExtractorMobileNet, SSDLiteHead
+from torchvision.ops import FrozenBatchNorm2d
+
+from fashret.detection.settings import DetectorSettings
+
+LOWEST_SCORE = 0.01  # of a box that is found: the score of a whole list counts the doubtful ones too
+MOST_FOUND = 100  # boxes per photo, those of the highest scores, as in COCO's scores
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One of torchvision's detectors."""
+
+    build: Callable[..., nn.Module]
+    size: int  # shorter side of the input, where none is asked for
+    longer: float  # the longer side is at most so many times the shorter
+    scores: str  # its parameter for the lowest score
+    most: str  # its parameter for the number of boxes
+    frozen: bool = False  # torchvision freezes the statistics of its backbone where that is pretrained
+    masks: bool = False  # learns masks, and needs them
+
+
+RCNN = ("box_score_thresh", "box_detections_per_img")
+DENSE = ("score_thresh", "detections_per_img")
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "ssdlite320_mobilenet_v3_large": Architecture(detection.ssdlite320_mobilenet_v3_large, 320, 1, *DENSE),
+    "fasterrcnn_mobilenet_v3_large_320_fpn": Architecture(
+        detection.fasterrcnn_mobilenet_v3_large_320_fpn, 320, 2, *RCNN, frozen=True
+    ),
+    "fasterrcnn_resnet50_fpn_v2": Architecture(detection.fasterrcnn_resnet50_fpn_v2, 800, 5 / 3, *RCNN),
+    "maskrcnn_resnet50_fpn_v2": Architecture(detection.maskrcnn_resnet50_fpn_v2, 800, 5 / 3, *RCNN, masks=True),
+    "retinanet_resnet50_fpn_v2": Architecture(detection.retinanet_resnet50_fpn_v2, 800, 5 / 3, *DENSE),
+    "fcos_resnet50_fpn": Architecture(detection.fcos_resnet50_fpn, 800, 5 / 3, *DENSE, frozen=True),
+}
+
+
+def build(settings: DetectorSettings) -> nn.Module:
+    """The network with random weights, drawn from the seed; the caller's generator stays as it was."""
+    kind = ARCHITECTURES[settings.architecture]
+    found = {kind.scores: LOWEST_SCORE, kind.most: MOST_FOUND}
+    classes = len(settings.classes) + 1  # and the background
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        if settings.architecture.startswith("ssdlite"):
+            network = _ssdlite(settings, classes, found)
+        else:
+            sides = {"min_size": settings.size, "max_size": round(settings.size * kind.longer)}
+            network = kind.build(weights=None, weights_backbone=None, num_classes=classes, **sides, **found)
+    if settings.frozen_norm:
+        _freeze_statistics(network.get_submodule("backbone"))
+    return network
+
+
+def _ssdlite(settings: DetectorSettings, classes: int, found: dict[str, Any]) -> nn.Module:
+    """As `torchvision.models.detection.ssdlite320_mobilenet_v3_large`, at any size of input."""
+    norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)
+    network = detection.ssdlite320_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=classes, norm_layer=norm, **found
+    )
+    sides = (settings.size, settings.size)
+    if settings.wide_tail:
+        features = mobilenet_v3_large(weights=None, norm_layer=norm).features
+        stages = [0, *(i for i, block in enumerate(features) if getattr(block, "_is_cn", False)), len(features) - 1]
+        backbone = SSDLiteFeatureExtractorMobileNet(features, stages[-2], norm)
+        anchors = DefaultBoxGenerator([[2, 3] for _ in range(6)], min_ratio=0.2, max_ratio=0.95)
+        widths = detection._utils.retrieve_out_channels(backbone, sides)
+        head = SSDLiteHead(widths, anchors.num_anchors_per_location(), classes, norm)
+        scaled = {name: getattr(network.transform, name) for name in ("image_mean", "image_std")}
+        nms = {"nms_thresh": network.nms_thresh, "topk_candidates": network.topk_candidates}
+        network = SSD(backbone, anchors, sides, classes, head=head, **scaled, **nms, **found)
+    network.transform.fixed_size, network.transform.min_size = sides, (settings.size,)
+    network.transform.max_size = settings.size
+    return network
+
+
+def _freeze_statistics(module: nn.Module) -> None:
+    """Put batch normalisation with fixed statistics in the place of every other, as torchvision does."""
+    for name, inner in module.named_children():
+        if isinstance(inner, nn.BatchNorm2d):
+            setattr(module, name, FrozenBatchNorm2d(inner.num_features, inner.eps))
+        else:
+            _freeze_statistics(inner)
