@@ -57,6 +57,7 @@ LOSSES = (
     "arcface",
     "circle",
     "smooth-ap",
+    "ap",
 )
 MISSING = ("resample", "mask", "refuse")  # what becomes of a product of fewer than K images
 OPTIMISERS = ("adam", "amsgrad", "adamw", "sgd")

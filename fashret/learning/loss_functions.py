@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from fashret.learning.mining import batch_hard, distances, mean_of, pairs
 
+SMALLEST = 1e-16  # stands for no result at all
+
 
 def smoothed_cross_entropy(logits: Tensor, labels: Tensor, valid: Tensor, smoothing: float = 0.1) -> Tensor:
     """Cross entropy against (1 − ε) on the true class plus ε/C on all C (Szegedy et al., arXiv 1512.00567, section 7).
@@ -155,6 +157,39 @@ def smooth_ap(embedding: Tensor, labels: Tensor, valid: Tensor, temperature: flo
     rank = rank_among_positives + (above * negatives[:, None, :]).sum(dim=2)
     precision = torch.where(positives, rank_among_positives / rank, 0.0).sum(dim=1)
     return mean_of(1 - precision / positives.sum(dim=1).clamp(min=1), positives.any(dim=1))
+
+
+def quantised_ap(
+    embedding: Tensor, labels: Tensor, valid: Tensor, bins: int = 25, lowest: float = 0.0, normalise: bool = True
+) -> Tensor:
+    """1 − mean quantised average precision of each image's ranking (Revaud et al., arXiv 1906.07589, eq. 3 to 8).
+
+    Similarities are counted into `bins` triangles whose tops are spread evenly from 1 down to `lowest`; what is above
+    or below counts as one of the ends, and nothing pulls it. AP is the sum over the bins of the precision down to the
+    bin × the share of the positives in it. The query itself is no result, as in `smooth_ap`. With `normalise` the
+    similarity is the cosine, otherwise the product of the vectors as they are.
+
+    A similarity touches two bins only, so this takes B×B numbers, not B×bins×B.
+
+    >>> embedding = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
+    >>> round(quantised_ap(embedding, torch.tensor([0, 0, 1]), torch.ones(3, dtype=torch.bool)).item(), 4)
+    0.0
+    """
+    vectors = _metric_feature(embedding, normalise)
+    positives, negatives = pairs(labels, valid)
+    place = ((1 - vectors @ vectors.T) * ((bins - 1) / (1 - lowest))).clamp(0, bins - 1)  # 0: the topmost bin
+    upper = place.detach().floor().clamp(max=bins - 2)
+    share = place - upper  # of the bin below
+
+    def counted(chosen: Tensor) -> Tensor:  # B×B bool → B×bins
+        bin_, weight = upper.long(), chosen.to(place.dtype)
+        empty = place.new_zeros(len(place), bins)
+        return empty.scatter_add(1, bin_, weight * (1 - share)).scatter_add(1, bin_ + 1, weight * share)
+
+    found = counted(positives)
+    precision = found.cumsum(dim=1) / counted(positives | negatives).cumsum(dim=1).clamp(min=SMALLEST)
+    ap = (precision * found).sum(dim=1) / positives.sum(dim=1).clamp(min=1)
+    return mean_of(1 - ap, positives.any(dim=1))
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -24,11 +24,14 @@ from fashret.learning.loss_functions import (
     center,
     centroid_triplet,
     quadruplet,
+    quantised_ap,
     smooth_ap,
     smoothed_cross_entropy,
     triplet,
 )
 from fashret.models.network import Output
+
+MOST_BINS = 10_000  # of `ap`
 
 
 class Center(nn.Module):
@@ -101,6 +104,14 @@ def _smooth_ap(classes: int, dim: int, temperature: float = 0.01) -> nn.Module:
     return Vectors(smooth_ap, "embedding", temperature=temperature)
 
 
+def _ap(classes: int, dim: int, bins: int = 25, lowest: float = 0.0, normalise: bool = True) -> nn.Module:
+    if bins != int(bins) or not 2 <= bins <= MOST_BINS:
+        raise FashretError(f"--loss ap: bins is a whole number from 2 to {MOST_BINS:,}, not {bins:g}")
+    if not -1 <= lowest < 1:
+        raise FashretError(f"--loss ap: lowest is a similarity from -1 to below 1, not {lowest:g}")
+    return Vectors(quantised_ap, "embedding", bins=int(bins), lowest=lowest, normalise=normalise)
+
+
 def _arcface(classes: int, dim: int, margin: float = 28.6, scale: float = 64.0) -> nn.Module:
     from pytorch_metric_learning.losses import ArcFaceLoss
 
@@ -133,6 +144,7 @@ LOSSES: dict[str, Kind] = {
     "arcface": Kind(_arcface, False, "additive angular margin softmax on the embedding, with its own class weights"),
     "circle": Kind(_circle, True, "circle loss on the embedding"),
     "smooth-ap": Kind(_smooth_ap, True, "smoothed average precision of the batch on the embedding"),
+    "ap": Kind(_ap, True, "average precision of the batch on the embedding, similarities counted into bins"),
 }
 
 
@@ -205,6 +217,7 @@ def parse_losses(specs: Sequence[str], classes: int, dim: int, seed: int = 0) ->
     arcface          26.258
     circle           19.200
     smooth-ap        0.250
+    ap               0.293
     """
     parsed = [parse_spec(spec) for spec in specs]
     names = [name for name, _ in parsed]

@@ -37,6 +37,13 @@ FORMS: dict[str, tuple[str, ...]] = {
         f"rst-{first}": (SOFTMAX, f"quadruplet:margin1={first},margin2={second}", CENTER)
         for first, second in ((0.3, 0.15), (0.6, 0.3), (1.5, 0.75))
     },
+    "smooth-ap": (SOFTMAX, "smooth-ap"),
+    "smooth-ap alone": ("smooth-ap",),
+    "ap": (SOFTMAX, "ap"),
+    "ap alone": ("ap",),
+    "ap from -1": (SOFTMAX, "ap:lowest=-1"),
+    "ap from -1 alone": ("ap:lowest=-1",),
+    "triplet alone": ("triplet:margin=0.3,normalise=yes",),
     "rst-adaptive": (SOFTMAX, "quadruplet:adaptive=yes,margin1=1,margin2=0.5", CENTER),
 }
 NETWORK = {"backbone": "efficientnet_lite0", "input": "96x96", "fit": "pad"}

@@ -43,6 +43,7 @@ def test_a_loss_outweighs_the_others_by_twenty_times():
         ("quadruplet", 0.45),
         ("quadruplet:adaptive=yes", 0.0),
         ("centroid-triplet:margin=0.5", 0.5),
+        ("ap", 1 - 2 / 8),  # all are in one bin
         ("smooth-ap", 1 - (1 + 0.5 * 1) / (1 + 0.5 * 7)),  # every rank is the mean of all
     ],
 )

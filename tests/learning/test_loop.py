@@ -20,7 +20,7 @@ from fashret.options import TrainOptions
 from tests.training_case import add_tiny_backbone, tiny_options
 
 MACHINE = loop.Machine(torch.device("cpu"))
-LOSSES = ("softmax", "triplet", "quadruplet", "center:weight=0.01", "centroid-triplet", "arcface", "smooth-ap")
+LOSSES = ("softmax", "triplet", "quadruplet", "center:weight=0.01", "centroid-triplet", "arcface", "smooth-ap", "ap")
 
 
 @pytest.fixture(autouse=True)

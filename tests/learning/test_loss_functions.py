@@ -15,6 +15,7 @@ from fashret.learning.loss_functions import center as center_loss
 from fashret.learning.loss_functions import (
     centroid_triplet,
     quadruplet,
+    quantised_ap,
     smooth_ap,
     smoothed_cross_entropy,
     triplet,
@@ -139,6 +140,31 @@ def smooth_ap_loop(embedding, labels, valid, temperature=0.01) -> float:
     return mean(losses)
 
 
+def quantised_ap_loop(embedding, labels, valid, bins=25, lowest=0.0, normalise=True) -> float:
+    rows = unit(embedding) if normalise else embedding
+
+    def in_bin(a: int, i: int, m: int) -> float:
+        """How far i is in the m-th bin of a's ranking: 1 at the bin's top, 0 at those beside; flat beyond the ends."""
+        x = sum(float(v) * float(w) for v, w in zip(rows[a], rows[i], strict=True))
+        width = (1 - lowest) / (bins - 1)
+        top = 1 - m * width
+        if (m == 0 and x > top) or (m == bins - 1 and x < top):
+            return 1.0
+        return max(0.0, 1 - abs(x - top) / width)
+
+    losses = []
+    for a, positives, negatives in rows_of(labels, valid):
+        if positives:
+            ap = right = seen = 0.0
+            for m in range(bins):
+                found = sum(in_bin(a, i, m) for i in positives)
+                right += found
+                seen += found + sum(in_bin(a, i, m) for i in negatives)
+                ap += right / seen * found / len(positives) if seen else 0.0
+            losses.append(1 - ap)
+    return mean(losses)
+
+
 RAW = {"margins": (1.0, 0.5), "normalise": False}
 ADAPTIVE = {"margins": (1.0, 0.5), "adaptive": True}
 PAIRWISE = [
@@ -155,6 +181,9 @@ PAIRWISE = [
     pytest.param(centroid_triplet, centroid_triplet_loop, {"normalise": True}, id="centroid-triplet-unit"),
     pytest.param(smooth_ap, smooth_ap_loop, {}, id="smooth-ap"),
     pytest.param(smooth_ap, smooth_ap_loop, {"temperature": 0.5}, id="smooth-ap-temperature"),
+    pytest.param(quantised_ap, quantised_ap_loop, {}, id="ap"),
+    pytest.param(quantised_ap, quantised_ap_loop, {"lowest": -1.0, "bins": 2}, id="ap-two-bins"),
+    pytest.param(quantised_ap, quantised_ap_loop, {"lowest": -1.0, "normalise": False}, id="ap-raw"),
 ]
 
 
@@ -187,8 +216,8 @@ def test_missing_images_take_no_part(loss, loop, options):
     assert torch.isfinite(extreme.grad).all()
 
 
-@pytest.mark.parametrize("loss", [triplet, quadruplet, centroid_triplet, smooth_ap])
-@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]])
+@pytest.mark.parametrize("loss", [triplet, quadruplet, centroid_triplet, smooth_ap, quantised_ap])
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [0]])
 def test_without_triplets_the_loss_is_zero_and_has_a_gradient(loss, labels):
     feature = torch.randn(len(labels), 4, requires_grad=True)
     value = loss(feature, torch.tensor(labels, dtype=torch.int64), torch.ones(len(labels), dtype=torch.bool))
@@ -203,6 +232,24 @@ def test_equal_images_have_no_nan_in_the_gradient():
     (triplet(feature, labels, everything) + quadruplet(feature, labels, everything)).backward()
     quadruplet(feature, labels, everything, normalise=False).backward()
     assert torch.isfinite(feature.grad).all()
+
+
+def test_ap_of_tied_results_is_the_share_of_positives_and_its_ends_are_flat():
+    """All results are equally near, two of five of the anchor's product; nothing beyond an end is pulled."""
+    embedding = torch.ones(6, 3, dtype=torch.float64, requires_grad=True)
+    labels, everything = torch.tensor([0, 0, 0, 1, 1, 1]), torch.ones(6, dtype=torch.bool)
+    assert float(quantised_ap(embedding, labels, everything)) == pytest.approx(1 - 2 / 5)
+    opposite = torch.tensor([[1.0, 0.1], [-1.0, 0.1], [-1.0, 0.0], [-1.0, 0.2]], requires_grad=True)
+    value = quantised_ap(opposite, torch.tensor([0, 0, 1, 2]), torch.tensor([True, True, True, False]))
+    value.backward()
+    assert not opposite.grad[3].any() and torch.isfinite(opposite.grad).all()
+    pulled = torch.tensor([[1.0, 0.1], [-1.0, 0.1], [-1.0, 0.0]], requires_grad=True)
+    only_first = torch.tensor([0, 0, 1])
+    (gradient,) = torch.autograd.grad(quantised_ap(pulled, only_first, torch.ones(3, dtype=torch.bool)), pulled)
+    (wider,) = torch.autograd.grad(
+        quantised_ap(pulled, only_first, torch.ones(3, dtype=torch.bool), lowest=-1.0), pulled
+    )
+    assert not gradient[0].any() and wider[0].any()
 
 
 def test_quadruplet_with_two_products_has_only_its_first_term():

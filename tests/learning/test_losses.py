@@ -132,6 +132,9 @@ def test_weights_scale_and_keys_are_read():
         (["triplet:soft=maybe"], ["soft", "true or false"]),
         (["center:weight=0"], ["weight", "above zero"]),
         (["softmax", "softmax:smoothing=0"], ["softmax", "once"]),
+        (["ap:bins=1"], ["ap", "bins", "whole number from 2"]),
+        (["ap:bins=2.5"], ["ap", "bins", "2.5"]),
+        (["ap:lowest=1"], ["ap", "lowest", "-1 to below 1"]),
         ([], ["no --loss", *LOSSES]),
     ],
 )
