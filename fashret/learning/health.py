@@ -16,7 +16,23 @@ from fashret.models.network import Output
 OUTWEIGHS = 20  # times all other losses together
 COLLAPSED = 0.1  # of the mean distance within a batch at the start
 NEAR = 0.05  # of a loss's value at collapse
+EQUAL = 1e-5  # of their length: features this near each other are equal but for rounding
+NOTHING = 1e-6  # of a loss: Adam divides gradients by their size + 1e-8, and moves no more
 FIRST_STEPS = 5  # after which weights are compared
+
+
+def nothing_to_learn(means: Mapping[str, float]) -> str:
+    """Says why the first step cannot teach anything: equal features, a loss of next to nothing; empty if it can."""
+    if means["distance"] <= EQUAL * means["norm"]:
+        return (
+            f"all features of the first batch are equal (length {means['norm']:.3g}): its photos are all the same, or "
+            "the weights are damaged"
+        )
+    if abs(means["loss"]) < NOTHING:
+        return (
+            f"the losses of the first batch sum to {means['loss']:.2g}: give them larger weights, or nothing is learnt"
+        )
+    return ""
 
 
 def outweighing(losses: Sequence[Loss], means: Mapping[str, float]) -> str:

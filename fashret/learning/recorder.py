@@ -17,7 +17,7 @@ from fashret.errors import FashretError
 from fashret.files.models import write_tensors
 from fashret.files.training_log import TrainingLog
 from fashret.learning.batches import Batch
-from fashret.learning.health import FIRST_STEPS, collapse, outweighing
+from fashret.learning.health import FIRST_STEPS, collapse, nothing_to_learn, outweighing
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Run, StepResult, checkpoint_due
 from fashret.learning.task import Task, save
@@ -93,6 +93,8 @@ class Recorder:
         means = epoch_means(run) if run.step in (1, FIRST_STEPS) or batch.last else {}
         if run.step == 1:
             run.distance = means["distance"]
+            if self.first and (said := nothing_to_learn(means)):
+                log.warning("%s", said)
         if run.step == FIRST_STEPS and self.first and (said := outweighing(run.losses, means)):
             log.warning("%s", said)
         if batch.last and self.first:

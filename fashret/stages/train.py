@@ -214,7 +214,9 @@ def _is_worse(scores: dict[str, float], start: dict[str, float], chosen: str) ->
 
 def _summary(task: Task, seconds: float) -> TrainSummary:
     about, chosen = open_model(task.output).about, task.options.best
-    scores, start = dict(about.get("validation", {})), dict(about.get("start", {}))
+    kept = about.get("validation", {})
+    scores = {name: kept[name] for name in (*SCORES, "epoch", "step") if name in kept}
+    start = dict(about.get("start", {}))
     if worse := _is_worse(scores, start, chosen):
         log.warning(
             "%s is worse than the network it started from: %s %.4f, before training %.4f; "

@@ -66,9 +66,11 @@ def summary(result: Any, console: Console) -> Iterator[Any]:
 def text_of(value: Any) -> str:
     """One value of a summary, as people read it.
 
-    >>> text_of(12345), text_of(0.123456), text_of({"mAP": 0.5, "epoch": 3})
-    ('12,345', '0.1235', 'mAP 0.5, epoch 3')
+    >>> text_of(12345), text_of(0.123456), text_of({"mAP": 0.5, "epoch": 3}), text_of(True)
+    ('12,345', '0.1235', 'mAP 0.5, epoch 3', 'yes')
     """
     if isinstance(value, dict):
         return ", ".join(f"{name} {text_of(one)}" for name, one in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from fashret.learning.health import at_collapse, collapse, outweighing
+from fashret.learning.health import at_collapse, collapse, nothing_to_learn, outweighing
 from fashret.learning.losses import parse_losses
 
 LABELS = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2, 2])
@@ -31,6 +31,13 @@ def test_a_loss_outweighs_the_others_by_twenty_times():
     )
     assert outweighing(losses("softmax"), means(softmax=5.3)) == ""  # there are no others
     assert outweighing(chosen, means(softmax=math.nan, quadruplet=math.nan, center=math.nan)) == ""
+
+
+def test_a_first_step_that_cannot_teach_anything_is_named():
+    assert "all features of the first batch are equal (length 40)" in nothing_to_learn(means(1e-5, loss=5.0))
+    assert "sum to 1e-09: give them larger weights" in nothing_to_learn(means(loss=1e-9))
+    assert nothing_to_learn(means(loss=5.0)) == nothing_to_learn(means(loss=math.nan)) == ""
+    assert nothing_to_learn(means(loss=-0.3)) == ""
 
 
 @pytest.mark.parametrize(
