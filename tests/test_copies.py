@@ -160,6 +160,18 @@ def test_copies_are_kept_said_and_left_out_on_request(tmp_path: Path, caplog: py
                 assert int((met & (ranking.gallery_row >= 0)).sum()) == expected
 
 
+def test_evaluate_says_of_a_ranking_how_many_queries_have_copies(tmp_path: Path) -> None:
+    named = {name: text_array([f"{name}{i}" for i in range(COUNT)]) for name in ("asked", "searched")}
+    sides = [written(tmp_path / f"{name}.h5", make_rows(COUNT, source=named[name]), VECTORS) for name in named]
+    note = f"{COUNT} queries show the same as gallery rows of another name; search --exclude-copies leaves these out."
+    search.run(*sides, tmp_path / "kept.h5", SearchOptions())
+    rerank.run(tmp_path / "kept.h5", tmp_path / "again.h5", RerankOptions(method="aqe"))
+    for name in ("kept", "again"):
+        assert note in evaluate.run([tmp_path / f"{name}.h5"], EvaluateOptions()).tables[0].notes
+    search.run(*sides, tmp_path / "dropped.h5", SearchOptions(exclude_copies=True))
+    assert "another name" not in " ".join(evaluate.run([tmp_path / "dropped.h5"], EvaluateOptions()).tables[0].notes)
+
+
 def test_evaluate_leaves_copies_out_where_it_searches(tmp_path: Path) -> None:
     products = text_array(["a", "a", "b", "b", "c", "c"])
     vectors = np.repeat(VECTORS[:3], 2, axis=0)

@@ -80,6 +80,10 @@ class QueryScores:
         return int(np.isnan(values).any(axis=1).sum()) if values is not None else 0
 
 
+class NothingToScoreError(FashretError):
+    """No query has a positive in the gallery."""
+
+
 class TooFewResultsError(FashretError):
     """The ranking keeps too few results for a score of product hits."""
 

@@ -7,7 +7,8 @@
                  distance: of every positive of every query, so that mAP is exact although only k results are kept
     attributes: those of every file, `metric`, `within`, `query` and `gallery` (JSON: relative path, size,
     time of the last change where that is known for sure, digest),
-    `gallery_size`, `centroids` (gallery rows are one vector per product), `reranking` (JSON, empty if plain)
+    `gallery_size`, `centroids` (gallery rows are one vector per product), `queries_with_copies` (that may find
+    themselves under another name; 0 if these were left out), `reranking` (JSON, empty if plain)
 
 In: arrays. Out: the file, or the arrays again.
 """
@@ -60,6 +61,7 @@ class RankingOrigin:
     within: str = ""
     gallery_size: int = 0
     centroids: bool = False
+    queries_with_copies: int = 0
     reranking: dict[str, Any] = field(default_factory=dict)
     options: Any = None
     inputs: Any = None
@@ -82,6 +84,7 @@ def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[A
         file.attrs["within"] = origin.within
         file.attrs["gallery_size"] = origin.gallery_size
         file.attrs["centroids"] = origin.centroids
+        file.attrs["queries_with_copies"] = origin.queries_with_copies
         hdf5.write_json(file, "reranking", origin.reranking)
         sides = (side if isinstance(side, Content) else Content(side) for side in (origin.query, origin.gallery))
         for name, source in zip(("query", "gallery"), one_per_file(*sides), strict=True):
@@ -193,6 +196,11 @@ class Ranking:
                 raise FashretError(
                     f"{self.path}: {name} {wrong} is no row of its embeddings, which have {count:,}; search again"
                 )
+
+    @property
+    def queries_with_copies(self) -> int:
+        """How many queries show the same as a gallery row of another name, which was not left out."""
+        return hdf5.setting(self.file, "queries_with_copies", 0)
 
     @property
     def centroids(self) -> bool:

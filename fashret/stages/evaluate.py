@@ -15,9 +15,16 @@ from typing import Any
 
 from fashret.console import counted, log
 from fashret.errors import FashretError
-from fashret.evaluation.scores import QueryScores, TooFewResultsError, digests_of_sides, score_ranking
+from fashret.evaluation.scores import (
+    NothingToScoreError,
+    QueryScores,
+    TooFewResultsError,
+    digests_of_sides,
+    score_ranking,
+)
 from fashret.files import embeddings, hdf5, rankings
 from fashret.files.atomic import only_writer
+from fashret.files.columns import Role
 from fashret.files.hints import LABELS
 from fashret.files.resume import arrays_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions, taken_over
@@ -82,6 +89,8 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
         if options.cross_domain and kind == rankings.KIND:
             raise FashretError(f"{path}: --cross-domain takes embeddings files, which know the dataset of their model")
     _check_searches(kinds, [name for name in OF_SEARCHES if name in given])
+    searched = [path for path, kind in kinds.items() if kind == embeddings.KIND]
+    _check_both_sides(searched)
     check_outputs(options.report, options.size_plot)
     with tempfile.TemporaryDirectory(prefix="fashret-") as scratch, ExitStack() as stack:
         opened = _opened(kinds, options, stack)
@@ -89,12 +98,15 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
         if options.report and len(pairs) == 1:
             check_pictures(opened.get(pairs[0][0], pairs[0][0]), options.crops)
         names = short_names([str(paths[0]) for paths in pairs])
-        scored = [
-            _of_rankings(name, *(opened[path] for path in paths), options=options)
-            if kinds[paths[0]] == rankings.KIND
-            else _of_embeddings(name, paths[0], Path(scratch) / str(i), options, stack)
-            for i, (name, paths) in enumerate(zip(names, pairs, strict=True))
-        ]
+        try:
+            scored = [
+                _of_rankings(name, *(opened[path] for path in paths), options=options)
+                if kinds[paths[0]] == rankings.KIND
+                else _of_embeddings(name, paths[0], Path(scratch) / str(i), options, stack)
+                for i, (name, paths) in enumerate(zip(names, pairs, strict=True))
+            ]
+        except NothingToScoreError as error:
+            raise FashretError(f"{error}; {_across(*searched)}" if len(searched) == 2 else str(error)) from None
         if len(scored) > 1 and not options.cross_domain:
             scored = [_with_sides(each) for each in scored]
         runs = [each.run for each in scored]
@@ -118,6 +130,32 @@ def _check_searches(kinds: Mapping[Path, str], asked: Sequence[str]) -> None:
             f"{next(iter(kinds))}: is a ranking, which --{flag} does not change; give the embeddings, "
             "or make another with `fashret search` or `fashret rerank` and give both"
         )
+
+
+def _check_both_sides(paths: Sequence[Path]) -> None:
+    """Refuse two files or more of which one has only queries, or only a gallery: each is a run by itself.
+
+    Raises
+    ------
+    FashretError
+        With the commands that search one in another.
+    """
+    has = {}
+    for path in paths if len(paths) > 1 else ():
+        with embeddings.open_embeddings(path) as file:
+            has[path] = [bool(len(file.with_role(role))) for role in (Role.QUERY, Role.GALLERY)]
+    for path, (asks, holds) in has.items():
+        other = next((one for one in paths if one != path and has[one][0 if holds else 1]), None)
+        if asks != holds and other:
+            pair = (path, other) if asks else (other, path)
+            raise FashretError(f"{path}: has no {'gallery' if asks else 'queries'}; {_across(*pair)}")
+
+
+def _across(queries: Path, gallery: Path) -> str:
+    return (
+        f"to search one file in another: fashret search {queries} {gallery} -o ranking.h5, "
+        "then: fashret evaluate ranking.h5"
+    )
 
 
 def _kind(path: Path) -> str:
@@ -204,7 +242,7 @@ def _of_rankings(
     """Score a ranking, or a plain one and its re-ranked twin."""
     scores = score_ranking(first, options.k, options.hits)
     if scores.skipped == len(first) and not options.report:  # a report shows what was found without labels too
-        raise FashretError(
+        raise NothingToScoreError(
             f"{name}: no query has a positive in the gallery ({counted(len(first), 'query', 'queries')}); "
             f"nothing to score. If the photos have no products, {LABELS}"
         )
@@ -239,6 +277,9 @@ def _notes(ranking: rankings.Ranking, options: EvaluateOptions) -> tuple[str, ..
         notes.append("Centroid score: one gallery vector per product, made with its labels; not a score over images.")
     if options.hits == "product":
         notes.append("Product hits: ranked images are collapsed to products before k is counted.")
+    if copies := ranking.queries_with_copies:
+        shown = counted(copies, "query shows", "queries show")
+        notes.append(f"{shown} the same as gallery rows of another name; search --exclude-copies leaves these out.")
     if ranking.reranking:
         settings = ", ".join(f"{name} {value}" for name, value in ranking.reranking.items())
         notes.append(f"Re-ranked: {settings}.")

@@ -97,6 +97,7 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
             within=source.attribute("within"),
             gallery_size=len(sets.gallery),
             centroids=searched.centroids,
+            queries_with_copies=source.queries_with_copies,
             reranking=settings,
             options=asdict(options),
             inputs=inputs,

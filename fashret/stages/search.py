@@ -54,6 +54,7 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
             within=options.within,
             gallery_size=len(sets.gallery),
             centroids=searched.centroids,
+            queries_with_copies=0 if options.exclude_copies else sets.copies.copies,
             options=asdict(options),
             inputs=inputs_of(asked, searched),
         )

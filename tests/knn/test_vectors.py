@@ -27,8 +27,8 @@ def test_a_matrix_is_taken_as_it_is_where_it_can_be_searched() -> None:
         ([1, 2], None, "queries: should be a matrix of numbers, one row per vector, and are int64 of shape"),
         ([["a"]], None, "queries: should be a matrix of numbers"),
         ([[1], [1, 2]], None, "queries: should be a matrix of numbers, and its rows differ in length"),
-        ([[1, 2]], ["bag"], "queries: product should be one whole number per row (1) and is <U3"),
-        ([[1, 2]], [1, 2], "queries: product should be one whole number per row (1)"),
+        ([[1, 2]], ["bag"], "queries: product should be one whole number per row \\(1\\) and is <U3"),
+        ([[1, 2]], [1, 2], "queries: product should be one whole number per row \\(1\\)"),
         ([[1, 2]], [0.5], "queries: product should be one whole number"),
     ],
 )

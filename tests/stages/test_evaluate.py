@@ -10,10 +10,12 @@ import pytest
 
 from fashret.cli import show
 from fashret.errors import FashretError
+from fashret.files.columns import text_array
 from fashret.files.embeddings import open_embeddings
 from fashret.options import EvaluateOptions
 from fashret.report.sections import check_outputs
 from fashret.stages import evaluate
+from tests.conftest import make_rows, write_embeddings
 from tests.report_case import corrupt_attribute, write_case
 
 
@@ -207,6 +209,29 @@ def test_without_files_it_is_wrong_usage_with_an_example(fashret, flag):
     done = fashret("evaluate", *flag.split())
     assert done.returncode == 2
     assert f"fashret evaluate {flag}".strip() in " ".join(re.sub("[│╭╮╰╯─]", " ", done.stderr).split())
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_queries_and_gallery_in_two_files_name_the_commands_that_score_them(tmp_path, turned):
+    vectors = np.eye(4, dtype=np.float32)
+    for name, role in (("q", 2), ("g", 4)):
+        rows = make_rows(4, role=np.full(4, role, np.uint8), source=text_array([f"{name}{i}" for i in range(4)]))
+        write_embeddings(tmp_path / f"{name}.h5", rows, vectors)
+    paths = [tmp_path / "q.h5", tmp_path / "g.h5"]
+    lacking = paths[1] if turned else paths[0]
+    commands = f"fashret search {paths[0]} {paths[1]} -o ranking.h5, then: fashret evaluate ranking.h5"
+    with pytest.raises(FashretError) as caught:
+        evaluate.run(paths[:: -1 if turned else 1], EvaluateOptions())
+    assert str(caught.value).startswith(f"{lacking}: has no {'queries' if turned else 'gallery'}; ")
+    assert str(caught.value).endswith(commands)
+
+
+def test_two_files_without_positives_of_their_own_name_the_commands_too(tmp_path):
+    for name in "ab":
+        names = {"product": text_array(list("0123")), "source": text_array([f"{name}{i}" for i in range(4)])}
+        write_embeddings(tmp_path / f"{name}.h5", make_rows(4, role=np.full(4, 6, np.uint8), **names), np.eye(4))
+    with pytest.raises(FashretError, match="no query has a positive .*; to search one file in another: fashret"):
+        evaluate.run([tmp_path / "a.h5", tmp_path / "b.h5"], EvaluateOptions())
 
 
 def test_cross_domain_from_embeddings(tmp_path):
