@@ -28,7 +28,7 @@ import fashret
 from fashret import options as stage_options
 from fashret import standard_streams
 from fashret.caches import give_folders_to_libraries
-from fashret.console import set_verbosity
+from fashret.console import KEPT, set_verbosity
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError, visible
 from fashret.options import MESSAGES, OUTPUT, PANELS, RECIPE
@@ -36,8 +36,25 @@ from fashret.reranking.methods import METHODS
 from fashret.stages import wait_passively
 
 
+class Terminated(BaseException):
+    """SIGTERM, raised wherever the program is, so that partial files are put in order on the way out."""
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, past typer, which would end the program without a word; its cause is the KeyboardInterrupt."""
+
+
 class _PlainHelp:
     """Help in which a switch has no type, and --help is in the last panel of a command."""
+
+    def invoke(self, context: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)  # type: ignore[misc]
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+        except BrokenPipeError:  # not of stdout: a result whose reader goes away is no error
+            raise FashretError("another process of this run has ended (broken pipe)") from None
 
     def get_params(self, context: Any) -> list[Any]:
         """The parameters, as they are shown."""
@@ -90,10 +107,6 @@ SHARED = {  # flags of every command
 }
 
 
-class Terminated(BaseException):
-    """SIGTERM, raised wherever the program is, so that partial files are put in order on the way out."""
-
-
 def main() -> None:
     """Run the command line; the entry point of `fashret` and `python -m fashret`."""
     standard_streams.prepare()
@@ -102,7 +115,11 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")  # about odd metadata of photos that can be read all the same
     try:
         app()
-    except BrokenPipeError:  # of the help, whose reader went away
+    except BrokenPipeError:
+        standard_streams.forget(sys.stdout)
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):  # with which rich ends where the help's reader goes away
+            raise
         standard_streams.forget(sys.stdout)
     except FashretError as error:
         _fail(str(error), 1)
@@ -116,16 +133,21 @@ def main() -> None:
         if not is_out_of_memory(error):
             raise
         _fail("out of memory on the device; give a smaller --batch-size, --batch-products or --memory", 1)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
-    except Terminated:
-        _fail("terminated", 143)
+    except (KeyboardInterrupt, Interrupted) as error:
+        _fail(_stopped("interrupted", error.__cause__ or error), 130)
+    except Terminated as error:
+        _fail(_stopped("terminated", error), 143)
     finally:
         standard_streams.finish()
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise Terminated
+
+
+def _stopped(how: str, error: BaseException) -> str:
+    """What to say last of a run that was stopped; what it keeps was said before."""
+    return how if KEPT in getattr(error, "__notes__", ()) else f"{how}; this run kept nothing"
 
 
 def _fail(message: str, code: int) -> None:

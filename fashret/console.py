@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Protocol
 
@@ -16,6 +16,7 @@ from fashret.errors import visible
 
 log = logging.getLogger("fashret")
 
+KEPT = "finished work is kept"  # note on an exception that ended a run which can be resumed
 SECONDS_BETWEEN_LINES = 20.0  # how often progress becomes a log line when stderr is not a terminal
 SECONDS_BEFORE_BAR = 1.0  # shorter work shows nothing
 
@@ -49,6 +50,24 @@ class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """A message as it is shown."""
         return visible(super().format(record))
+
+
+@contextmanager
+def noted_if_stopped(kept: Callable[[], str]) -> Iterator[None]:
+    """Whatever ends a block early, say what it keeps, and note it on the exception for the command line.
+
+    Parameters
+    ----------
+    kept
+        Says what is kept, and how to continue; "" if it is nothing.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if KEPT not in getattr(error, "__notes__", ()) and (said := kept()):
+            log.warning("%s", said)
+            error.add_note(KEPT)
+        raise
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import pytest
 
 from fashret import __version__
 from fashret.cli import app
+from fashret.console import noted_if_stopped
 from fashret.files.columns import Role
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
@@ -273,7 +274,52 @@ def test_interruption_leaves_no_final_name(tmp_path: Path, sent: signal.Signals,
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == code, stderr.decode()
     assert b"Traceback" not in stderr
+    assert stderr.endswith(b"ed; this run kept nothing\n"), stderr
     assert not (output / "manifest.csv").exists()
+
+
+COMMANDS = {
+    "crop": "a.csv -o b.h5", "train": "a.h5 -o m", "embed": "a.h5 --model m -o b.h5", "search": "a.h5 -o b.h5",
+    "rerank": "a.h5 -o b.h5", "evaluate": "a.h5", "show": "a.h5 -o b.png", "demo": "d", "info": "a.h5",
+    "export": "a.h5 -o b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_stopped_command_says_so_in_one_line(command: str, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it is stopped: here where its address is checked, which every command does."""
+
+    def stop(value: object) -> None:
+        with noted_if_stopped(lambda: "5 crops are kept" if kept else ""):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("fashret.options.check_no_address", stop)
+    done = invoke(command, *COMMANDS[command].split())
+    said = (
+        ["WARNING: 5 crops are kept", "fashret: interrupted"]
+        if kept
+        else ["fashret: interrupted; this run kept nothing"]
+    )
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (130, "", said)
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_one_line() -> None:
+    code = "import builtins, sys\nreal = builtins.__import__\ndef stop(name, *rest):\n    if name == 'fashret.cli':\n"
+    code += "        raise KeyboardInterrupt\n    return real(name, *rest)\nfrom fashret.__main__ import main\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "builtins.__import__ = stop\nmain()"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "fashret: interrupted; this run kept nothing\n")
+
+
+@pytest.mark.parametrize("words", ["--help", "crop --help", ""])
+def test_a_reader_of_the_help_who_goes_away_is_no_failure(words: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-m", "fashret", *words.split()], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from fashret import console
-from fashret.console import log, progress, set_verbosity
+from fashret.console import log, noted_if_stopped, progress, set_verbosity
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +20,16 @@ def as_before() -> Iterator[None]:
     yield
     log.handlers[:], log.propagate = before[0], before[1]
     log.setLevel(before[2])
+
+
+@pytest.mark.parametrize(("kept", "notes"), [("3 crops are kept", [console.KEPT]), ("", [])])
+def test_what_ends_a_block_is_noted_with_what_it_keeps_once(
+    kept: str, notes: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, noted_if_stopped(lambda: "all"), noted_if_stopped(lambda: kept):
+        raise KeyboardInterrupt
+    assert getattr(caught.value, "__notes__", []) == (notes or [console.KEPT])
+    assert [record.message for record in caplog.records] == [kept or "all"]
 
 
 class Clock:

@@ -250,15 +250,16 @@ def open_log(path: Path, rows: int, task: dict[str, Any], *, resume: bool, resta
 
 @contextmanager
 def noted_if_interrupted(log: RecordLog, what: str) -> Iterator[None]:
-    """Whatever ends the run early, say what --resume continues with: `what` is "crops" or "vectors".
+    """Whatever ends the run early, say what --resume continues with: `what` is "crop" or "vector".
 
     A log without any is removed.
     """
-    try:
-        yield
-    except BaseException:
+
+    def kept() -> str:
         if count := log.count(Status.DONE):
-            console.log.warning("%s %s are kept in %s; --resume continues with them", f"{count:,}", what, log.path)
-        else:
-            log.path.unlink(missing_ok=True)
-        raise
+            return f"{console.counted(count, f'{what} is', f'{what}s are')} kept in {log.path}; --resume continues"
+        log.path.unlink(missing_ok=True)
+        return ""
+
+    with console.noted_if_stopped(kept):
+        yield

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from fashret.console import Advance, log
+from fashret.console import Advance, log, noted_if_stopped
 from fashret.errors import FashretError
 from fashret.files.models import write_tensors
 from fashret.files.training_log import TrainingLog
@@ -84,8 +84,10 @@ class Recorder:
         if self.first and (batch.last or stopping or checkpoint_due(run.step, self.task.options)):
             save(self.task, run)
         if stopping:
-            log.warning("stopped after step %d; --resume continues from there%s", run.step, self._so_far(run))
-            self.held.release()
+            with noted_if_stopped(
+                lambda: f"stopped after step {run.step}; --resume continues from there{self._so_far(run)}"
+            ):
+                self.held.release()
         self.since = time.monotonic()
 
     def _look(self, run: Run, batch: Batch) -> None:

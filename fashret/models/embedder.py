@@ -163,7 +163,6 @@ class Embedder:
         exact = self.joined(self.describe(batches, "float32").cpu().numpy())
         cosine = float((exact * self.joined(self.describe(batches).cpu().numpy())).sum(axis=1).min())
         if not cosine > COSINE_KEPT:  # also NaN
-            log.warning("%s: cosine to float32 only %.5f on the first batch; using float32", self.precision, cosine)
             self.precision = "float32"
         return cosine
 

@@ -86,7 +86,7 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
         job = Job.of(listing, output, options, old)
         opened = open_log(log_path(output), len(job.kept), job.task, resume=options.resume, restart=options.restart)
         done = stack.enter_context(opened)
-        with noted_if_interrupted(done, "crops"):
+        with noted_if_interrupted(done, "crop"):
             made = _make_crops(job, done)
             write_output(job, done)
         summary = _summary(job, done, made, time.monotonic() - started)

@@ -10,6 +10,7 @@ Under torchrun each process has a log of its own, and the first one writes the o
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Generator, Iterator
 from contextlib import ExitStack
@@ -100,8 +101,9 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             _adopt(embedder, old, options, given)
         job = Job.of(taken, embedder, (output, here), options, old)
         if len(job.todo) and (old is None or not old.model.get("precision")):
-            _settle_precision(embedder, taken, job.todo[: options.batch_size])
+            _settle_precision(embedder, taken, job.todo[: options.batch_size], options.precision)
         finished = stack.enter_context(job.open_log(here.rank))
+        stack.enter_context(noted_if_interrupted(finished, "vector"))
         kept, seconds = finished.kept, _embed(job, finished)
         if not here.first:
             finished.close()  # before the first process opens it
@@ -170,8 +172,8 @@ def _adopt(embedder: Embedder, old: Embeddings, options: EmbedOptions, given: Co
     embedder.precision = str(has["precision"] or embedder.precision)
 
 
-def _settle_precision(embedder: Embedder, source: Source, first: NDArray[np.int64]) -> None:
-    """The one asked for, if the first batch shows that it is close enough."""
+def _settle_precision(embedder: Embedder, source: Source, first: NDArray[np.int64], chosen: str) -> None:
+    """The one asked for, or found by `auto`, if the first batch shows that it is close enough."""
     asked = embedder.precision
     batch = chosen_rows(source, first)
     good = [i for i in range(len(first)) if i not in batch.failures]
@@ -179,7 +181,12 @@ def _settle_precision(embedder: Embedder, source: Source, first: NDArray[np.int6
         images = [tensor[good] for tensor in batch.images]
         what = f"{counted(len(first), 'crop')} per batch"
         cosine = within_memory(lambda: embedder.settle_precision(images), embedder.device, what, ADVICE)
-        log.info("%s: cosine to float32 at least %.6f on the first %s", asked, cosine, counted(len(good), "crop"))
+        on = f"on the first {counted(len(good), 'crop')}"
+        if embedder.precision == asked:
+            log.info("%s: cosine to float32 at least %.6f %s", asked, cosine, on)
+        else:  # whoever asked for it by name is told even if quiet
+            level = logging.INFO if chosen == "auto" else logging.WARNING
+            log.log(level, "%s: cosine to float32 only %.5f %s; using float32", asked, cosine, on)
 
 
 def _embed(job: Job, finished: RecordLog) -> float:
@@ -194,10 +201,7 @@ def _embed(job: Job, finished: RecordLog) -> float:
     scaled: list[str] = []
     made = _vectors(job, load(job.source.images, left, count_workers(job.options.workers), job.embedder.device))
     try:
-        with (
-            noted_if_interrupted(finished, "vectors"),
-            progress(total, "embed", "crops", done=total - ahead) as advance,
-        ):
+        with progress(total, "embed", "crops", done=total - ahead) as advance:
             for batch, vectors in made:
                 finished.append(_records(job, batch, job.embedder.check(vectors.cpu().numpy())))
                 scaled += batch.scaled

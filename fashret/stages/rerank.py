@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.console import counted, duration, log
+from fashret.console import counted, duration, log, noted_if_stopped
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.atomic import check_output, only_writer
@@ -88,7 +88,11 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
             "options": {"top": spec.k, **settings},
         }
         kept = open_arrays(unfinished or arrays_path(output), task, resume=options.resume, restart=options.restart)
-        reranked = rerank_all(method.run, sets.queries, sets.gallery, spec, kept)
+        lost = unfinished == arrays_path(output)  # in a folder that does not outlive the run
+        with noted_if_stopped(
+            lambda: f"{kept.path} is kept; --resume continues" if kept.path.exists() and not lost else ""
+        ):
+            reranked = rerank_all(method.run, sets.queries, sets.gallery, spec, kept)
         result = merge_results(len(order), spec, [(order, reranked)])
         origin = RankingOrigin(
             query=contents[0].known_as(source.digests[0]),

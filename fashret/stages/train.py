@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fashret.console import counted, log, progress
+from fashret.console import counted, log, noted_if_stopped, progress
 from fashret.errors import FashretError
 from fashret.evaluation.scores import score_positives
 from fashret.files.columns import Role
@@ -97,7 +97,8 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
             wait(here.world)
             state = begin(task)
             warn_of_small_crops(task.crop_size, state.network.settings)
-            _train(task, state)
+            with noted_if_stopped(lambda: f"{task.last} is kept; --resume continues" if task.last.exists() else ""):
+                _train(task, state)
             if here.first:
                 _write_model(task, state)
         return _summary(task, time.monotonic() - started) if here.first else None

@@ -138,7 +138,7 @@ def test_rows_that_could_not_be_used_are_no_work_to_resume(tmp_path: Path) -> No
     path = tmp_path / "a.spool"
     with pytest.raises(KeyError), open_log(path, 9, TASK, resume=False, restart=False) as log:
         log.append([Record(3, Status.FAILED, b"no such photo"), Record(4, Status.LOST, b"no such photo")])
-        with noted_if_interrupted(log, "crops"):
+        with noted_if_interrupted(log, "crop"):
             raise KeyError
     assert not path.exists()
     with open_log(path, 8, {**TASK, "rows": 8}, resume=False, restart=False) as log:

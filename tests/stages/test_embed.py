@@ -442,6 +442,19 @@ def test_centroids(model: Path, tmp_path: Path) -> None:
         embed.run(crops, tmp_path / "c.emb.h5", options(model, centroids=True, append=True))
 
 
+@pytest.mark.parametrize("precision", ["auto", "bf16"])
+def test_a_precision_that_is_not_close_enough_is_said_once_and_to_the_quiet_only_if_they_asked_for_it(
+    crops: Path, model: Path, tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level("INFO", "fashret")
+    monkeypatch.setattr("fashret.models.devices.has_fast_bf16", lambda device: True)
+    monkeypatch.setattr(embedders, "COSINE_KEPT", 1.1)
+    embed.run(crops, tmp_path / "a.emb.h5", options(model, precision=precision))
+    said = [record.levelname for record in caplog.records if "cosine" in record.message]
+    assert said == ["INFO" if precision == "auto" else "WARNING"]
+
+
 def test_bf16_is_used_where_it_is_close(
     crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
