@@ -109,7 +109,7 @@ def invoke(*arguments: Any, columns: int = 120) -> subprocess.CompletedProcess[s
 
 
 PIPELINE = (  # what `make demo` runs, on a few products and for one epoch
-    "demo demo/photos --products 24",
+    "demo demo/photos --products 24 --workers 2",
     "crop demo/photos/manifest.csv -o demo/crops.h5",
     "train demo/crops.h5 --recipe demo --epochs 1 --batch-products 8 --input 64x64 -o demo/model",
     "embed demo/crops.h5 --model demo/model -o demo/catalogue.emb.h5",

@@ -14,7 +14,7 @@ from fashret.files.rankings import open_ranking
 from fashret.options import EvaluateOptions, SearchOptions, ShowOptions
 from fashret.stages import evaluate, show
 from fashret.stages.search import run as write_search
-from tests.conftest import make_rows, write_embeddings
+from tests.conftest import invoke, make_rows, write_embeddings
 from tests.report_case import write_case
 
 
@@ -116,11 +116,11 @@ def test_embeddings_that_are_of_none_of_the_rankings_are_refused(tmp_path):
         show.run([case.ranking], tmp_path / "row.png", ShowOptions(embeddings=(case.ranking,)))
 
 
-def test_the_commands_take_the_flag(moved, fashret, tmp_path):
+def test_the_commands_take_the_flag(moved, tmp_path):
     where = ("--embeddings", tmp_path / "elsewhere.h5")
-    done = fashret("show", moved.ranking, *where, "-o", tmp_path / "row.png", "--json")
+    done = invoke("show", moved.ranking, *where, "-o", tmp_path / "row.png", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["product"] == "product/0"
-    done = fashret("evaluate", moved.ranking, *where, "--json")
+    done = invoke("evaluate", moved.ranking, *where, "--json")
     assert done.returncode == 0 and "Average" in done.stdout and "not known" not in done.stderr
 
 

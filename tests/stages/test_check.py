@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fashret.datasets.flags import CropFlags
 from fashret.stages import check
+from tests.conftest import invoke
 from tests.dataset_case import photo, write
 from tests.datasets.test_street2shop import root as street2shop  # noqa: F401
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_check_of_street2shop(street2shop: Path) -> None:  # noqa: F811
@@ -34,8 +31,8 @@ def test_expected_counts_hold_only_with_their_options(street2shop: Path) -> None
     assert "gallery photos" not in {c.what for c in summary.comparisons}
 
 
-def test_check_prints_roles_domains_and_categories(street2shop: Path, fashret: Run) -> None:  # noqa: F811
-    done = fashret("crop", "street2shop", "--root", street2shop, "--check")
+def test_check_prints_roles_domains_and_categories(street2shop: Path) -> None:  # noqa: F811
+    done = invoke("crop", "street2shop", "--root", street2shop, "--check")
     assert done.returncode == 0
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "query 3 3 0 2 3" in lines  # rows, street, shop, photos, products
@@ -65,9 +62,7 @@ def test_check_reads_no_pixels(tmp_path: Path) -> None:
         ("image,product,x1,y1,x2,y2\na.png,p,5,5,5,9\nb.png,p,,,,\na.png,p,,,,", "0 photos missing and 1 box without"),
     ],
 )
-def test_what_cannot_be_used_is_exit_code_1_with_the_reason(
-    tmp_path: Path, table: str, problem: str, fashret: Run
-) -> None:
+def test_what_cannot_be_used_is_exit_code_1_with_the_reason(tmp_path: Path, table: str, problem: str) -> None:
     photo(tmp_path / "a.png")
     photo(tmp_path / "b.png")
     path = write(tmp_path / "c.csv", table)
@@ -75,15 +70,15 @@ def test_what_cannot_be_used_is_exit_code_1_with_the_reason(
     assert summary.exit_code == 1 and problem in " ".join(summary.problems)
 
 
-def test_check_on_the_command_line(tmp_path: Path, fashret: Run) -> None:
+def test_check_on_the_command_line(tmp_path: Path) -> None:
     photo(tmp_path / "a.png")
     photo(tmp_path / "b.png")
     path = write(tmp_path / "c.csv", "image,product\na.png,p\nb.png,p\n")
-    done = fashret("crop", path, "--check", "--json")
+    done = invoke("crop", path, "--check", "--json")
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert found["usable"] and found["counts"][""]["rows"] == 2 and found["search"]["positives"] == 2
     assert {p.name for p in tmp_path.iterdir()} == {"a.png", "b.png", "c.csv"}
     write(path, "image,product\na.png,p\nb.png,q\n")
-    done = fashret("crop", path, "--check")
+    done = invoke("crop", path, "--check")
     assert done.returncode == 1 and "cannot be used" in done.stdout and "Traceback" not in done.stderr

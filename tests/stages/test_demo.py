@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -20,12 +22,13 @@ from fashret.options import DemoOptions
 from fashret.stages import demo
 from tests.demo_case import scene
 
+QUICK = DemoOptions(products=24, seed=3, workers=1)
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "photos"
-    demo.run(folder, DemoOptions(products=24, seed=3, workers=1))
-    return folder
+
+@pytest.fixture
+def small(pipeline: Path) -> Path:
+    """24 products, drawn by two processes."""
+    return pipeline / "demo/photos"
 
 
 def digest(folder: Path) -> str:
@@ -35,26 +38,44 @@ def digest(folder: Path) -> str:
 
 
 def test_the_same_bytes_whatever_the_number_of_workers(small: Path, tmp_path: Path) -> None:
-    demo.run(tmp_path / "demo", DemoOptions(products=24, seed=3, workers=2))
+    demo.run(tmp_path / "demo", DemoOptions(products=24, workers=1))
     assert digest(tmp_path / "demo") == digest(small)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def draw_less(patch: pytest.MonkeyPatch) -> None:
     """Fewer photos, and the same props for every seed."""
-    monkeypatch.setattr(demo, "PHOTOS", {"train": (1, 1), "val": (1, 1), "test": (2, 1)})
-    monkeypatch.setattr(demo, "props", lambda seed: scene())
+    patch.setattr(demo, "PHOTOS", {"train": (1, 0), "val": (0, 1), "test": (2, 1)})
+    patch.setattr(demo, "props", lambda seed: scene())
 
 
-@pytest.mark.usefixtures("quick")
-def test_another_seed_gives_other_photos_and_clears_the_old_ones(tmp_path: Path) -> None:
-    demo.run(tmp_path, DemoOptions(products=28, seed=3, workers=1))
-    before = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.jpg")}
-    demo.run(tmp_path, DemoOptions(products=24, seed=4, workers=1))
-    after = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.jpg")}
-    table = list(csv.DictReader((tmp_path / "manifest.csv").open()))
-    assert {row["image"] for row in table} == {path.as_posix() for path in after}
-    assert not set(before.values()) & set(after.values())
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, demo.DemoSummary]:
+    """A demo of few photos, and what its making said; tests that write work on a copy."""
+    folder = tmp_path_factory.mktemp("demo") / "few"
+    with pytest.MonkeyPatch.context() as patch:
+        draw_less(patch)
+        return folder, demo.run(folder, QUICK)
+
+
+@pytest.fixture
+def copied(drawn: tuple[Path, demo.DemoSummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    draw_less(monkeypatch)
+    shutil.copytree(drawn[0], tmp_path / "few")
+    return tmp_path / "few"
+
+
+def photos(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.jpg")}
+
+
+def test_another_seed_gives_other_photos_and_clears_the_old_ones(copied: Path) -> None:
+    (copied / "photos/bags/0027-shop-1.jpg").write_bytes(b"of a product that the new one has not")
+    before = photos(copied)
+    demo.run(copied, dataclasses.replace(QUICK, seed=4))
+    after = photos(copied)
+    table = list(csv.DictReader((copied / "manifest.csv").open()))
+    assert {row["image"] for row in table} == set(after)
+    assert set(before) - set(after) and not set(before.values()) & set(after.values())
 
 
 def test_manifest_is_a_table_that_fashret_reads(small: Path) -> None:
@@ -81,13 +102,11 @@ def test_manifest_is_a_table_that_fashret_reads(small: Path) -> None:
     assert not train & set(rows.product[rows.role != Role.TRAIN])
 
 
-@pytest.mark.usefixtures("quick")
-def test_summary_counts_what_was_written(tmp_path: Path) -> None:
-    summary = demo.run(tmp_path, DemoOptions(products=24, seed=3, workers=1))
-    photos = len(list(tmp_path.rglob("*.jpg")))
+def test_summary_counts_what_was_written(drawn: tuple[Path, demo.DemoSummary]) -> None:
+    folder, summary = drawn
     assert (summary.products, summary.train_products, summary.test_products) == (24, 12, 8)
-    assert (summary.photos, summary.queries, summary.gallery) == (photos, 8, 16)
-    assert summary.output == tmp_path / "manifest.csv"
+    assert (summary.photos, summary.queries, summary.gallery) == (len(photos(folder)), 8, 16)
+    assert summary.output == folder / "manifest.csv"
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "demo.json", "manifest.csv"])
@@ -114,19 +133,16 @@ def test_bad_options_and_places_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.usefixtures("quick")
-def test_an_interrupted_demo_has_no_manifest_and_is_drawn_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_demo_has_no_manifest_and_is_drawn_anew(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    options = DemoOptions(products=24, seed=3, workers=1)
-    demo.run(tmp_path, options)
-    whole = digest(tmp_path)
+    whole = digest(copied)
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "save", full)
         with pytest.raises(FashretError, match="No space left on device"):
-            demo.run(tmp_path, options)
-    assert not (tmp_path / "manifest.csv").exists()
-    assert json.loads((tmp_path / "demo.json").read_text())["format"] == demo.FORMAT
-    demo.run(tmp_path, options)
-    assert digest(tmp_path) == whole
+            demo.run(copied, QUICK)
+    assert not (copied / "manifest.csv").exists()
+    assert json.loads((copied / "demo.json").read_text())["format"] == demo.FORMAT
+    demo.run(copied, QUICK)
+    assert digest(copied) == whole

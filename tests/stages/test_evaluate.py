@@ -15,7 +15,7 @@ from fashret.files.embeddings import open_embeddings
 from fashret.options import EvaluateOptions
 from fashret.report.sections import check_outputs
 from fashret.stages import evaluate
-from tests.conftest import make_rows, write_embeddings
+from tests.conftest import invoke, make_rows, write_embeddings
 from tests.report_case import corrupt_attribute, write_case
 
 
@@ -166,8 +166,8 @@ def test_scores_against_input_sizes(case, tmp_path):
         evaluate.run([case.ranking], EvaluateOptions(size_plot=tmp_path / "size.svg"))
 
 
-def test_the_command_gives_the_page_with_the_scores(case, fashret, tmp_path):
-    said = json.loads(fashret("evaluate", case.ranking, "--json", "--report", tmp_path / "r").stdout)
+def test_the_command_gives_the_page_with_the_scores(case, tmp_path):
+    said = json.loads(invoke("evaluate", case.ranking, "--json", "--report", tmp_path / "r").stdout)
     assert said["report"] == str(tmp_path / "r" / "index.html")
     assert (tmp_path / "r" / "index.html").exists()
 
@@ -205,8 +205,8 @@ def test_a_terminal_is_as_wide_as_it_is(case, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("flag", ["", "--cross-domain"])
-def test_without_files_it_is_wrong_usage_with_an_example(fashret, flag):
-    done = fashret("evaluate", *flag.split())
+def test_without_files_it_is_wrong_usage_with_an_example(flag):
+    done = invoke("evaluate", *flag.split())
     assert done.returncode == 2
     assert f"fashret evaluate {flag}".strip() in " ".join(re.sub("[│╭╮╰╯─]", " ", done.stderr).split())
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +13,12 @@ from fashret.stages import export
 from tests.conftest import invoke, make_rows, write_crops, write_embeddings
 from tests.dataset_case import photo
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
-
-def test_export_on_the_command_line(tmp_path: Path, fashret: Run) -> None:
+def test_export_on_the_command_line(tmp_path: Path) -> None:
     photo(tmp_path / "photos/p/street/a.png")
     photo(tmp_path / "photos/p/shop/b.png")
-    assert fashret("crop", tmp_path / "photos", "-o", tmp_path / "c.h5").returncode == 0
-    done = fashret("export", tmp_path / "c.h5", "-o", tmp_path / "coco", "--json")
+    assert invoke("crop", tmp_path / "photos", "-o", tmp_path / "c.h5").returncode == 0
+    done = invoke("export", tmp_path / "c.h5", "-o", tmp_path / "coco", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
         "output": str(tmp_path / "coco"), "train": 0, "query": 1, "gallery": 1, "left_out": 0,

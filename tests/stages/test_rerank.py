@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from fashret.stages import evaluate, rerank
 from fashret.stages import rerank as rerank_stage
 from fashret.stages.search import run as write_search
 from fashret.vector_sets import search_sets
-from tests.conftest import make_rows, write_embeddings
+from tests.conftest import invoke, make_rows, write_embeddings
 from tests.reranking.test_k_reciprocal import check
 
 NUMBERS = RerankOptions(k=12, k1=6, k2=3, device="cpu")
@@ -243,12 +242,12 @@ def test_more_asked_for_than_there_is(tmp_path: Path) -> None:
     assert list(positives.ranks) == [0, 1] * 3
 
 
-def test_the_command(fashret: Callable, catalogue: Path, tmp_path: Path) -> None:
+def test_the_command(catalogue: Path, tmp_path: Path) -> None:
     ranking = searched(catalogue)
-    done = fashret("rerank", ranking, "-o", tmp_path / "again.h5", "--k1", 6, "--k2", 3, "--top", 12, "--json")
+    done = invoke("rerank", ranking, "-o", tmp_path / "again.h5", "--k1", 6, "--k2", 3, "--top", 12, "--json")
     assert done.returncode == 0, done.stderr
     held_to_dense(tmp_path / "again.h5", catalogue)
-    again = fashret("rerank", ranking, "-o", tmp_path / "no.h5", "--lambda", 2)
+    again = invoke("rerank", ranking, "-o", tmp_path / "no.h5", "--lambda", 2)
     assert again.returncode == 1 and "lambda" in again.stderr and again.stderr.count("\n") == 1
 
 

@@ -9,6 +9,7 @@ from fashret.errors import FashretError
 from fashret.options import ShowOptions
 from fashret.report.row_picture import CELL, GAP, MARGIN, QUERY
 from fashret.stages import show
+from tests.conftest import invoke
 from tests.report_case import write_case
 
 
@@ -17,8 +18,8 @@ def case(tmp_path_factory):
     return write_case(tmp_path_factory.mktemp("show"), queries=6, gallery=30, products=10)
 
 
-def test_the_command_draws_plain_above_reranked(case, fashret, tmp_path):
-    done = fashret("show", case.ranking, case.reranked, "--query", 4, "-o", tmp_path / "row.png", "--json")
+def test_the_command_draws_plain_above_reranked(case, tmp_path):
+    done = invoke("show", case.ranking, case.reranked, "--query", 4, "-o", tmp_path / "row.png", "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["product"] == "product/4" and said["photo"] == "street/00004.jpg"
@@ -27,10 +28,10 @@ def test_the_command_draws_plain_above_reranked(case, fashret, tmp_path):
         assert image.width == 2 * MARGIN + QUERY[0] + 2 * GAP + 10 * (CELL[0] + GAP) - GAP
 
 
-def test_what_is_wrong_is_one_line(case, fashret, tmp_path):
-    done = fashret("show", case.ranking, "--query", 6, "-o", tmp_path / "row.png")
+def test_what_is_wrong_is_one_line(case, tmp_path):
+    done = invoke("show", case.ranking, "--query", 6, "-o", tmp_path / "row.png")
     assert done.returncode == 1 and "queries are 0 to 5" in done.stderr and done.stderr.count("\n") == 1
-    done = fashret("show", case.embeddings, "-o", tmp_path / "row.png")
+    done = invoke("show", case.embeddings, "-o", tmp_path / "row.png")
     assert done.returncode == 1 and "not a fashret.ranking" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -56,8 +57,8 @@ def test_rankings_of_other_crops_are_refused_and_of_other_models_are_not(tmp_pat
         show.run([case.ranking, other.ranking], tmp_path / "row.png", ShowOptions())
 
 
-def test_the_command_says_what_it_drew(case, fashret, tmp_path):
-    done = fashret("show", case.ranking, case.reranked, "-o", tmp_path / "row.png")
+def test_the_command_says_what_it_drew(case, tmp_path):
+    done = invoke("show", case.ranking, case.reranked, "-o", tmp_path / "row.png")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "product product/0" in lines and f"picture {tmp_path / 'row.png'}" in " ".join(lines)
     assert any(line.startswith("rank of the first hit plain ") and ", re-ranked " in line for line in lines)

@@ -48,6 +48,13 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def curves_are_drawn_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture of its curves takes four times as long as a tiny run; one test has it drawn."""
+    if request.function is not test_a_run_writes_its_folder:
+        monkeypatch.setattr(train, "draw_curves", lambda lines, path: None)
+
+
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_training_crops(tmp_path_factory.mktemp("crops") / "a.crops.h5")
