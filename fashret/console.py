@@ -112,16 +112,21 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def _at_most(done: int, total: int | None) -> int:
+    """What is shown as done: never more than there is."""
+    return done if total is None else min(done, total)
+
+
 class _LogLines:
     """Progress for files and pipes: one line every `SECONDS_BETWEEN_LINES`."""
 
     def __init__(self, total: int | None, title: str, unit: str, done: int) -> None:
         self.total, self.title, self.unit = total, title, unit
-        self.first = self.done = done
+        self.first = self.done = _at_most(done, total)
         self.started = self.last_line = time.monotonic()
 
     def advance(self, units: int = 1, note: str = "") -> None:
-        self.done += units
+        self.done = _at_most(self.done + units, self.total)
         now = time.monotonic()
         if now - self.last_line < SECONDS_BETWEEN_LINES:
             return
@@ -144,12 +149,12 @@ class _TerminalBar:
     live: ClassVar[list[_TerminalBar]] = []
 
     def __init__(self, total: int | None, title: str, unit: str, done: int) -> None:
-        self.total, self.title, self.unit, self.done = total, title, unit, done
+        self.total, self.title, self.unit, self.done = total, title, unit, _at_most(done, total)
         self.started = time.monotonic()
         self.shown: Any = None
 
     def advance(self, units: int = 1, note: str = "") -> None:
-        self.done += units
+        self.done = _at_most(self.done + units, self.total)
         if self.shown is None:
             if self.live or time.monotonic() - self.started < SECONDS_BEFORE_BAR:
                 return

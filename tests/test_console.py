@@ -110,6 +110,34 @@ def test_an_unknown_total_has_no_time_left(clock: Clock, caplog: pytest.LogCaptu
     assert caplog.messages == ["reading: 50 rows, 2.0/s"]
 
 
+def test_more_than_there_is_is_never_shown(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "fashret")
+    with progress(100, "training", "images", done=90) as advance:
+        for _ in range(2):
+            clock.now += 25
+            advance(50)
+    with progress(100, "training", "images", done=150) as advance:
+        clock.now += 25
+        advance(1)
+    assert caplog.messages == [
+        "training: 100 of 100 images, 0.4/s, 0.0 s left",
+        "training: 100 of 100 images, 0.2/s, 0.0 s left",
+        "training: 100 of 100 images, 0.0/s",
+    ]
+
+
+def test_a_bar_never_passes_its_end(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    set_verbosity()
+    with progress(10, "drawing", "products") as advance:
+        clock.now += 5
+        advance(12)
+        assert advance.__self__.shown.tasks[0].completed == 10  # type: ignore[attr-defined]
+    assert "12/10" not in terminal.getvalue()
+
+
 def test_a_terminal_shows_a_bar_once_the_work_takes_a_second(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

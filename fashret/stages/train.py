@@ -29,6 +29,7 @@ from fashret.knn import SearchSpec, VectorSet, search
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, has_stalled, train
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
+from fashret.learning.shown_images import ShownImages
 from fashret.learning.task import Task, begin, check_same, make_task, model_folder, save
 from fashret.learning.training_rows import TrainingImages, requests
 from fashret.learning.validation import Validation
@@ -107,8 +108,7 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
 def _train(task: Task, run: Run) -> None:
     """From where the run is to the end of the last epoch."""
     options, machine = task.options, task.machine
-    images_a_batch = task.batching.images * (task.batching.products or 1)
-    total = len(task.rows.batches(task.batching, 0, machine.place)) * options.epochs * images_a_batch
+    shown = ShownImages(task)
     workers = count_workers(options.workers)
     validate: Validate | None = None
     if task.validation is not None:
@@ -117,11 +117,11 @@ def _train(task: Task, run: Run) -> None:
     images = TrainingImages(task.crops, run.network.settings, task.augmentation, options.seed, task.rows.row)
     wanted = requests(task.rows, task.batching, options.epochs, machine.place, run.epoch, run.batch)
     with (
-        progress(total, "train", "images", run.step * images_a_batch) as advance,
+        progress(shown.total, "train", "images", shown.of(run)) as advance,
         Held("this step and its checkpoint", active=machine.place.world == 1) as held,
         torch.backends.cudnn.flags(enabled=True, benchmark=True),  # the shapes stay the same
     ):
-        recorder = Recorder(task, run, advance, held, validate, SCORES)
+        recorder = Recorder(task, run, shown.following(run, advance), held, validate, SCORES)
         batches = load(images, wanted, workers, machine.device)
         try:
             recorder.start(run)
