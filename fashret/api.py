@@ -130,13 +130,16 @@ def rerank(
     Parameters
     ----------
     options
-        The method and its numbers.
+        The method and its numbers. Embeddings know how many images per product their model was trained with.
     """
+    from fashret.files.embeddings import Embeddings
     from fashret.reranking.by_category import rerank_all
     from fashret.reranking.methods import find_method
 
     asked, searched, how = _prepared(queries, gallery, spec)
-    return rerank_all(find_method(options or Reranking()).run, asked, searched, how)
+    files = [given for given in (gallery, queries) if isinstance(given, Embeddings)]
+    images = files[0].images_per_product if files else None
+    return rerank_all(find_method(options or Reranking(), images).run, asked, searched, how)
 
 
 def evaluate(

@@ -66,5 +66,5 @@ DECIDING_SCORES = ("mAP", "Acc@1")  # that can choose the best checkpoint
 
 # searches and scores
 METRICS = ("cosine", "euclidean")
-SETTINGS = ("published",)
+SETTINGS = ("auto", "published")  # of k-reciprocal re-ranking
 HITS = ("image", "product")

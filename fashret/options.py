@@ -132,6 +132,7 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "flip": (0, 1),
     "freeze": (0, math.inf),
     "holdout": (0, 0.5),
+    "images_per_product": (1, math.inf),
     "jitter": (0, 1),
     "k": (1, math.inf),
     "k1": (1, math.inf),
@@ -484,15 +485,22 @@ class Reranking(Checked):
 
     method: str = option("k-reciprocal", "What to re-rank by", RERANKING, needs=RERANKED)  # fashret.reranking.methods
     settings: str = option(
-        "published",
-        "Where --k1, --k2 and --lambda come from if not given: published = the method's paper",
+        "auto",
+        "Where --k1, --k2 and --lambda come from if not given: the number of images per product, or the method's paper",
         RECIPROCAL,
+        choices=known.SETTINGS,
         needs=BY_RECIPROCAL,
     )
-    k1: int = option(20, "Size of the reciprocal neighbour lists", RECIPROCAL, needs=BY_RECIPROCAL)
-    k2: int = option(6, "Neighbours averaged in the query expansion", RECIPROCAL, needs=BY_RECIPROCAL)
-    lam: float = option(
-        0.3, "Weight of the original distance, 0 to 1", RECIPROCAL, flag="--lambda", needs=BY_RECIPROCAL
+    images_per_product: int | None = option(
+        None,
+        "With --settings auto: images that a product has (default: the median of the rows that the model learned from)",
+        RECIPROCAL,
+        needs=BY_RECIPROCAL | {"settings": ("auto",)},
+    )
+    k1: int | None = option(None, "Size of the reciprocal neighbour lists", RECIPROCAL, needs=BY_RECIPROCAL)
+    k2: int | None = option(None, "Neighbours averaged in the query expansion", RECIPROCAL, needs=BY_RECIPROCAL)
+    lam: float | None = option(
+        None, "Weight of the original distance, 0 to 1", RECIPROCAL, flag="--lambda", needs=BY_RECIPROCAL
     )
     per_query: bool = option(
         False,
@@ -511,8 +519,7 @@ class Reranking(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.settings not in known.SETTINGS:
-            why = "not available yet" if self.settings == "auto" else "not known"
-            raise FashretError(f"--settings {self.settings}: {why}; give {' or '.join(known.SETTINGS)}")
+            raise FashretError(f"--settings {self.settings}: not known; give {' or '.join(known.SETTINGS)}")
 
 
 @dataclass(frozen=True)

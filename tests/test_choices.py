@@ -12,7 +12,6 @@ import pytest
 from fashret import choices
 from fashret.demo.layouts import LAYOUTS
 from fashret.detection.architectures import ARCHITECTURES
-from fashret.errors import FashretError
 from fashret.knn.distance import METRICS, Metric
 from fashret.learning.losses import LOSSES
 from fashret.learning.optimisers import OPTIMISERS
@@ -20,7 +19,6 @@ from fashret.learning.schedules import SCHEDULES
 from fashret.models.backbones import BACKBONES
 from fashret.models.devices import PRECISIONS
 from fashret.models.poolings import POOLINGS
-from fashret.options import Reranking, RerankOptions
 from fashret.stages.train import SCORES
 
 
@@ -45,15 +43,6 @@ def test_the_names_are_those_of_the_table(names: tuple[str, ...], known: Iterabl
 
 def test_a_checkpoint_can_be_chosen_by_every_deciding_score() -> None:
     assert set(choices.DECIDING_SCORES) <= set(SCORES)
-
-
-def test_settings_that_are_to_come_are_refused_in_one_line() -> None:
-    for name in choices.SETTINGS:
-        assert Reranking(settings=name).settings == name
-    with pytest.raises(FashretError, match="^--settings auto: not available yet; give published$"):
-        RerankOptions(settings="auto")
-    with pytest.raises(FashretError, match="^--settings mine: not known; give published$"):
-        RerankOptions(settings="mine")
 
 
 def test_importing_options_loads_nothing_heavy() -> None:

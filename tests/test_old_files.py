@@ -45,7 +45,7 @@ RANKINGS = {
     "expanded.h5": {"method": "alpha-qe", "neighbours": 10, "alpha": 3.0},
 }
 EMBED = ("--device", "cpu", "--precision", "float32", "--batch-size", 5, "--workers", 0)
-RERANK = ("--top", 12, "--k1", 5, "--k2", 3)
+RERANK = ("--top", 12, "--k1", 5, "--k2", 3, "--lambda", 0.3)
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +159,7 @@ def test_searching_and_reranking_give_what_they_gave(old: Path, command: tuple[A
 
 def test_scores_are_those_of_a_new_search(old: Path) -> None:
     given = run("evaluate", old / "ranking.h5", old / "reranked.h5", "--report", old / "report")
-    again = run("evaluate", "--rerank", old / "catalogue.emb.h5", "--k1", 5, "--k2", 3)
+    again = run("evaluate", "--rerank", old / "catalogue.emb.h5", "--k1", 5, "--k2", 3, "--lambda", 0.3)
     assert given["tables"][0]["rows"] == again["tables"][0]["rows"] and (old / "report" / "index.html").exists()
 
 
@@ -284,7 +284,7 @@ def test_what_an_interrupted_rerank_had_done_is_not_done_again(old: Path) -> Non
 
 def test_an_interrupted_evaluation_resumes(old: Path) -> None:
     path = old / "interrupted" / "evaluated.emb.h5"
-    how = ("--rerank", "--k1", 5, "--k2", 3, "--k", 1)
+    how = ("--rerank", "--k1", 5, "--k2", 3, "--lambda", 0.3, "--k", 1)
     assert "left by an interrupted run: resume it with --resume" in invoke("evaluate", path, *how).stderr
     resumed = run("evaluate", path, *how, "--resume")["tables"]
     assert resumed == run("evaluate", path, *how)["tables"]

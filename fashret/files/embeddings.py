@@ -7,13 +7,14 @@
     photos), `normalized` (are the rows of length 1), `centroids` (is a row the mean of a product's images, with the
     columns of the first of them), `dataset`, `categories` (JSON) and
     `model` (JSON): name, digest, path, settings (backbone, weights' origin – "none" where random –, preprocessing),
-    trained_on: enough to embed one more photo the same way
+    trained_on, images_per_product (median of what it was trained on): enough to embed one more photo the same way
 
 In: rows and vectors. Out: the file, or its rows and memory-mapped vectors again.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +45,7 @@ MODEL = {  # types of what is used of the attribute `model`, and of its parts
     **dict.fromkeys(("name", "digest", "path", "absolute_path", "precision", "trained_on"), (str,)),
     "settings": (dict,),
     "weight": (int, float),
+    "images_per_product": (int, float),
 }
 COPY_BYTES = 64 << 20  # block size when vectors have to be copied
 
@@ -121,6 +123,12 @@ class Embeddings(RowFile):
             if not isinstance(each, dict) or any(type(each[name]) not in MODEL[name] for name in MODEL.keys() & each):
                 raise FashretError(f"{self.path}: its attribute model does not describe a model; embed it again")
         return record
+
+    @property
+    def images_per_product(self) -> float | None:
+        """Median of the rows that the model was trained on; None if the file does not say."""
+        told = float(self.model.get("images_per_product", math.nan))
+        return told if 1 <= told < math.inf else None
 
     @cached_property
     def vectors(self) -> NDArray[Any]:

@@ -3,7 +3,8 @@
     model.safetensors        the network's weights and statistics, float32
     model.json               `format`, `format_version`, `fashret_version`, `created`, `name`, `digest` (of tensors),
                              `settings` (as `fashret.models.settings`), `classes` (product of each classifier output),
-                             `options`, `trained_on` (dataset; name, size and digest of the crops file), `precision`,
+                             `options`, `trained_on` (dataset; name, size and digest of the crops file; the median
+                             number of `images_per_product`), `precision`,
                              `epochs`, `steps`, `validation` (scores of these weights), `identity` (of the run)
     log.csv                  one line per epoch, counted from 1
     curves.png               the log, drawn
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,6 +89,12 @@ class ModelFile:
     def settings(self) -> dict[str, Any]:
         """What `ModelSettings.from_dict` takes."""
         return dict(self.about["settings"])
+
+    @property
+    def images_per_product(self) -> float | None:
+        """Median of the rows that the model was trained on; None if model.json does not say."""
+        told = self.about.get("trained_on", {}).get("images_per_product")
+        return float(told) if type(told) in (int, float) and 1 <= told < math.inf else None
 
     def weights(self) -> dict[str, Tensor]:
         """The tensors of its file of weights, on the CPU.

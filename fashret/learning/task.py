@@ -60,7 +60,7 @@ class Task:
     batching: Batching
     augmentation: Augmentation
     content: Content  # of the crops file
-    trained_on: dict[str, Any]  # dataset, and name, size and digest of the crops file
+    trained_on: dict[str, Any]  # dataset, images per product, and name, size and digest of the crops file
     crop_size: int  # longer side of the crops in pixels; 0 = unknown
 
     @property
@@ -103,7 +103,8 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
         raise FashretError(f"--sync-bn: only on GPUs, not on {machine.device}")
     check_flags(options.resume, options.restart)
     augmentation = Augmentation(options.flip, options.pad, options.jitter, options.erase)
-    trained_on = {"dataset": file.dataset, **file.content.record()}
+    images = rows.images_per_product
+    trained_on = {"dataset": file.dataset, **file.content.record(), "images_per_product": images}
     file_now = CropsFile.of(file.path)
     return Task(
         options, output, machine, file_now, rows, validation, held_out, batching, augmentation, file.content,

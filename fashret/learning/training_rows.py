@@ -59,6 +59,11 @@ class TrainingRows:
         names = tuple(str(product) for product in products)
         return cls(row, label.astype(np.int64), names, file.domain[row], file.category[row])
 
+    @property
+    def images_per_product(self) -> float:
+        """The median."""
+        return float(np.median(np.bincount(self.label)))
+
     def parted(self, held: NDArray[np.int64]) -> tuple[TrainingRows, TrainingRows]:
         """The rows without some of the products, whose labels are then counted anew, and the rows of these products."""
         out = np.isin(self.label, held)

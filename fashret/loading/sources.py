@@ -39,7 +39,7 @@ from fashret.files.photos.sources import PhotoError, PhotoSource
 from fashret.files.photos.workers import aside
 from fashret.files.tables.manifests import LeftOut, Listing
 from fashret.loading.batches import CropReader, CropsFile
-from fashret.models.embedder import prepare
+from fashret.models.preprocessing import prepare
 from fashret.models.settings import ModelSettings
 from fashret.options import EmbedOptions
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from fashret.files.embeddings import recorded, relative_path
 from fashret.files.models import open_model, weights_digest
 from fashret.models.devices import autocast, choose_device, choose_precision
 from fashret.models.network import RetrievalNetwork, build
-from fashret.models.preprocessing import fit_image, normalise
+from fashret.models.preprocessing import normalise, prepare
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import check_finite, start
 
@@ -42,6 +43,7 @@ class Part:
     folder: Path | None  # None: not trained here
     trained_on: str  # name of the dataset; empty if none or unknown
     weight: float = 1.0
+    images_per_product: float | None = None  # median of the rows it was trained on; None: none or unknown
 
     @property
     def settings(self) -> ModelSettings:
@@ -58,7 +60,7 @@ class Part:
             "weights": "trained" if self.folder else recorded(_origin(self.settings), beside),
             "trained_on": self.trained_on,
             "weight": self.weight,
-        }
+        } | ({"images_per_product": self.images_per_product} if self.images_per_product else {})
 
 
 def _origin(settings: ModelSettings) -> str:
@@ -171,6 +173,7 @@ class Embedder:
         records = [part.record(beside) for part in self.parts]
         if len(records) == 1:
             return records[0] | {"precision": self.precision}
+        told = [record["images_per_product"] for record in records if "images_per_product" in record]
         sums = hashlib.sha256("".join(f"{r['digest']} {r['weight']}\n" for r in records).encode())
         return {
             "name": " + ".join(record["name"] for record in records),
@@ -178,12 +181,7 @@ class Embedder:
             "trained_on": " + ".join(sorted({record["trained_on"] for record in records})),
             "precision": self.precision,
             "parts": records,
-        }
-
-
-def prepare(image: NDArray[np.uint8], settings: Sequence[ModelSettings]) -> tuple[NDArray[np.uint8], ...]:
-    """One RGB crop, H×W×3 uint8, in the input size of each network; what worker processes do."""
-    return tuple(fit_image(image, each) for each in settings)
+        } | ({"images_per_product": median(told)} if told else {})
 
 
 def trained_part(path: Path, weight: float = 1.0) -> Part:
@@ -204,8 +202,8 @@ def trained_part(path: Path, weight: float = 1.0) -> Part:
         own = set(network.state_dict())
         odd = sorted(own ^ set(tensors)) or ["shapes"]
         raise FashretError(f"{file.folder}: weights and model.json do not fit: {', '.join(odd[:5])}") from None
-    dataset = str(file.about.get("trained_on", {}).get("dataset", ""))
-    return Part(network, file.folder.resolve().name, file.digest, file.folder, dataset, weight)
+    name, dataset = file.folder.resolve().name, str(file.about.get("trained_on", {}).get("dataset", ""))
+    return Part(network, name, file.digest, file.folder, dataset, weight, file.images_per_product)
 
 
 def backbone_part(settings: ModelSettings) -> Part:

@@ -6,6 +6,8 @@ bytes to send), `normalise` turns a batch of them into the B×3×H×W float32 te
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -87,3 +89,8 @@ def normalise(images: NDArray[np.uint8] | torch.Tensor, settings: ModelSettings)
     mean = torch.tensor(settings.mean, device=pixels.device).view(3, 1, 1)
     std = torch.tensor(settings.std, device=pixels.device).view(3, 1, 1)
     return ((pixels.to(torch.float32) - 255 * mean) / (255 * std)).contiguous()
+
+
+def prepare(image: NDArray[np.uint8], settings: Sequence[ModelSettings]) -> tuple[NDArray[np.uint8], ...]:
+    """One RGB crop, H×W×3 uint8, in the input size of each network; what worker processes do."""
+    return tuple(fit_image(image, each) for each in settings)

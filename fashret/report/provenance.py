@@ -18,7 +18,8 @@ def facts(found: Found) -> dict[str, dict[str, Any]]:
     parts: dict[str, dict[str, Any]] = {}
     for name, ranking in found.rankings.items():
         about = {"file": ranking.path.name, "metric": ranking.attribute("metric"), **_stamp(ranking.file)}
-        about |= flat(ranking.reranking) | flat(hdf5.read_json(ranking.file, "options", {}))
+        used = flat(ranking.reranking)  # also where the options left it open
+        about |= used | flat(hdf5.read_json(ranking.file, "options", {})) | used
         parts[f"Ranking, {name}"] = about
     sides = {"Embeddings": found.query}
     if found.gallery.path.resolve() != found.query.path.resolve():

@@ -45,6 +45,8 @@ class RerankSummary:
 
     output: Path
     method: str
+    settings: dict[str, Any]
+    settings_from: str  # what the settings were chosen by
     queries: int
     gallery: int
     results: int  # kept for each query
@@ -66,14 +68,16 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
     """
     started = time.monotonic()
     check_output(output, ranking)
-    method = find_method(options)
-    settings = {"method": options.method, **method.settings}
     with (
         only_writer(output),
         _open_source(ranking, options.embeddings) as source,
         open_embeddings(source.embeddings_path("query")) as asked,
         open_embeddings(source.embeddings_path("gallery")) as searched,
     ):
+        method = find_method(options, searched.images_per_product)
+        settings = {"method": options.method, **method.settings}
+        if method.nothing_to_gain:
+            log.warning("products have one image in the gallery: there is nothing to gain from re-ranking")
         sets, order = _sets(source, asked, searched)
         spec = _spec(source, sets, options)
         if method.list_length:
@@ -102,14 +106,16 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
             gallery_size=len(sets.gallery),
             centroids=searched.centroids,
             queries_with_copies=source.queries_with_copies,
-            reranking=settings,
+            reranking=settings | ({"settings": method.why} if method.why else {}),
             options=asdict(options),
             inputs=inputs,
         )
         write_ranking(output, origin, ranking_arrays(result, source.query_row))
         kept.path.unlink(missing_ok=True)
     gallery_size, seconds = len(sets.gallery), time.monotonic() - started
-    return RerankSummary(output, options.method, gallery=gallery_size, seconds=seconds, **result.counts())
+    return RerankSummary(
+        output, options.method, method.settings, method.why, gallery=gallery_size, seconds=seconds, **result.counts()
+    )
 
 
 def announce(sets: SearchSets, spec: SearchSpec, list_length: int) -> None:

@@ -15,7 +15,7 @@ from fashret.files.crops import open_crops
 from fashret.files.photos.cuts import cut_crops
 from fashret.files.tables.catalogue_tables import read_table
 from fashret.loading.sources import chosen_rows, crops_source, listing_source, shared_decoder
-from fashret.models.embedder import prepare
+from fashret.models.preprocessing import prepare
 from fashret.models.settings import ModelSettings
 from tests.conftest import make_rows, write_crops
 

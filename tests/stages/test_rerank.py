@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -28,6 +29,7 @@ from fashret.reranking.by_category import rerank_all
 from fashret.reranking.estimate import estimate
 from fashret.reranking.k_reciprocal import KReciprocal
 from fashret.reranking.k_reciprocal import rerank as rerank_rows
+from fashret.reranking.settings import ASSUMED, by_images
 from fashret.stages import evaluate, rerank
 from fashret.stages import rerank as rerank_stage
 from fashret.stages.search import run as write_search
@@ -35,7 +37,7 @@ from fashret.vector_sets import search_sets
 from tests.conftest import invoke, make_rows, write_embeddings
 from tests.reranking.test_k_reciprocal import check
 
-NUMBERS = RerankOptions(k=12, k1=6, k2=3, device="cpu")
+NUMBERS = RerankOptions(k=12, k1=6, k2=3, lam=0.3, device="cpu")
 HOW = KReciprocal(6, 3, 0.3)
 
 
@@ -93,10 +95,41 @@ def test_one_file(catalogue: Path, tmp_path: Path) -> None:
     file = open_ranking(tmp_path / "again.h5")
     assert (summary.queries, summary.results) == file.gallery_row.shape
     assert summary.positives == len(file.positives("rank")) and summary.method == "k-reciprocal"
-    assert file.reranking == {"method": "k-reciprocal", "k1": 6, "k2": 3, "lambda": 0.3, "per_query": False}
+    numbers = {"k1": 6, "k2": 3, "lambda": 0.3, "per_query": False}
+    assert file.reranking == {"method": "k-reciprocal", **numbers, "settings": "--k1, --k2 and --lambda"}
+    assert summary.settings == numbers and summary.settings_from == "--k1, --k2 and --lambda"
     assert file.attribute("gallery_size") == summary.gallery
     assert file.embeddings_path("gallery") == catalogue
     assert (file.positives("rank_in_category") >= 0).all()  # a product is of one category here
+
+
+def test_auto_goes_by_the_training_rows_and_never_by_the_gallery(catalogue: Path, tmp_path: Path) -> None:
+    with h5py.File(catalogue, "r+") as file:
+        file.attrs["model"] = '{"name": "m", "images_per_product": 13}'
+    auto = RerankOptions(device="cpu")
+    summary = rerank.run(searched(catalogue), tmp_path / "again.h5", auto)
+    assert (summary.settings["k1"], summary.settings["k2"], summary.settings["lambda"]) == by_images(13)
+    assert summary.settings_from == "auto, for 13 images per product (the median of the training rows)"
+    assert open_ranking(tmp_path / "again.h5").reranking["settings"] == summary.settings_from
+    with h5py.File(catalogue, "r+") as file:
+        file["product"][:] = "the same"
+    again = rerank.run(searched(catalogue), tmp_path / "again.h5", auto)
+    assert (again.settings, again.settings_from) == (summary.settings, summary.settings_from)
+
+
+def test_a_file_that_does_not_tell_is_reranked(catalogue: Path, tmp_path: Path) -> None:
+    for told in ({}, {"images_per_product": 0}, {"images_per_product": float("nan")}):
+        with h5py.File(catalogue, "r+") as file:
+            file.attrs["model"] = json.dumps(told)
+        summary = rerank.run(searched(catalogue), tmp_path / "again.h5", RerankOptions(device="cpu"))
+        assert (summary.settings["k1"], summary.settings["k2"], summary.settings["lambda"]) == by_images(ASSUMED)
+
+
+def test_one_image_in_the_gallery_is_said(catalogue: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rerank.run(searched(catalogue), tmp_path / "again.h5", RerankOptions(device="cpu", images_per_product=3))
+    assert "nothing to gain" not in caplog.text
+    rerank.run(searched(catalogue), tmp_path / "again.h5", RerankOptions(device="cpu", images_per_product=2))
+    assert "products have one image in the gallery: there is nothing to gain from re-ranking" in caplog.text
 
 
 def test_two_files(tmp_path: Path) -> None:
@@ -244,7 +277,8 @@ def test_more_asked_for_than_there_is(tmp_path: Path) -> None:
 
 def test_the_command(catalogue: Path, tmp_path: Path) -> None:
     ranking = searched(catalogue)
-    done = invoke("rerank", ranking, "-o", tmp_path / "again.h5", "--k1", 6, "--k2", 3, "--top", 12, "--json")
+    done = invoke("rerank", ranking, "-o", tmp_path / "again.h5", "--k1", 6, "--k2", 3, "--lambda", 0.3,
+                  "--top", 12, "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     held_to_dense(tmp_path / "again.h5", catalogue)
     again = invoke("rerank", ranking, "-o", tmp_path / "no.h5", "--lambda", 2)

@@ -28,6 +28,7 @@ from fashret.stages import train
 from tests.conftest import invoke, make_rows, write_crops
 from tests.files.test_models import full_disk
 from tests.training_case import (
+    IMAGES,
     TRAIN_PRODUCTS,
     TinyNet,
     add_tiny_backbone,
