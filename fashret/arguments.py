@@ -29,15 +29,17 @@ from fashret.options import (
     RerankOptions,
     TrainOptions,
     check_embed_options,
+    check_last_stride,
 )
 from fashret.report.sections import check_outputs
 
 
-def check_train(crops: Path, output: Path, options: TrainOptions) -> None:
+def check_train(crops: Path, output: Path, options: TrainOptions, given: Collection[str] = ()) -> None:
     """Of `fashret train`."""
     check_flags(options.resume, options.restart)
     check_schedule(options)
     _check_network(options.backbone, options.weights)
+    check_last_stride(options, given)
     for loss in options.loss:
         if (name := loss.partition(":")[0].strip()) not in choices.LOSSES:
             raise FashretError(f"--loss {loss}: no loss {name!r}; there are {', '.join(choices.LOSSES)}")

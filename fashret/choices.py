@@ -32,6 +32,7 @@ BACKBONES = (
     "osnet_ain_x1_0",
     "small",
 )
+STRIDED = tuple(name for name in BACKBONES if name != "small" and not name.startswith("osnet"))  # in their last stage
 POOLINGS = ("avg", "max", "gem", "rmac", "cls")
 NECKS = ("bnneck", "none")
 FEATURES = ("after", "before")  # the neck

@@ -350,7 +350,7 @@ def train(
     if crops is None:
         raise typer.BadParameter("give a crops.h5 to train on")
     needed = _needed(output, "model")
-    arguments.check_train(crops, needed, resolved)
+    arguments.check_train(crops, needed, resolved, given)
     from fashret.stages import train as stage
 
     return stage.run(crops, needed, resolved)

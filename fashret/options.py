@@ -411,6 +411,13 @@ class TrainOptions(Checked):
     tensorboard: bool = option(False, "Write TensorBoard events too; needs the extra `tensorboard`", OUTPUT)
 
 
+def check_last_stride(options: TrainOptions, given: Collection[str] = ()) -> None:
+    """Refuse a stride for a network that has no last stage to set it in; `given`: set on the command line."""
+    chosen = "last_stride" in given or options.last_stride != TrainOptions.last_stride
+    if chosen and options.backbone not in known.STRIDED:
+        raise FashretError(f"--last-stride: {options.backbone} has no last stage whose stride can be set; leave it out")
+
+
 @dataclass(frozen=True)
 class EmbedOptions(Checked):
     """`fashret embed`: one vector per crop."""

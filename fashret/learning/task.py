@@ -37,7 +37,7 @@ from fashret.loading.processes import wait
 from fashret.models.backbones import settings_for
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import start
-from fashret.options import TrainOptions
+from fashret.options import TrainOptions, check_last_stride
 
 DIGEST = "digest of the crops"
 LAST = "last.pt"
@@ -90,6 +90,7 @@ def make_task(file: Crops, output: Path, options: TrainOptions, machine: Machine
         If options make no sense, or the crops file has too little to train on.
     """
     check_schedule(options)
+    check_last_stride(options)
     rows, validation, held_out = _rows(file, options)
     batching = Batching(
         options.batch_products, options.batch_images, options.missing, options.same_category, options.seed

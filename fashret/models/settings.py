@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from fashret.choices import FEATURES, FITS, NECKS, POOLINGS
+from fashret.choices import FEATURES, FITS, NECKS, POOLINGS, STRIDED
 from fashret.errors import FashretError
 from fashret.options import TrainOptions, parse_input_size
 
@@ -44,7 +44,7 @@ class ModelSettings:
     fit: str = TrainOptions.fit  # stretch: to height × width; pad: shrink keeping the aspect, centred on white
     mean: tuple[float, float, float] = IMAGENET_MEAN  # of RGB values in 0..1, taken off
     std: tuple[float, float, float] = IMAGENET_STD  # of RGB values in 0..1, divided by
-    last_stride: int = TrainOptions.last_stride  # of ResNet-like backbones: 1 as in the strong baseline, or 2
+    last_stride: int = TrainOptions.last_stride  # of backbones that have one: 1 as in the strong baseline, or 2
     stem_relu: bool = True  # ResNets: the ReLU behind the first convolution, which the strong baseline's code lacks
     classes: int = 0  # outputs of the classifier; 0: none
     seed: int = TrainOptions.seed  # of the random weights
@@ -72,6 +72,8 @@ class ModelSettings:
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON holds them: numbers, strings, lists."""
         plain = asdict(self)
+        if self.backbone not in STRIDED:
+            del plain["last_stride"]  # has no effect
         plain["mean"], plain["std"] = list(self.mean), list(self.std)
         return plain
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from fashret.choices import STRIDED
 from fashret.errors import FashretError
 from fashret.models.backbones import BACKBONES, PLAIN_RESNETS, find_backbone, settings_for
 from fashret.models.network import build
@@ -164,7 +165,7 @@ def test_last_stride_and_feature_width(name, last_stride):
         module, width = find_backbone(name).build(ModelSettings(backbone=name, last_stride=last_stride))
         features = module.eval()(torch.empty(1, 3, 256, 128))
         vector = module.vector(features.mean(dim=(2, 3))) if hasattr(module, "vector") else features[:, :, 0, 0]
-    sixteenth = name.startswith("osnet") or (last_stride == 1 and name != "small")
+    sixteenth = name.startswith("osnet") or (last_stride == 1 and name in STRIDED)
     assert features.shape[2:] == ((16, 8) if sixteenth else (8, 4))
     assert vector.shape == (1, width)
 

@@ -19,6 +19,14 @@ def test_settings_through_json():
     assert ModelSettings.from_dict(plain) == settings
 
 
+def test_a_stride_is_recorded_where_there_is_one_to_set():
+    assert "last_stride" not in TINY.to_dict()
+    plain = ModelSettings(last_stride=2).to_dict()
+    assert plain["last_stride"] == 2 and ModelSettings.from_dict(plain).last_stride == 2
+    older = TINY.to_dict() | {"last_stride": 2}  # recorded by a version that did not refuse it
+    assert ModelSettings.from_dict(older).backbone == TINY.backbone
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
