@@ -148,6 +148,7 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "report_queries": (0, math.inf),
     "results": (1, math.inf),
     "size": (1, 16_384),
+    "threads": (0, 1024),
     "total_steps": (0, math.inf),
     "validate_every": (0, math.inf),
     "warmup": (0, math.inf),
@@ -408,6 +409,9 @@ class TrainOptions(Checked):
     sync_bn: bool = option(False, "Share batch-norm statistics among all GPUs", MACHINE)
     device: str = option("auto", "Where to compute: auto, cpu, cuda, cuda:N or mps", MACHINE)
     workers: int = option(-1, "Processes that decode; 0 = none, -1 = chosen from the cores", MACHINE)
+    threads: int = option(
+        0, "Threads that the network computes with on a CPU; 0 = the cores that other programs leave free", MACHINE
+    )
     tensorboard: bool = option(False, "Write TensorBoard events too; needs the extra `tensorboard`", OUTPUT)
 
 
@@ -442,6 +446,7 @@ class EmbedOptions(Checked):
     verify: bool = like(CropOptions, "verify")
     device: str = like(TrainOptions, "device")
     workers: int = like(TrainOptions, "workers")
+    threads: int = like(TrainOptions, "threads")
     seed: int = like(TrainOptions, "seed", "Seed of random weights", UNTRAINED)
     root: Path | None = like(CropOptions, "root")
     boxes: str = like(CropOptions, "boxes")

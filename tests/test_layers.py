@@ -18,12 +18,13 @@ import pytest
 import fashret
 
 PACKAGE = Path(fashret.__file__).parent
-GROUND = {"errors", "console", "choices", "options", "__init__"}
+GROUND = {"errors", "console", "choices", "cores", "options", "__init__"}
 ALLOWED = {  # a part → the parts that it may import, besides itself
     "errors": set(),
     "console": {"errors"},
     "standard_streams": set(),
     "choices": set(),
+    "cores": set(),
     "caches": set(),
     "compiling": {"caches", "console", "__init__"},
     "options": {"errors", "choices"},

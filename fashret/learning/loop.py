@@ -49,6 +49,8 @@ class Run:
     start: dict[str, float] = field(default_factory=dict)  # scores before the first step
     stalled: int = 0  # validations since the best one
     distance: float = 0.0  # mean distance of two features of the first batch
+    precision: str = ""  # arithmetic that was faster on the first batch; "": not measured
+    threads: int = 0  # that torch computes with on the CPU; 0: not known
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values."""
@@ -78,7 +80,7 @@ class Run:
             setattr(self, name, state.get(name, getattr(self, name)))  # older versions counted less
 
 
-_COUNTERS = ("epoch", "batch", "step", "seconds", "best", "start", "stalled", "distance")
+_COUNTERS = ("epoch", "batch", "step", "seconds", "best", "start", "stalled", "distance", "precision", "threads")
 
 
 class StepMemoryError(FashretError):

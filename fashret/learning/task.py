@@ -43,7 +43,7 @@ DIGEST = "digest of the crops"
 LAST = "last.pt"
 BEST = "best.safetensors"
 # options that may differ when a run is resumed: its steps are the same. A recipe is the values that it sets
-FREE = ("recipe", "resume", "restart", "device", "workers", "tensorboard", "checkpoint_every")
+FREE = ("recipe", "resume", "restart", "device", "workers", "threads", "tensorboard", "checkpoint_every")
 
 
 @dataclass(frozen=True)

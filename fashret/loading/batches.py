@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, _utils, get_worker_info
 
+from fashret.cores import cores
 from fashret.errors import FashretError
 from fashret.files.crops import Crops, open_crops
 from fashret.files.photos.workers import GRACE
@@ -173,7 +174,7 @@ def count_workers(asked: int) -> int:
     """
     if asked < -1:
         raise FashretError(f"--workers {asked}: 0 or more, or -1 to choose from the cores")
-    return asked if asked >= 0 else max(1, min(8, (os.cpu_count() or 2) - 1))
+    return asked if asked >= 0 else max(1, min(8, cores() - 1))
 
 
 def slices(rows: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from fashret.console import log
+from fashret.cores import cores, free_cores
 from fashret.errors import FashretError
 
 PRECISIONS = {"float32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -80,6 +82,26 @@ def has_fast_bf16(device: torch.device) -> bool:
         capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False
+
+
+def use_threads(asked: int, before: int = 0) -> int:
+    """Let torch compute with so many threads on the CPU; how many it has then.
+
+    Parameters
+    ----------
+    asked
+        `--threads`; 0: what torch has, but no more than other programs leave free, because threads that wait for each
+        other on busy cores are slower than one alone.
+    before
+        Threads of the run that is resumed, whose sums are to have the same bits; 0: it is a new one.
+    """
+    if not asked:
+        has = min(torch.get_num_threads(), cores())
+        asked = min(before, cores()) if before else min(has, free_cores())
+        if asked < has:
+            log.info("computing with %d of %d cores (--threads N)", asked, has)
+    torch.set_num_threads(asked)
+    return asked
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import json
 import multiprocessing
-import os
 import shutil
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +23,7 @@ import numpy as np
 
 from fashret import __version__
 from fashret.console import progress
+from fashret.cores import cores
 from fashret.demo.catalogue import Product, products
 from fashret.demo.drawing import sprite
 from fashret.demo.layouts import FOLDERS, write_layout
@@ -124,7 +124,7 @@ def _draw(directory: Path, catalogue: list[Product], options: DemoOptions) -> li
 @contextmanager
 def _mapper(directory: Path, options: DemoOptions):  # type: ignore[no-untyped-def]
     """A function from products to an iterator of their rows, over as many processes as the options say."""
-    workers = options.workers or _cores()
+    workers = options.workers or cores()
     if workers == 1:
         artist = _Artist(directory, options.seed)
         yield lambda catalogue: map(artist.draw, catalogue)
@@ -139,13 +139,6 @@ def _mapper(directory: Path, options: DemoOptions):  # type: ignore[no-untyped-d
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this operating system
-        return os.cpu_count() or 1
 
 
 class _Artist:

@@ -40,7 +40,7 @@ from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source, shared_decoder
 from fashret.models.backbones import settings_for
-from fashret.models.devices import choose_device, choose_precision, within_memory
+from fashret.models.devices import choose_device, choose_precision, use_threads, within_memory
 from fashret.models.embedder import Embedder, backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import CropOptions, EmbedOptions, check_embed_options
@@ -65,6 +65,7 @@ class EmbedSummary:
     left_out: dict[str, int]  # files of a folder that are not listed, by ending and reason
     width: int  # of a vector
     precision: str
+    threads: int
     seconds: float
     rows_per_second: float  # of this run, by this process, while it embedded
 
@@ -94,6 +95,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         device = choose_device(options.device, place().local_rank)
         here = stack.enter_context(together(device))
         stack.enter_context(only_writer(output if here.first else part_of(output, here.rank)))
+        threads = use_threads(options.threads)
         embedder = _embedder(options)
         taken = _source(source, options, given, embedder, stack)
         old = stack.enter_context(open_embeddings(output)) if options.append and output.exists() else None
@@ -130,6 +132,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             left_out=counts_of(taken.left_out),
             width=embedder.width,
             precision=embedder.precision,
+            threads=threads,
             seconds=round(seconds, 3),
             rows_per_second=round((finished.count(Status.DONE) - kept) / seconds, 1) if seconds else 0.0,
         )

@@ -28,6 +28,7 @@ from fashret.files.training_log import read_log
 from fashret.knn import SearchSpec, VectorSet, search
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, has_stalled, train
+from fashret.learning.precision import settle_precision
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
 from fashret.learning.shown_images import ShownImages
 from fashret.learning.task import Task, begin, check_same, make_task, model_folder, save
@@ -36,7 +37,7 @@ from fashret.learning.validation import Validation
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import gather, place, together, wait
 from fashret.loading.sources import CropImages
-from fashret.models.devices import choose_device, choose_precision
+from fashret.models.devices import choose_device, choose_precision, use_threads
 from fashret.models.embedder import Embedder, Part
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import TrainOptions
@@ -61,6 +62,8 @@ class TrainSummary:
     validation: dict[str, float] = field(default_factory=dict)  # scores of the weights kept, their epoch (from 1)
     before_training: dict[str, float] = field(default_factory=dict)  # scores of the network it started from
     worse_than_start: bool = False
+    precision: str = ""
+    threads: int = 0
     seconds: float = 0.0
     images_per_second: float = 0.0  # in the last epoch, of all processes
 
@@ -97,6 +100,8 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
         else:
             wait(here.world)
             state = begin(task)
+            state.threads = use_threads(options.threads, state.threads)
+            task = settle_precision(task, state)
             warn_of_small_crops(task.crop_size, state.network.settings)
             with noted_if_stopped(lambda: f"{task.last} is kept; --resume continues" if task.last.exists() else ""):
                 _train(task, state)
@@ -195,6 +200,7 @@ def _write_model(task: Task, run: Run) -> None:
         "options": recorded(dataclasses.asdict(task.options), where),
         "trained_on": task.trained_on,
         "precision": task.machine.precision,
+        "threads": run.threads,
         "epochs": run.epoch,
         "steps": run.step,
         "validation": scores,
@@ -237,6 +243,8 @@ def _summary(task: Task, seconds: float) -> TrainSummary:
         validation=scores,
         before_training=start,
         worse_than_start=worse,
+        precision=str(about.get("precision", "")),
+        threads=int(about.get("threads", 0)),
         seconds=round(seconds, 3),
         images_per_second=float(last["images_per_second"]),
     )

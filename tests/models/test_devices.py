@@ -14,10 +14,34 @@ from fashret.models.devices import (
     choose_precision,
     has_fast_bf16,
     is_out_of_memory,
+    use_threads,
     within_memory,
 )
 
 CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "has", "usable", "free", "threads"),
+    [
+        (3, 0, 2, 2, 1, 3),  # as asked for
+        (3, 2, 2, 2, 1, 3),
+        (0, 0, 4, 4, 4, 4),
+        (0, 0, 4, 4, 1, 1),  # others are at work
+        (0, 0, 2, 4, 4, 2),  # torch was told to use fewer, by OMP_NUM_THREADS perhaps
+        (0, 4, 4, 4, 1, 4),  # as before it was interrupted
+        (0, 8, 4, 4, 4, 4),  # on a machine with fewer cores
+    ],
+)
+def test_threads(
+    monkeypatch: pytest.MonkeyPatch, asked: int, before: int, has: int, usable: int, free: int, threads: int
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: has)
+    monkeypatch.setattr(torch, "set_num_threads", made.append)
+    monkeypatch.setattr(devices, "cores", lambda: usable)
+    monkeypatch.setattr(devices, "free_cores", lambda: free)
+    assert use_threads(asked, before) == threads and made == [threads]
 
 
 def pretend_gpus(monkeypatch: pytest.MonkeyPatch, count: int) -> None:

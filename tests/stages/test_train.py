@@ -84,6 +84,8 @@ def test_a_run_writes_its_folder(crops: Path, tmp_path: Path) -> None:
     model = models.open_model(tmp_path / "model")
     assert model.about["classes"] == [f"p{i}" for i in range(TRAIN_PRODUCTS)]
     assert model.about["trained_on"]["dataset"] == "test" and model.about["trained_on"]["name"] == "a.crops.h5"
+    assert model.images_per_product == model.about["trained_on"]["images_per_product"] == IMAGES
+    assert model.about["threads"] == summary.threads == 1 and summary.precision == "float32"
     assert model.settings["classes"] == TRAIN_PRODUCTS and model.settings["backbone"] == "tiny"
     assert set(model.weights()) == set(task.start(task.network_settings(tiny_options(), 6)).state_dict())
     lines = log_of(tmp_path / "model")
