@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.columns import Rows, blocks
+from fashret.files.columns import Role, RowFile, Rows, blocks
 from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, made_otherwise, names_apart, write_embeddings
 from fashret.files.origins import Origins, changed_photos, read_origins, warn_of_untold
-from fashret.files.record_log import RecordLog, Status, open_log
+from fashret.files.record_log import RecordLog, Status, open_log, task_of
 from fashret.files.resume import log_path
 from fashret.files.row_errors import left_out_lines, none_read, write_errors
 from fashret.loading.processes import Place
@@ -31,9 +31,10 @@ from fashret.models.embedder import Embedder
 from fashret.options import EmbedOptions
 
 BLOCK = 4096  # rows that are written at a time
+TODO = "rows to embed"  # in a task
 INCIDENTAL = (  # options that the vectors do not depend on, or that the rows tell of
     *("model", "root", "boxes", "max_errors", "max_pixels", "workers", "resume", "restart", "append", "verify"),
-    *("device", "centroids", "dtype"),
+    *("device", "centroids", "dtype", "all", "threads"),
 )
 
 
@@ -49,6 +50,7 @@ class Job:
     old: Embeddings | None  # the file to append to
     place: NDArray[np.int64]  # for each row of the source its row in that file, −1 where it is to be embedded
     changed: NDArray[np.bool_]  # rows that the file has, of a photo that is another now
+    skipped: NDArray[np.bool_]  # rows that are for training alone, and that the file does not have
     origins: Origins  # of the rows; of photos, contents of the kept ones
 
     @classmethod
@@ -66,16 +68,29 @@ class Job:
             if source.photos is not None:
                 origins.content[there] = before.content
             row[changed] = -1
-        return cls(source, embedder, to[0], options, to[1], old, row, changed, origins)
+        skipped = (row < 0) & ~changed & for_training_alone(source.rows, options)
+        job = cls(source, embedder, to[0], options, to[1], old, row, changed, skipped, origins)
+        return job.with_what_an_older_run_does() if options.resume and skipped.any() else job
+
+    def with_what_an_older_run_does(self) -> Job:
+        """The same, nothing skipped, if a run of all rows was interrupted, by an older version perhaps."""
+        everything = dataclasses.replace(self, skipped=np.zeros_like(self.skipped))
+        logs = [log for rank in range(self.here.world) if (log := self.log_of(rank)).exists()]
+        left = [task_of(log) or {} for log in logs]
+        return everything if any(task.get(TODO) == everything.task[TODO] for task in left) else self
 
     @property
     def todo(self) -> NDArray[np.int64]:
         """Rows of the source to be embedded."""
-        return np.flatnonzero(self.place < 0)
+        return np.flatnonzero((self.place < 0) & ~self.skipped)
+
+    def log_of(self, rank: int) -> Path:
+        """Where a process keeps its finished rows."""
+        return log_path(self.output if self.here.world == 1 else part_of(self.output, rank))
 
     def open_log(self, rank: int) -> RecordLog:
         """The log of one process: its own, or that of another one that has ended."""
-        path = log_path(self.output if self.here.world == 1 else part_of(self.output, rank))
+        path = self.log_of(rank)
         count, options = len(self.source.rows), self.options
         if rank != self.here.rank:
             return RecordLog(path, count, self.task, resume=True)
@@ -90,10 +105,15 @@ class Job:
             **self.source.identity,
             "model": self.embedder.record(self.output)["digest"],
             "precision": self.embedder.precision,
-            "rows to embed": hashlib.sha256(self.todo.tobytes()).hexdigest()[:32],
+            TODO: hashlib.sha256(self.todo.tobytes()).hexdigest()[:32],
             "processes": self.here.world,
             "options": json.loads(json.dumps(options)),  # as it is read again: lists, no tuples
         }
+
+
+def for_training_alone(rows: Rows | RowFile, options: EmbedOptions) -> NDArray[np.bool_]:
+    """Rows that are not embedded unless `--all` is given: those of the role train and no other."""
+    return (rows.role == int(Role.TRAIN)) & (not options.all)
 
 
 def part_of(output: Path, rank: int) -> Path:

@@ -440,6 +440,7 @@ class EmbedOptions(Checked):
     precision: str = like(TrainOptions, "precision")
     dtype: str = option("float32", "How vectors are stored", OUTPUT, choices=known.VECTOR_TYPES)
     centroids: bool = option(False, "Write one vector per product, the mean of its gallery images", OUTPUT)
+    all: bool = option(False, "Embed rows of the role train alone too, which no search looks at", OUTPUT)
     resume: bool = like(CropOptions, "resume")
     restart: bool = like(CropOptions, "restart")
     append: bool = like(CropOptions, "append", "Keep the vectors of the output; embed new and changed rows only")

@@ -170,7 +170,7 @@ def test_a_photo_is_found(old: Path) -> None:
 
 @pytest.mark.parametrize("name", CROPS)
 def test_crops_are_embedded(old: Path, name: str) -> None:
-    run("embed", old / name, "--model", old / "model", "-o", old / "new.emb.h5", *EMBED)
+    run("embed", old / name, "--model", old / "model", "-o", old / "new.emb.h5", *EMBED, "--all")
     with open_embeddings(old / "new.emb.h5") as new, open_embeddings(old / "catalogue.emb.h5") as before:
         assert new.crop_id.tolist() == before.crop_id.tolist()
         np.testing.assert_allclose(new.vectors, before.vectors, atol=1e-5 if name == "crops.h5" else 0.3)

@@ -129,7 +129,8 @@ def embed_in_process(source: Path, output: Path, **changes: Any) -> None:
 
     torch.set_num_threads(1)
     add_tiny_backbone()
-    embed.run(source, output, EmbedOptions(**({"workers": 0, "device": "cpu", "precision": "float32"} | changes)))
+    values = {"workers": 0, "device": "cpu", "precision": "float32", "all": True}
+    embed.run(source, output, EmbedOptions(**(values | changes)))
 
 
 def in_fresh_process(target: Callable[..., Any], *arguments: Any, **named: Any) -> int:

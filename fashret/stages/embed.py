@@ -24,7 +24,7 @@ from torch import Tensor
 
 from fashret.console import counted, log, progress
 from fashret.datasets import readers
-from fashret.embedding import Job, note_errors, part_of, write_output
+from fashret.embedding import Job, for_training_alone, note_errors, part_of, write_output
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.crops import open_crops
@@ -45,6 +45,7 @@ from fashret.models.embedder import Embedder, backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import CropOptions, EmbedOptions, check_embed_options
 
+SKIPPED = "rows for training alone (--all embeds them)"
 ADVICE = "lower --batch-size; with --resume nothing is embedded twice"
 
 
@@ -61,6 +62,7 @@ class EmbedSummary:
     unchanged: int  # with --append: rows that it had
     changed: int  # with --append: rows that it had, of photos that are others now
     vanished: int  # with --append: rows that the source no longer has
+    skipped: dict[str, int]  # rows without a vector, by reason
     failed: int  # photos that could not be read
     left_out: dict[str, int]  # files of a folder that are not listed, by ending and reason
     width: int  # of a vector
@@ -116,6 +118,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         count = write_output(job, logs)
         failed = sum(each.count(Status.FAILED) for each in logs)
         changed = sum(int(np.count_nonzero((each.status == Status.DONE) & job.changed)) for each in logs)
+        kept_rows = int((job.place >= 0).sum())
         for each in logs:
             each.path.unlink()
         return EmbedSummary(
@@ -125,9 +128,10 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             embedded=len(job.todo) - failed - kept,
             kept=kept,
             added=0 if old is None else len(job.todo) - failed - changed,
-            unchanged=len(taken.rows) - len(job.todo),
+            unchanged=kept_rows,
             changed=changed,
-            vanished=0 if old is None else len(old) - len(taken.rows) + len(job.todo) - changed,
+            vanished=0 if old is None else len(old) - kept_rows - changed,
+            skipped={SKIPPED: skipped} if (skipped := int(job.skipped.sum())) else {},
             failed=failed,
             left_out=counts_of(taken.left_out),
             width=embedder.width,
@@ -160,6 +164,8 @@ def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder:
         source = listing_source(listing, options.size, embedder.settings, decoder)
     if not len(source.rows):
         raise FashretError(f"{path}: has no rows to embed")
+    if for_training_alone(source.rows, options).all():
+        raise FashretError(f"{path}: all its rows are for training alone; give --all to embed them")
     for settings in embedder.settings:
         warn_of_small_crops(source.crop_size, settings)
     return source

@@ -64,7 +64,7 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
     device = choose_device(arguments.device)
     precision = choose_precision("auto", device)
     options = EmbedOptions(backbone=arguments.backbone, weights="none", input=arguments.input, device=arguments.device,
-                           batch_size=arguments.batch)  # fmt: skip
+                           batch_size=arguments.batch, all=True)  # fmt: skip
     network = build(settings_for(arguments.backbone, arguments.input, weights="none", neck="none")).eval().to(device)
     files = {e: write_drawn_crops(folder / f"{e}.crops.h5", arguments.count, encoding=e) for e in ("raw", "jpeg")}
     jobs: dict[str, Callable[[], tuple[float, float | None]]] = {
@@ -102,7 +102,9 @@ def peak(crops: Path, output: Path, report: Path) -> None:
     """Embed in this process; its peak anonymous memory above that after its imports, in MB."""
     backbones.BACKBONES["nothing"] = backbones.Backbone(small_network, (), "the benchmark")
     before = anonymous()
-    options = EmbedOptions(backbone="nothing", weights="none", input="32x32", workers=0, batch_size=256, device="cpu")
+    options = EmbedOptions(
+        all=True, backbone="nothing", weights="none", input="32x32", workers=0, batch_size=256, device="cpu"
+    )
     highest = before
     real = embed.check_errors
 

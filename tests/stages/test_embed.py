@@ -106,6 +106,69 @@ def test_vectors_are_those_of_a_plain_forward_pass(crops: Path, model: Path, tmp
             assert file.vectors.dtype == np.float32 and isinstance(file.vectors, np.memmap)
 
 
+def with_training_rows(path: Path) -> Path:
+    """crops.h5 of 23 rows: every third for training alone, every sixth of these for the gallery too."""
+    role = np.full(23, Role.QUERY | Role.GALLERY, np.uint8)
+    role[::3] = Role.TRAIN
+    role[::6] = Role.TRAIN | Role.GALLERY
+    role[1] = Role.VAL_QUERY
+    return write_crops(path, make_rows(23, role=role), size=20)
+
+
+ALONE = [3, 9, 15, 21]  # of these rows, for training alone
+
+
+def test_rows_for_training_alone_are_skipped_unless_all_are_wanted(model: Path, tmp_path: Path) -> None:
+    crops = with_training_rows(tmp_path / "t.crops.h5")
+    whole = embed.run(crops, tmp_path / "all.h5", options(model, all=True))
+    summary = embed.run(crops, tmp_path / "a.h5", options(model))
+    assert whole is not None and whole.rows == 23 and not whole.skipped
+    assert summary is not None and (summary.rows, summary.embedded) == (19, 19)
+    assert summary.skipped == {"rows for training alone (--all embeds them)": 4}
+    others = np.setdiff1d(np.arange(23), ALONE)
+    with open_embeddings(tmp_path / "a.h5") as some, open_embeddings(tmp_path / "all.h5") as every:
+        assert some.crop_id.tolist() == every.crop_id[others].tolist()
+        np.testing.assert_array_equal(some.role, every.role[others])
+        np.testing.assert_allclose(some.vectors, every.vectors[others], atol=1e-6)
+        np.testing.assert_array_equal(read_origins(some.file, 19).content, read_origins(every.file, 23).content[others])
+
+
+def test_appending_keeps_training_rows_that_are_there_and_adds_none(model: Path, tmp_path: Path) -> None:
+    crops = with_training_rows(tmp_path / "t.crops.h5")
+    embed.run(crops, tmp_path / "a.h5", options(model))
+    again = embed.run(crops, tmp_path / "a.h5", options(model, append=True))
+    assert again is not None and (again.rows, again.unchanged, again.added, again.vanished) == (19, 19, 0, 0)
+    assert again.skipped == {"rows for training alone (--all embeds them)": 4}
+    more = embed.run(crops, tmp_path / "a.h5", options(model, append=True, all=True))
+    assert more is not None and (more.rows, more.unchanged, more.added, more.vanished) == (23, 19, 4, 0)
+    kept = embed.run(crops, tmp_path / "a.h5", options(model, append=True))
+    assert kept is not None and (kept.rows, kept.unchanged, kept.skipped) == (23, 23, {})
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_run_resumes_with_the_rows_that_it_began_with(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    crops, output = with_training_rows(tmp_path / "t.crops.h5"), tmp_path / "a.h5"
+    with monkeypatch.context() as patch:
+        calls = iter(range(2))
+        patch.setattr(embed, "_check_errors", lambda job, finished: next(calls))  # ends it after two batches
+        with pytest.raises(StopIteration):
+            embed.run(crops, output, options(model, all=first))
+    summary = embed.run(crops, output, options(model, resume=True))  # as after a run of an older version: of all rows
+    assert summary is not None and summary.kept == 15 and summary.rows == (23 if first else 19)
+    assert bool(summary.skipped) is not first
+
+
+def test_crops_for_training_alone_name_the_option(model: Path, tmp_path: Path) -> None:
+    crops = write_crops(tmp_path / "t.crops.h5", make_rows(4, role=np.full(4, Role.TRAIN, np.uint8)), size=20)
+    with pytest.raises(FashretError, match=r"t\.crops\.h5: all its rows are for training alone; give --all to embed"):
+        embed.run(crops, tmp_path / "a.h5", options(model))
+    assert not (tmp_path / "a.h5").exists() and not list(tmp_path.glob("*.spool"))
+    summary = embed.run(crops, tmp_path / "a.h5", options(model, all=True))
+    assert summary is not None and summary.rows == 4
+
+
 def test_an_input_larger_than_the_crops_is_said(crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for size in ("20x20", "24x16"):
         caplog.clear()
