@@ -20,6 +20,7 @@ from fashret.files import hdf5
 from fashret.files.columns import TEXT
 from fashret.files.crops import KIND, VERSION, Crops, append_crops, create_crops
 from fashret.files.digests import Content
+from fashret.files.further_merge import Merge
 from fashret.files.origins import Origins, changed_photos, read_origins, stamps_of, warn_of_untold
 from fashret.files.record_log import RecordLog, Status
 from fashret.files.row_errors import left_out_lines, none_read, write_errors
@@ -42,6 +43,7 @@ class Job:
     kept: NDArray[np.int64]  # for each row of the manifest its row in that file, −1 where its crop is to be made
     changed: NDArray[np.bool_]  # rows that the file has, of a photo that is another now
     origins: Origins  # of the rows: stamps as they are now, contents of the kept ones
+    further: Merge  # their further columns with those of that file
 
     @classmethod
     def of(cls, listing: Listing, output: Path, options: CropOptions, old: Crops | None) -> Job:
@@ -52,13 +54,15 @@ class Job:
         content = Origins.unknown(len(rows)).content
         if old is not None:
             kept = _rows_there(listing, old, options)
+        further = Merge.of(rows, old, kept.copy())
+        if old is not None:
             there = np.flatnonzero(kept >= 0)
             before = read_origins(old.file, len(old)).take(kept[there])
             warn_of_untold(old.path, before, options.verify)
             changed[there] = changed_photos(listing.photos, rows.take(there), before, stamp[there], options.verify)
             content[there] = before.content
             kept[changed] = -1
-        return cls(listing, output, options, old, kept, changed, Origins(content, stamp))
+        return cls(listing, output, options, old, kept, changed, Origins(content, stamp), further)
 
     @property
     def task(self) -> dict[str, Any]:
@@ -134,7 +138,7 @@ def write_output(job: Job, done: RecordLog) -> None:
             for start in range(0, len(chosen), BATCH):
                 batch = chosen[start : start + BATCH]
                 images = [_stored(job, done, row) for row in batch]
-                append_crops(file, listing.rows.take(batch), images)
+                append_crops(file, job.further.block(listing.rows.take(batch), batch), images)
                 advance(len(batch))
         for name, texts in listing.labels.items():
             file.create_dataset(f"labels/{name}", data=texts[chosen], dtype=TEXT)

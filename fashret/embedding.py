@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files.columns import Role, RowFile, Rows, blocks
 from fashret.files.embeddings import Embeddings, EmbeddingsOrigin, made_otherwise, names_apart, write_embeddings
+from fashret.files.further_merge import Merge
 from fashret.files.origins import Origins, changed_photos, read_origins, warn_of_untold
 from fashret.files.record_log import RecordLog, Status, open_log, task_of
 from fashret.files.resume import log_path
@@ -52,6 +53,7 @@ class Job:
     changed: NDArray[np.bool_]  # rows that the file has, of a photo that is another now
     skipped: NDArray[np.bool_]  # rows that are for training alone, and that the file does not have
     origins: Origins  # of the rows; of photos, contents of the kept ones
+    further: Merge  # their further columns with those of that file
 
     @classmethod
     def of(
@@ -61,6 +63,8 @@ class Job:
         row, changed, origins = np.full(len(source.rows), -1), np.zeros(len(source.rows), np.bool_), source.origins
         if old is not None:
             row = rows_there(old, source, embedder)
+        further = Merge.of(source.rows, old, row.copy())
+        if old is not None:
             there = np.flatnonzero(row >= 0)
             before = read_origins(old.file, len(old)).take(row[there])
             warn_of_untold(old.path, before, options.verify)
@@ -69,7 +73,7 @@ class Job:
                 origins.content[there] = before.content
             row[changed] = -1
         skipped = (row < 0) & ~changed & for_training_alone(source.rows, options)
-        job = cls(source, embedder, to[0], options, to[1], old, row, changed, skipped, origins)
+        job = cls(source, embedder, to[0], options, to[1], old, row, changed, skipped, origins, further)
         return job.with_what_an_older_run_does() if options.resume and skipped.any() else job
 
     def with_what_an_older_run_does(self) -> Job:
@@ -236,7 +240,7 @@ def _vectors_of(
             vectors[new] = job.embedder.joined(_raw(logs, owner, part[new]))
         if job.old is not None:
             vectors[~new] = job.old.vectors[job.place[part[~new]]]
-        yield rows, vectors
+        yield job.further.block(rows, part), vectors
 
 
 def _raw(logs: Sequence[RecordLog], owner: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:

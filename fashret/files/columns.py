@@ -11,12 +11,13 @@ Columns (N rows)
     role      uint8, bits of `Role`: what the stages go by
     domain    uint8, `Domain`: a description
     category  int16, index into the attribute `categories`; −1 = none
+    columns/NAME  whatever else is known of the rows (`fashret.files.further_columns`)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,7 @@ from fashret.errors import FashretError
 from fashret.files import hdf5, stored
 from fashret.files.column_checks import LARGEST, ROW_COLUMNS, check_columns, check_lengths, fitted, named
 from fashret.files.digests import Content
+from fashret.files.further_columns import FurtherColumn, append_further, further_kinds, read_further, read_further_rows
 
 
 class Role(IntFlag):
@@ -62,6 +64,9 @@ COLUMNS = {  # name → type and shape of one row
 }
 
 
+OF_ROWS = tuple(name for name in COLUMNS if name != "crop_id")  # what rows have in memory
+
+
 @dataclass(frozen=True)
 class Rows:
     """Columns of N rows in memory; see the module's docstring for their meaning.
@@ -79,9 +84,11 @@ class Rows:
     domain: NDArray[np.uint8]
     category: NDArray[np.int16]
     categories: tuple[str, ...] = ()
+    further: dict[str, FurtherColumn] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self) if f.name != "categories"}
+        lengths = {name: len(getattr(self, name)) for name in OF_ROWS}
+        lengths |= {name: len(column) for name, column in self.further.items()}
         if len(set(lengths.values())) > 1:
             raise FashretError(f"columns differ in length: {lengths}")
 
@@ -96,8 +103,9 @@ class Rows:
 
     def take(self, index: NDArray[Any] | slice) -> Rows:
         """Select rows by position, mask or slice."""
-        columns = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "categories"}
-        return Rows(**columns, categories=self.categories)
+        columns = {name: getattr(self, name)[index] for name in OF_ROWS}
+        further = {name: column.take(index) for name, column in self.further.items()}
+        return Rows(**columns, categories=self.categories, further=further)
 
     def with_role(self, role: Role) -> NDArray[np.int64]:
         """Ascending positions of the rows that have any of the given roles."""
@@ -149,12 +157,13 @@ def create_columns(file: h5py.File, categories: tuple[str, ...], chunk: int = 40
 
 def append_columns(file: h5py.File, rows: Rows) -> None:
     """Append rows to those that are there."""
+    start = len(file["role"])
     for name in COLUMNS:
         dataset = file[name]
-        start = len(dataset)
         dataset.resize(start + len(rows), axis=0)
         if len(rows):
             dataset[start:] = getattr(rows, name)
+    append_further(file, rows.further, start, start + len(rows))
 
 
 class RowFile:
@@ -175,6 +184,7 @@ class RowFile:
             check_columns(self.file, ROW_COLUMNS)
             self.check_needed()
             check_lengths(self.file, (*COLUMNS, *self.needed))
+            self.further_kinds = further_kinds(self.file, len(self))  # name → type, in the order of the table
 
     def __enter__(self) -> Self:
         return self
@@ -250,8 +260,8 @@ class RowFile:
     @property
     def rows(self) -> Rows:
         """All columns in memory."""
-        names = [f.name for f in fields(Rows)]
-        return Rows(**{name: getattr(self, name) for name in names})
+        columns = {name: getattr(self, name) for name in OF_ROWS}
+        return Rows(**columns, categories=self.categories, further=self.further(0, len(self)))
 
     def with_role(self, role: Role) -> NDArray[np.int64]:
         """Ascending positions of the rows that have any of the given roles."""
@@ -259,8 +269,16 @@ class RowFile:
 
     def block(self, start: int, stop: int) -> Rows:
         """Columns of the rows start ≤ i < stop, read without keeping them."""
-        columns = {name: self.column(name, start, stop) for name in COLUMNS if name != "crop_id"}
-        return Rows(**columns, categories=self.categories)
+        columns = {name: self.column(name, start, stop) for name in OF_ROWS}
+        return Rows(**columns, categories=self.categories, further=self.further(start, stop))
+
+    def further(self, start: int, stop: int) -> dict[str, FurtherColumn]:
+        """Further columns of the rows start ≤ i < stop, read without keeping them."""
+        return {n: read_further(self.file, n, kind, start, stop) for n, kind in self.further_kinds.items()}
+
+    def further_column(self, name: str, rows: NDArray[np.int64]) -> FurtherColumn:
+        """Some rows of one further column, in any order, read without keeping them."""
+        return read_further_rows(self.file, name, self.further_kinds[name], rows)
 
     def _dataset(self, name: str) -> h5py.Dataset:
         return self.file[name]

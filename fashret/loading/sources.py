@@ -78,7 +78,8 @@ class PhotoImages(Dataset):
     """Garments cut out of photos; a photo that cannot be read is a failure of its rows."""
 
     def __init__(self, listing: Listing, size: int, settings: Sequence[ModelSettings], decoder: Decoder) -> None:
-        self.photos, self.rows, self.size, self.settings = listing.photos, listing.rows, size, settings
+        self.photos, self.rows = listing.photos, replace(listing.rows, further={})  # which go to every worker
+        self.size, self.settings = size, settings
         self.decoder = decoder
 
     def __getitem__(self, request: NDArray[np.int64]) -> Prepared:

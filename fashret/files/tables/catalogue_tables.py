@@ -13,6 +13,8 @@ its `Listing`.
     x1 … y2   box in pixels of the photo as stored, half-open; all four empty = the whole photo. Other names that it
               may have are in `fashret.files.tables.box_columns`
 
+and any other columns, which travel with the rows (`fashret.files.tables.column_types`).
+
 Without `role`: split train → train; test, or no split: street → query, shop → gallery; val likewise; with no domain
 either: query and gallery. Of an unlabelled row's roles only those in a gallery are kept. An optional column without a
 filled cell counts as absent.
@@ -24,6 +26,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +36,13 @@ from fashret.console import counted, log
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.file_kinds import TABLE_ENDINGS
+from fashret.files.further_columns import FurtherColumn
 from fashret.files.hdf5 import storable
 from fashret.files.photos.in_parquet import ParquetPhotos, holds_photos
 from fashret.files.photos.sources import PhotoFolder
 from fashret.files.tables.box_columns import FORMS, NAMES, OBJECT, SIZES, Where, box_columns, read_boxes
 from fashret.files.tables.cells import cell_text, identities, is_blank, shown_cell
+from fashret.files.tables.column_types import csv_columns, further_names, parquet_columns
 from fashret.files.tables.manifests import Listing, categories_of, drop_repeats
 from fashret.files.tables.parquet import check_text_columns, parquet_names, read_columns, row_count
 from fashret.files.tables.photo_column import photo_paths
@@ -46,6 +51,7 @@ NEEDED = ("image", "product")
 IDENTITIES = {"product", "category"}  # columns of names, which may be numbers
 KEYWORDS = {"domain", "role", "split"}  # columns of words that fashret knows
 OPTIONAL = ("domain", "category", "role", "split", *NAMES)
+KNOWN = {*NEEDED, *OPTIONAL, "crop_id", "vector"}  # the last two are those of an export, and made anew
 TOLERATED = 0.01  # share of lines of a CSV that may not be UTF-8
 SUFFIXES = TABLE_ENDINGS
 DOMAINS = {
@@ -58,6 +64,7 @@ SPLITS = ("train", "val", "validation", "test", "")
 ROLES = {role.name.lower(): role for role in Role if role.name}
 
 Columns = dict[str, list[Any]]  # name → values, one per row; text, and None for an empty cell of Parquet
+Read = tuple[Columns, Where, dict[str, FurtherColumn]]
 
 
 def read_table(path: Path, root: Path | None = None) -> Listing:
@@ -71,7 +78,7 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
     if not path.exists():
         raise FashretError(f"{path}: no such file")
     is_parquet = path.suffix.lower() == ".parquet"
-    columns, where = _read_parquet(path) if is_parquet else _read_csv(path)
+    columns, where, further = _read_parquet(path) if is_parquet else _read_csv(path)
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(columns)}")
@@ -82,7 +89,7 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
         columns[name] = identities(path, name, list(map(cell_text, columns[name])))
     for name in KEYWORDS.intersection(columns):
         columns[name] = ["" if is_blank(cell) else cell_text(cell) for cell in columns[name]]
-    rows, repeats = drop_repeats(_rows(columns, form, where))
+    rows, repeats = drop_repeats(replace(_rows(columns, form, where), further=further))
     if not len(rows):
         raise FashretError(f"{path}: has no rows")
     if is_parquet and holds_photos(path):
@@ -105,13 +112,13 @@ def _listed(names: Iterable[str], most: int = 12) -> str:
     return (", ".join(names[:most]) or "none") + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _read_csv(path: Path) -> tuple[Columns, Where]:
+def _read_csv(path: Path) -> Read:
     text = _utf8_text(path)
     lines: list[int] = []
     columns: Columns = {}
     for number, cells in _csv_rows(path, text):
         if not columns:
-            names = [cell.strip().lower() for cell in cells]
+            header, names = cells, [cell.strip().lower() for cell in cells]
             _check_header(path, names)
             wanted = [(name, place) for place, name in enumerate(names) if name]
             columns = {name: [] for name, _ in wanted}
@@ -123,7 +130,8 @@ def _read_csv(path: Path) -> tuple[Columns, Where]:
             columns[name].append(cells[place].strip())
     if not columns:
         raise FashretError(f"{path}: is empty; expected a header with the columns {' and '.join(NEEDED)}")
-    return columns, lambda row: f"{path}, line {lines[row]}"
+    further = csv_columns(path, {name: columns[name.lower()] for name in further_names(path, header, KNOWN)})
+    return columns, lambda row: f"{path}, line {lines[row]}", further
 
 
 def _utf8_text(path: Path) -> str:
@@ -173,7 +181,7 @@ def _check_header(path: Path, names: Iterable[str]) -> None:
         raise FashretError(f"{path}: duplicate column {_listed(sorted(double))}")
 
 
-def _read_parquet(path: Path) -> tuple[Columns, Where]:
+def _read_parquet(path: Path) -> Read:
     names = parquet_names(path)
     known = {name.strip().lower(): name for name in names}
     _check_header(path, (name.strip().lower() for name in names))
@@ -189,7 +197,8 @@ def _read_parquet(path: Path) -> tuple[Columns, Where]:
     found = {name: columns[stored] for name, stored in wanted.items()}
     if inside:
         found["image"] = [f"{path.name}#{row}" for row in range(row_count(path))]
-    return found, lambda row: f"{path}, row {row}"
+    further = parquet_columns(path, further_names(path, names, KNOWN))
+    return found, lambda row: f"{path}, row {row}", further
 
 
 def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,7 @@ def drop_repeats(rows: Rows) -> tuple[Rows, int]:
         return rows, 0
     role = rows.role.copy()
     np.bitwise_or.at(role, target, rows.role)
-    merged = Rows(rows.source, rows.box, rows.product, role, rows.domain, rows.category, rows.categories)
-    return merged.take(kept), len(rows) - len(kept)
+    return replace(rows, role=role).take(kept), len(rows) - len(kept)
 
 
 def categories_of(names: list[str]) -> tuple[NDArray[np.int16], tuple[str, ...]]:

@@ -35,6 +35,19 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: attempt(path, lambda name=name: values_of(table[name])) for name in names}
 
 
+def read_stored(path: Path, name: str) -> Any:
+    """One column of a table as pyarrow has it.
+
+    Raises
+    ------
+    FashretError
+        As `read_columns`.
+    """
+    file = open_table(path)
+    check_room(path, file.metadata, [name])
+    return attempt(path, lambda: file.read(columns=[name])[name])
+
+
 def check_text_columns(path: Path, names: Sequence[str]) -> None:
     """Refuse columns whose cells are lists or objects: a row has one value.
 
