@@ -6,11 +6,11 @@ In: an embeddings.h5, whose gallery rows are the catalogue. Out: a :class:`Catal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class Hit:
     distance: float
     photo: str  # its nearest photo, relative to the catalogue's root
     row: int  # that photo's row in the embeddings file
+    columns: dict[str, Any] = field(default_factory=dict)  # further columns of that row: name → value, None for null
 
 
 class Catalogue:
@@ -202,7 +203,14 @@ class Catalogue:
             for query, near, distances in zip(waiting, found.rows, found.distances, strict=True):
                 hits[query] = self._first_of_each(near, distances, products)
             waiting = [query for query in waiting if len(hits[query]) < products and k < most]
-        return hits
+        return self._with_columns(hits)
+
+    def _with_columns(self, hits: list[tuple[Hit, ...]]) -> list[tuple[Hit, ...]]:
+        """The same with what the further columns say of them, each of which is read once."""
+        if not self.file.further_kinds:
+            return hits
+        columns = iter(self.file.further_values([hit.row for of_query in hits for hit in of_query]))
+        return [tuple(replace(hit, columns=next(columns)) for hit in of_query) for of_query in hits]
 
     def _first_of_each(self, rows: NDArray[np.int64], distances: NDArray[np.float64], products: int) -> tuple[Hit, ...]:
         """The first row of each product; an unlabelled row stands for itself."""

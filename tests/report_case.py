@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -16,6 +16,7 @@ from fashret.files.crops import KIND as CROPS
 from fashret.files.crops import append_crops, create_crops
 from fashret.files.digests import Content
 from fashret.files.embeddings import EmbeddingsOrigin, write_embeddings
+from fashret.files.further_columns import FurtherColumn
 from fashret.files.rankings import RankingOrigin, write_ranking
 
 HOSTILE = (
@@ -79,10 +80,13 @@ def write_case(
     dataset: str = "drawn",
     trained_on: str = "drawn",
     seed: int = 0,
+    further: tuple[str, ...] = (),
 ) -> Case:
-    """Write crops.h5, emb.h5, ranking.h5 and reranked.h5 into a folder."""
+    """Write crops.h5, emb.h5, ranking.h5 and reranked.h5 into a folder; `further`: names of text columns."""
     rng = np.random.default_rng(seed)
     rows = make_rows(queries, gallery, products, categories, names, labelled)
+    texts = text_array(HOSTILE[i % len(HOSTILE)] for i in range(len(rows)))
+    rows = replace(rows, further={name: FurtherColumn("text", texts) for name in further})
     case = Case(folder, *(folder / f"{dataset}.{n}.h5" for n in ("crops", "emb", "ranking", "reranked")))
     with hdf5.write_whole(case.crops, CROPS, 1) as file:
         create_crops(file, categories, "jpeg", 320, dataset)

@@ -19,6 +19,7 @@ from fashret.stages import search_photo
 from tests import brute
 from tests.catalogue_case import write_catalogue
 from tests.conftest import make_rows, write_embeddings
+from tests.files.test_further_columns import column
 from tests.training_case import add_tiny_backbone
 
 
@@ -50,6 +51,19 @@ def test_gives_what_the_command_gives_however_often_it_is_asked(path: Path) -> N
             assert [catalogue.search(photo, 3)[0] for photo in photos(path)] == expected
         together = catalogue.search(photos(path), 3)
     assert [[hit.row for hit in hits] for hits in together] == [[hit.row for hit in hits] for hits in expected]
+
+
+def test_hits_bring_what_further_columns_say(tmp_path: Path) -> None:
+    further = {"price": column("number", [5.0, None, 7.5]), "sale": column("boolean", [True, False, None])}
+    rows = make_rows(3, product=np.array(["a", "b", ""], object), further=further)
+    path = write_embeddings(tmp_path / "a.emb.h5", rows, np.array([[1, 0], [1, 1], [0, 1]], np.float32))
+    with Catalogue.open(path) as catalogue:
+        found = catalogue.search(np.array([[0, 1], [1, 0.1]], np.float32), 2)
+    assert [[hit.columns for hit in hits] for hits in found] == [
+        [{"price": 7.5, "sale": None}, {"price": None, "sale": False}],
+        [{"price": 5.0, "sale": True}, {"price": None, "sale": False}],
+    ]
+    assert list(found[0][0].columns) == ["price", "sale"]
 
 
 def test_the_model_is_loaded_once_and_only_for_photos(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

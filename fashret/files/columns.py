@@ -280,6 +280,11 @@ class RowFile:
         """Some rows of one further column, in any order, read without keeping them."""
         return read_further_rows(self.file, name, self.further_kinds[name], rows)
 
+    def further_values(self, rows: Sequence[int] | NDArray[np.int64]) -> list[dict[str, Any]]:
+        """What the further columns say of each of some rows: name → value, None for null."""
+        each = {name: self.further_column(name, np.asarray(rows, np.int64)).plain() for name in self.further_kinds}
+        return [{name: values[i] for name, values in each.items()} for i in range(len(rows))]
+
     def _dataset(self, name: str) -> h5py.Dataset:
         return self.file[name]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import Embeddings
+from fashret.files.further_columns import in_words
 from fashret.files.photos.names import photo_name
 from fashret.files.rankings import Ranking
 
 RESULTS = 10  # results shown for a query
+MOST = 20  # further columns of a row that are shown
 KINDS = {  # why a query is shown
     "best": "Best found",
     "worst": "Worst found",
@@ -34,7 +36,7 @@ class Picture:
     """One crop and what is written below it.
 
     `side` is "query" or "gallery" and `row` its row in that side's embeddings; `hit` is None where the query has no
-    known positives; `rank` counts from 1, 0 = it is the query itself.
+    known positives; `rank` counts from 1, 0 = it is the query itself; `about` is what further columns say, as text.
     """
 
     side: str
@@ -44,6 +46,7 @@ class Picture:
     rank: int = 0
     distance: float = math.nan
     hit: bool | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -175,7 +178,7 @@ def gallery_row(found: Found, number: int, kind: str = "", results: int = RESULT
         raise FashretError(f"{first.path}: has no query {number}; its queries are 0 to {len(first) - 1}")
     row, query = int(first.query_row[number]), found.query
     category = int(query.category[row])
-    picture = Picture("query", row, query.product[row], query.source[row])
+    picture = Picture("query", row, query.product[row], query.source[row], about=_about(query, [row])[0])
     lines = tuple(_line(found, name, number, results) for name in found.rankings)
     name, within = query.categories[category] if category >= 0 else "", str(first.attribute("within") or "")
     return GalleryRow(number, kind, name, picture, lines, within)
@@ -186,14 +189,21 @@ def _line(found: Found, name: str, number: int, results: int) -> Line:
     offsets, positive_rows, positive_ranks = found.positives[name]
     start, stop = offsets[number : number + 2]
     positives, ranks = set(positive_rows[start:stop].tolist()), positive_ranks[start:stop]
+    there = np.flatnonzero(ranking.gallery_row[number, :results] >= 0).tolist()
+    rows = ranking.gallery_row[number, there].tolist()
     shown = [
-        Picture("gallery", row, gallery.product[row], gallery.source[row], place + 1, float(distance),
-                row in positives if positives else None)
-        for place, (row, distance) in enumerate(
-            zip(ranking.gallery_row[number, :results].tolist(), ranking.distance[number, :results], strict=True)
-        )
-        if row >= 0
+        Picture("gallery", row, gallery.product[row], gallery.source[row], place + 1,
+                float(ranking.distance[number, place]), row in positives if positives else None, about)
+        for place, row, about in zip(there, rows, _about(gallery, rows), strict=True)
     ]  # fmt: skip
     precision = found.average_precision.get(name)
     return Line(name, tuple(shown), int(ranks.min()) + 1 if len(ranks) else 0,
                 math.nan if precision is None else float(precision[number]))  # fmt: skip
+
+
+def _about(file: Embeddings, rows: list[int]) -> list[dict[str, str]]:
+    """What further columns say of some rows, as text; without those that say nothing."""
+    return [
+        {name: in_words(value) for name, value in list(values.items())[:MOST] if value is not None}
+        for values in file.further_values(rows)
+    ]

@@ -35,6 +35,7 @@ from fashret.report.tables import Score, Table, cell_text, is_number, printable
 MARK = "report.json"
 KIND = "fashret.report"
 LONGEST_SHOWN = 300  # characters of a name or a sentence on the page
+COLUMNS = 3  # further columns that are written below a result; its tooltip has more
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,7 @@ def render(report: Report, thumbs: Mapping[tuple[str, int], str]) -> str:
         thumbs=thumbs,
         kinds=KINDS,
         results=RESULTS,
+        columns=COLUMNS,
         is_number=is_number,
         categories=sorted({row.category for row in report.rows if row.category}),
         svg=Markup,

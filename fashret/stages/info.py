@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
 from fashret.files.columns import Domain, Role, RowFile, Rows
+from fashret.files.further_columns import in_words
+from fashret.files.further_merge import kinds_of
 from fashret.files.models import open_model
 from fashret.files.tables.catalogues import is_catalogue, read_catalogue
 from fashret.files.tables.manifests import Listing, counts_of
@@ -32,6 +34,7 @@ KINDS: dict[str, type] = {
 JSON = ("options", "model", "reranking", "query", "gallery")  # attributes that are JSON
 ELSEWHERE = ("format", "categories", "inputs")  # attributes that are shown in sections of their own
 MOST_SHOWN = 100  # attributes or datasets; the rest is counted
+RANGED = ("integer", "number", "date")  # types whose least and greatest value are shown
 BLOCK = 1 << 16  # rows that are counted at a time
 
 
@@ -72,9 +75,10 @@ def _described(path: Path) -> Info:
         found = f"a {kind} file" if kind else "an HDF5 file without the attribute `format`"
         raise FashretError(f"{path}: is {found}; fashret knows {', '.join(KINDS)}")
     with closing(KINDS[kind](path)) as opened:
-        about = (
-            _ranking(opened) if isinstance(opened, rankings.Ranking) else _counts(_blocks(opened), opened.categories)
-        )
+        if isinstance(opened, rankings.Ranking):
+            about = _ranking(opened)
+        else:
+            about = {**_counts(_blocks(opened), opened.categories), "columns": _further(opened)}
         return Info(path, kind, {**about, **_attributes(opened.file), "datasets": _datasets(opened.file)})
 
 
@@ -92,6 +96,25 @@ def _blocks(file: RowFile) -> Iterator[Block]:
     for start in range(0, len(file), BLOCK):
         names = ("role", "domain", "category", "product")
         yield Block(*(file.column(name, start, min(start + BLOCK, len(file))) for name in names))
+
+
+def _further(source: RowFile | Rows) -> dict[str, Any]:
+    """The type of each further column, how many rows have a value, and the least and the greatest."""
+    found: dict[str, Any] = {}
+    kinds = kinds_of(source)
+    for name, kind in list(kinds.items())[:MOST_SHOWN]:
+        filled, ends = 0, []
+        for start in range(0, len(source), BLOCK):
+            rows = np.arange(start, min(start + BLOCK, len(source)))
+            block = (
+                source.further_column(name, rows) if isinstance(source, RowFile) else source.further[name].take(rows)
+            )
+            values = block.take(~block.is_null).plain()
+            filled += len(values)
+            ends += [each(values) for each in (min, max) if values and kind in RANGED]
+        span = f", {in_words(min(ends))} to {in_words(max(ends))}" if ends else ""
+        found[name] = f"{kind}, {filled:,} of {len(source):,} rows{span}"
+    return found | _more(list(kinds))
 
 
 class _Distinct:
@@ -216,5 +239,9 @@ def _listing(path: Path, listing: Listing) -> Info:
     return Info(
         path,
         "manifest",
-        {**_counts([listing.rows], listing.rows.categories), "found": {k: v for k, v in found.items() if v}},
+        {
+            **_counts([listing.rows], listing.rows.categories),
+            "columns": _further(listing.rows),
+            "found": {k: v for k, v in found.items() if v},
+        },
     )

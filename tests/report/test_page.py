@@ -63,7 +63,8 @@ def page(case) -> Path:
 @pytest.fixture(scope="module")
 def hostile_page(tmp_path_factory) -> Path:
     case = write_case(tmp_path_factory.mktemp("hostile"), products=14, categories=HOSTILE,
-                      names=lambda n: HOSTILE[n % len(HOSTILE)])  # fmt: skip
+                      names=lambda n: HOSTILE[n % len(HOSTILE)],
+                      further=tuple(n[:200] for n in HOSTILE if "/" not in n))  # fmt: skip
     report, pictures = make_report(case)
     return write_report(case.folder / "report", report, pictures)
 

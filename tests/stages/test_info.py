@@ -16,6 +16,7 @@ from fashret.options import SearchOptions
 from fashret.stages import info, search
 from tests.conftest import invoke, make_rows, write_crops, write_embeddings
 from tests.dataset_case import photo, write
+from tests.files.test_further_columns import column as further_column
 
 ROLES = np.array([1, 2, 4, 4, 6, 0], np.uint8)
 
@@ -126,6 +127,31 @@ def test_rows_are_counted_block_by_block(tmp_path: Path, monkeypatch: pytest.Mon
     assert found["roles"] == {role.name.lower(): int((columns["role"] & role > 0).sum()) for role in Role}
     for title, column, names in (("categories", "category", "ab"), ("domains", "domain", ("street", "shop"))):
         assert found[title] == {name: int((columns[column] == i).sum()) for i, name in enumerate(names)}
+
+
+def test_further_columns_are_counted_block_by_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    further = {
+        "title": further_column("text", ["a", None, "c", "d", "e"]),
+        "price": further_column("number", [19.5, None, 5.0, 7.0, None]),
+        "sale": further_column("boolean", [True, None, None, None, False]),
+        "added": further_column("date", [None, "2026-11-29", "2026-01-01T08:30:00", None, None]),
+        "note": further_column("empty", [None] * 5),
+    }
+    rows = make_rows(5, further=further)
+    monkeypatch.setattr(info, "BLOCK", 2)
+    for path in (
+        write_embeddings(tmp_path / "a.emb.h5", rows, np.eye(5, dtype=np.float32)),
+        write_crops(tmp_path / "a.crops.h5", rows),
+    ):
+        assert info.run(path).sections["columns"] == {
+            "title": "text, 4 of 5 rows",
+            "price": "number, 3 of 5 rows, 5 to 19.5",
+            "sale": "boolean, 2 of 5 rows",
+            "added": "date, 2 of 5 rows, 2026-01-01T08:30:00 to 2026-11-29",
+            "note": "empty, 0 of 5 rows",
+        }
+    (tmp_path / "a.csv").write_text("image,product,n\na.jpg,p,3\nb.jpg,p,\n")
+    assert info.run(tmp_path / "a.csv").sections["columns"] == {"n": "integer, 1 of 2 rows, 3 to 3"}
 
 
 def test_of_many_attributes_and_datasets_some_are_shown(tmp_path: Path) -> None:

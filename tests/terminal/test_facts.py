@@ -48,6 +48,30 @@ def test_facts_of_a_picture() -> None:
     )
 
 
+def found_with(**columns: list[Any]) -> PhotoSearch:
+    each = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    hits = (Hit(i + 1, f"p{i}", 0.25, "a.jpg", i, values) for i, values in enumerate(each))
+    return PhotoSearch(Path("q.jpg"), Path("a.h5"), 9, tuple(hits))
+
+
+def test_further_columns_of_products_are_shown_as_far_as_they_fit() -> None:
+    columns = {
+        "title": ["Red [b]dress[/b]", "x" * 300],
+        "price": [19.0, None],
+        "\x1b[31m": ["a\nb\u202e", "\x1b]0;owned\x07"],
+        "unknown": [None, None],
+        "long": ["y" * 39, "z"],
+        "sale": [True, False],
+    }
+    wide = printed(found_with(**columns), width=200)
+    assert "[b]dress[/b]" in wide and "x" * 19 + "…" in wide and " 19 " in wide and "true" in wide
+    assert "\x1b" not in wide and "\\x1b[31m" in wide and "a\\nb\\u202e" in wide
+    assert "unknown" not in wide and "also known" not in wide
+    narrow = printed(found_with(**columns), width=80)
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "sale" in narrow and "also known: title, long; --json has all" in narrow
+
+
 def test_products_found_for_a_photo() -> None:
     hits = (Hit(1, "p1", 0.25, "a.jpg", 4), Hit(2, "", 0.5, "a/b.jpg", 0))
     lines = [line.split() for line in printed(PhotoSearch(Path("q.jpg"), Path("a.h5"), 9, hits)).splitlines()]

@@ -15,6 +15,7 @@ from fashret.files.tables import vectors as vector_tables
 from fashret.files.tables.catalogue_tables import read_table
 from fashret.stages import export
 from tests.conftest import make_rows, write_embeddings
+from tests.files.test_further_columns import column
 
 
 @pytest.fixture
@@ -53,6 +54,36 @@ def test_embeddings_become_a_table(catalogue: Path, block: int, monkeypatch: pyt
     assert about == {"model": {"name": "résumé"}, "dataset": "test", "normalized": False, "centroids": False}
 
 
+@pytest.mark.parametrize("block", [1 << 20, 24])
+def test_further_columns_are_in_the_table_and_read_from_it(
+    tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(vector_tables, "BLOCK_BYTES", block)
+    further = {
+        "Title": column("text", ["<b>", None, "c"]),
+        "stock": column("integer", [3, None, 2**63 - 1]),
+        "price": column("number", [19.99, None, -0.5]),
+        "sale": column("boolean", [True, None, False]),
+        "day": column("date", ["2026-11-29", None, "0001-01-01"]),
+        "moment": column("date", ["2026-11-29", None, "2026-11-29T08:30:00Z"]),
+        "odd": column("date", ["tomorrow", None, None]),  # of other software
+        "note": column("empty", [None] * 3),
+        "Image": column("text", ["x"] * 3),
+    }
+    path = write_embeddings(tmp_path / "a.emb.h5", make_rows(3, further=further), np.eye(3, dtype=np.float32))
+    export.run(path, tmp_path / "a.parquet")
+    table = parquet.read_table(tmp_path / "a.parquet")
+    types = {name: str(table.schema.field(name).type) for name in further if name != "Image"}
+    assert list(types.values()) == ["string", "int64", "double", "bool", "date32[day]", "string", "string", "null"]
+    for name in types.keys() - {"day"}:
+        assert table[name].to_pylist() == further[name].plain(), name
+    assert [str(day) for day in table["day"].to_pylist()] == ["2026-11-29", "None", "0001-01-01"]
+    assert "columns/Image is left out: the table has a column of that name" in caplog.text
+    again = read_table(tmp_path / "a.parquet").rows.further
+    assert {name: each.plain() for name, each in again.items()} == {name: further[name].plain() for name in types}
+    assert again["day"].kind == "date" and again["moment"].kind == "text"
+
+
 def test_the_table_is_a_catalogue_again(catalogue: Path) -> None:
     export.run(catalogue, catalogue.with_name("a.parquet"))
     rows = read_table(catalogue.with_name("a.parquet"), None).rows
@@ -79,10 +110,10 @@ def test_no_rows_make_an_empty_table(tmp_path: Path) -> None:
 def test_an_interrupted_export_leaves_nothing(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = vector_tables._table
 
-    def interrupted(file: object, rows: slice) -> object:
+    def interrupted(file: object, rows: slice, types: dict[str, object]) -> object:
         if rows.stop:
             raise KeyboardInterrupt
-        return real(file, rows)  # type: ignore[arg-type]
+        return real(file, rows, types)  # type: ignore[arg-type]
 
     monkeypatch.setattr(vector_tables, "_table", interrupted)
     with pytest.raises(KeyboardInterrupt):
