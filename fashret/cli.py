@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import inspect
 import json
+import math
 import os
 import signal
 import sys
@@ -274,9 +275,9 @@ def show(result: Any, as_json: bool) -> None:
     if result is None:
         return
     if as_json:
-        plain = result.as_json() if hasattr(result, "as_json") else dataclasses.asdict(result)
+        plain = _plain(result.as_json() if hasattr(result, "as_json") else dataclasses.asdict(result))
         ascii_only = sys.stdout.isatty() or not standard_streams.takes_all(sys.stdout)
-        standard_streams.write_result(json.dumps(plain, ensure_ascii=ascii_only, indent=2, default=str) + "\n")
+        standard_streams.write_result(json.dumps(plain, ensure_ascii=ascii_only, indent=2, allow_nan=False) + "\n")
         return
     if text := getattr(result, "text", ""):
         whole = "\n".join(map(visible, text.split("\n"))) if sys.stdout.isatty() else text
@@ -292,6 +293,19 @@ def show(result: Any, as_json: bool) -> None:
     with console.capture() as printed:
         console.print(render(result, console))
     standard_streams.write_result(printed.get())
+
+
+def _plain(value: Any) -> Any:
+    """A result as what JSON has: halves of characters escaped as text, no NaN, everything unknown as its text."""
+    if isinstance(value, dict):
+        return {_plain(str(name)): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, int):
+        return value
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 @app.callback(invoke_without_command=True)

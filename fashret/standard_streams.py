@@ -79,6 +79,13 @@ def forget(stream: TextIO) -> None:
         os.close(nowhere)
 
 
+def spelled(text: str, stream: TextIO) -> str:
+    """A text as a stream will have it: characters that its encoding lacks are written as they are in `ALIKE`."""
+    if stream.encoding is None or takes_all(stream):
+        return text
+    return text.encode(stream.encoding, HANDLER).decode(stream.encoding)
+
+
 def takes_all(stream: TextIO) -> bool:
     """Whether a stream's encoding has all characters."""
     with contextlib.suppress(LookupError, TypeError):

@@ -63,7 +63,7 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
         "cropping",
         "detection",
     },
-    "terminal": GROUND | {"stages", "datasets", "files", "learning", "models", "report"},
+    "terminal": GROUND | {"standard_streams", "stages", "datasets", "files", "learning", "models", "report"},
     "arguments": GROUND | {"files", "learning", "report"},
     "cli": GROUND
     | {"arguments", "caches", "standard_streams", "stages", "learning", "models", "datasets", "reranking", "terminal"},

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
+import math
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fashret import standard_streams
+from fashret.cli import show
 from tests.conftest import make_rows, write_crops, write_embeddings
 
 ASCII = {"PYTHONIOENCODING": "ascii"}
@@ -40,6 +45,36 @@ def run(folder: Path, command: str, shell: str = "", **environment: str) -> subp
             pytest.skip("no bash")
         words = [bash, "-c", f'set -o pipefail; "$0" -m fashret {command} {shell}', sys.executable]
     return subprocess.run(words, capture_output=True, cwd=folder, env=settings, timeout=240)
+
+
+@dataclass(frozen=True)
+class Odd:
+    name: str
+    path: Path
+    numbers: dict[str, float]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_json_is_valid_whatever_names_and_numbers_are(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = io.BytesIO()
+    stream = io.TextIOWrapper(data, encoding=encoding, errors=standard_streams.HANDLER)
+    monkeypatch.setattr(sys, "stdout", stream)
+    show(Odd("caf\udce9 é→\U0001f600", Path("a\udcff"), {"b\udc80": math.nan, "c": 0.5}), as_json=True)
+    text = data.getvalue().decode(encoding)
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert found == {
+        "name": "caf\\udce9 é→\U0001f600", "path": "a\\udcff", "numbers": {"b\\udc80": None, "c": 0.5},
+    }  # fmt: skip
+    json.dumps(found, ensure_ascii=False).encode()  # no half of a character
+
+
+def test_what_an_encoding_lacks_is_spelled() -> None:
+    def stream(encoding: str) -> io.TextIOWrapper:
+        return io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+
+    assert standard_streams.spelled("ü→帽", stream("ascii")) == "\\xfc->\\u5e3d"
+    assert standard_streams.spelled("ü→帽", stream("latin-1")) == "ü->\\u5e3d"
+    assert standard_streams.spelled("ü→帽", stream("utf-8")) == "ü→帽"
 
 
 @pytest.mark.parametrize(

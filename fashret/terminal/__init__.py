@@ -24,7 +24,7 @@ from fashret.terminal.lists import (
     recipe_table,
 )
 from fashret.terminal.scores import evaluation
-from fashret.terminal.text import one_line
+from fashret.terminal.text import side_by_side
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,10 +57,9 @@ def render(result: Any, console: Console) -> Any:
 
 def summary(result: Any, console: Console) -> Iterator[Any]:
     """A dataclass as its fields, one per line; fields without a value are left out."""
-    for field in dataclasses.fields(result):
-        value = getattr(result, field.name)
-        if value not in (0, "", None, (), {}):
-            yield one_line(f"{field.name.replace('_', ' '):<16} {text_of(value)}")
+    values = {field.name.replace("_", " "): getattr(result, field.name) for field in dataclasses.fields(result)}
+    there = {name: text_of(value) for name, value in values.items() if value not in (0, "", None, (), {})}
+    yield from side_by_side(there, least=16)
 
 
 def text_of(value: Any) -> str:

@@ -9,7 +9,7 @@ from fashret.files.further_columns import in_words
 from fashret.files.photos.names import photo_name
 from fashret.report.provenance import flat
 from fashret.report.tables import printable
-from fashret.terminal.text import one_line
+from fashret.terminal.text import one_line, side_by_side
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +31,7 @@ def file_facts(info: Info, console: Console) -> Iterator[Any]:
     for title, facts in info.sections.items():
         if facts:
             yield one_line(title, "bold cyan")
-        for name, value in facts.items():
-            yield one_line(f"  {name:<18} {_in_words(value)}")
+        yield from side_by_side({name: _in_words(value) for name, value in facts.items()}, least=18, indent="  ")
 
 
 def _in_words(value: Any) -> str:
@@ -49,8 +48,8 @@ def picture_facts(shown: ShowSummary, console: Console) -> Iterator[Any]:
     """What a picture of one query shows."""
     hits = ", ".join(f"{name} {hit or 'none'}" for name, hit in shown.first_hits.items())
     facts = {"picture": shown.picture, "query": shown.query, "product": shown.product, "photo": shown.photo}
-    for name, value in {**facts, "rank of the first hit": hits}.items():
-        yield one_line(f"{name:<22} {printable(str(value), 200)}")
+    facts["rank of the first hit"] = hits
+    yield from side_by_side({name: printable(str(value), 200) for name, value in facts.items()}, least=22)
 
 
 def photo_hits(search: PhotoSearch, console: Console) -> Iterator[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fashret.learning.recipes import to_toml
+from fashret.terminal.text import lines, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +26,6 @@ def dataset_table(table: DatasetTable, console: Console) -> Iterator[Any]:
     """All public datasets with the figures of the literature."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     caption = "figures as the literature writes them; × = none, empty = not known"
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), caption=caption)
@@ -34,45 +34,42 @@ def dataset_table(table: DatasetTable, console: Console) -> Iterator[Any]:
     for dataset in table.datasets:
         about = dataset.manifest
         figures = (about.published.get(figure, "") for figure in FIGURES)
-        shown.add_row(*map(Text, (about.name, str(about.year), *figures, "yes" if dataset.readable else "no")))
+        shown.add_row(*map(one_line, (about.name, str(about.year), *figures, "yes" if dataset.readable else "no")))
     yield shown
 
 
 def dataset_page(dataset: Dataset, console: Console) -> Iterator[Any]:
     """What is known about one public dataset, and the command that crops it."""
-    from rich.text import Text
-
     about = dataset.manifest
-    yield Text(f"{about.title} ({about.year})", "bold")
+    yield one_line(f"{about.title} ({about.year})", "bold")
     yield _facts({"name": about.name, "paper": about.paper, "data": about.data, "licence": about.licence})
     if about.protocol:
-        yield Text("protocol", "bold")
+        yield one_line("protocol", "bold")
         yield _facts(about.protocol)
     if about.layout:
-        yield Text("layout", "bold")
+        yield one_line("layout", "bold")
         yield _facts(dict(map(_path_and_content, about.layout.strip().splitlines())))
     published = {name: figure for name, figure in about.published.items() if figure}
     if published:
-        yield Text("figures of the literature", "bold")
+        yield one_line("figures of the literature", "bold")
         yield _facts(published)
     if about.expected:
-        yield Text("expected counts", "bold")
+        yield one_line("expected counts", "bold")
         yield from _expected(about.expected)
-    yield Text("no retrieval" if about.no_pairs else "to crop it", "bold")
+    yield one_line("no retrieval" if about.no_pairs else "to crop it", "bold")
     usage = f"fashret crop {about.name} --root FOLDER -o {about.name}.crops.h5"
-    yield _facts({"": about.no_pairs}) if about.no_pairs else Text(f"  {usage}")
+    yield _facts({"": about.no_pairs}) if about.no_pairs else one_line(f"  {usage}")
 
 
 def _facts(facts: dict[str, str]) -> Any:
     """Names and values side by side; a value that is too wide continues below itself."""
     from rich.table import Table
-    from rich.text import Text
 
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=all(len(name) < WIDEST for name in facts), overflow="fold")
     grid.add_column(overflow="fold")
     for name, value in facts.items():
-        grid.add_row(Text(f"  {name}"), Text(value))
+        grid.add_row(one_line(f"  {name}"), lines(*value.split("\n")))
     return grid
 
 
@@ -90,7 +87,6 @@ def _expected(expected: Sequence[Expected]) -> Iterator[Any]:
     """Counts that hold without any option as a table of categories, the others as lines."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     always = {(e.category, e.what): e.count for e in expected if not any(e.options.values())}
     columns = list(dict.fromkeys(what for category, what in always if category)) or [what for _, what in always]
@@ -108,21 +104,20 @@ def _expected(expected: Sequence[Expected]) -> Iterator[Any]:
         if any(entry.options.values()) or entry.what not in columns:
             chosen = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in entry.options.items() if value)
             of = f"{entry.category}: " if entry.category else ""
-            yield Text(f"  {of}{entry.what} {entry.count:,}{f' ({chosen})' if chosen else ''}")
+            yield one_line(f"  {of}{entry.what} {entry.count:,}{f' ({chosen})' if chosen else ''}")
 
 
 def backbone_table(table: ModelTable, console: Console) -> Iterator[Any]:
     """The named backbones."""
     from rich import box
     from rich.table import Table
-    from rich.text import Text
 
     caption = "and timm:NAME for every model of timm, transformers included"
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=caption)
     for column in ("name", "parameters", "width", "ImageNet weights"):
         shown.add_column(column, justify="right" if column in ("parameters", "width") else "left")
     for row in table.backbones:
-        shown.add_row(*map(Text, (row.name, f"{row.parameters:,}", f"{row.width:,}", row.weights)))
+        shown.add_row(*map(one_line, (row.name, f"{row.parameters:,}", f"{row.width:,}", row.weights)))
     yield shown
 
 
@@ -146,15 +141,13 @@ def loss_table(table: LossTable, console: Console) -> Iterator[Any]:
 
 def loss_page(loss: LossKind, console: Console) -> Iterator[Any]:
     """One loss, its keys one per line, and how it is chosen."""
-    from rich.text import Text
-
     yield from _titled(loss.name, loss.about)
     if loss.needs_pairs:
-        yield Text("needs two images of a product in a batch")
-    yield Text("keys and their defaults", "bold")
+        yield one_line("needs two images of a product in a batch")
+    yield one_line("keys and their defaults", "bold")
     yield _facts({key: _value(value) for key, value in loss.keys.items()})
-    yield Text("to train with it", "bold")
-    yield Text(f"  --loss {loss.name}:{_keys(loss).replace(' ', ',')}")
+    yield one_line("to train with it", "bold")
+    yield one_line(f"  --loss {loss.name}:{_keys(loss).replace(' ', ',')}")
 
 
 def recipe_table(table: RecipeTable, console: Console) -> Iterator[Any]:
@@ -164,9 +157,7 @@ def recipe_table(table: RecipeTable, console: Console) -> Iterator[Any]:
 
 def recipe_page(recipe: Recipe, console: Console) -> Iterator[Any]:
     """A recipe as `fashret train --config` takes it."""
-    from rich.text import Text
-
-    yield Text(to_toml(recipe.options).rstrip("\n"))
+    yield lines(*to_toml(recipe.options).rstrip("\n").split("\n"))
 
 
 def _values(recipe: Recipe) -> str:
@@ -189,6 +180,4 @@ def _value(value: float | bool) -> str:
 
 def _titled(name: str, about: str = "") -> Iterator[Any]:
     """A heading."""
-    from rich.text import Text
-
-    yield Text.assemble((name, "bold"), f": {about}" if about else "")
+    yield one_line(name, "bold").append_text(one_line(f": {about}" if about else "", "not bold"))

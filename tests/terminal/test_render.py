@@ -23,6 +23,21 @@ def test_every_renderer_is_of_one_stages_result() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
+class Longer:
+    output: Path
+    queries_without_positive: int = 0
+    rows: int = 12345
+
+
+def test_values_begin_in_one_column_however_long_a_name_is() -> None:
+    assert printed(Longer(Path("a.h5"), 623)).splitlines() == [
+        "output                   a.h5",
+        "queries without positive 623",
+        "rows                     12,345",
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
 class Made:
     output: Path
     queries_lost: int = 0
@@ -37,4 +52,6 @@ def test_a_summary_is_a_field_per_line_without_those_that_are_empty() -> None:
         "share            0.1235",
         "rows             12,345",
     ]
+    long = printed(Made(Path("a"), queries_lost=5, validation={"mAP": 0.5})).splitlines()
+    assert long[:2] == ["output           a", "queries lost     5"]
     assert "validation       mAP 0.5, epoch 3" in printed(Made(Path("a"), validation={"mAP": 0.5, "epoch": 3}))

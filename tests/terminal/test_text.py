@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fashret.terminal.text import lines, one_line
+from fashret.terminal.text import lines, one_line, side_by_side
 from tests.conftest import invoke, make_rows, write_crops, write_embeddings
 
 NAME = "[red]:smile:\x1b[31m\x07\nforged\u202egpj"
@@ -18,6 +20,24 @@ SEEN = r"[red]:smile:\x1b[31m\x07\nforged\u202egpj"
 def test_text_is_shown_as_it_is() -> None:
     assert one_line(NAME).plain == SEEN and one_line(NAME, "bold").style == "bold"
     assert lines("a", NAME).plain == f"a\n{SEEN}"
+
+
+def test_values_are_below_each_other_and_a_very_long_name_moves_no_other() -> None:
+    found = [line.plain for line in side_by_side({"a": "1", "帽子": "2", "x" * 50: "3"}, indent="  ")]
+    assert found == ["  a    1", "  帽子 2", f"  {'x' * 50} 3"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_stdout_lacks_is_measured_as_it_is_written(tmp_path: Path, encoding: str) -> None:
+    rows = make_rows(8, categories=("Hüte→帽子", "b"), category=np.arange(8, dtype=np.int16) // 2 % 2)
+    write_embeddings(tmp_path / "e.h5", rows, np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32))
+    done = subprocess.run(
+        [sys.executable, "-m", "fashret", "evaluate", str(tmp_path / "e.h5"), "--per-category"],
+        env=os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "200"}, capture_output=True,
+    )  # fmt: skip
+    table = [line for line in done.stdout.decode(encoding).splitlines() if line[:1] in ("|", "+")]
+    assert any("->\\u5e3d\\u5b50" in line for line in table), done
+    assert len(set(map(len, table))) == 1
 
 
 @pytest.mark.parametrize(
