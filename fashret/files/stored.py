@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
+from fashret.files.varying import check_room
 
 
 @contextmanager
@@ -60,6 +61,7 @@ def read_slice(file: h5py.File, name: str, start: int, stop: int, text: bool | N
     if text and not is_text:
         raise FashretError(f"{file.filename}: {name} should be text and is {dataset.dtype}")
     with damage(file, name):
+        check_room(dataset, start, stop)
         return np.asarray(dataset.asstr()[start:stop], dtype=object) if is_text else dataset[start:stop]
 
 
