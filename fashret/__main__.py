@@ -9,7 +9,7 @@ def main() -> None:
         from fashret.cli import main as command_line
     except KeyboardInterrupt:
         sys.stderr.write("fashret: interrupted; this run kept nothing\n")
-        sys.exit(130)
+        raise SystemExit(130) from None
     command_line()
 
 
