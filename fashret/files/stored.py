@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
-from fashret.files.varying import check_room
+from fashret.files.varying import referred_bytes, varies
 
 
 @contextmanager
@@ -63,6 +63,24 @@ def read_slice(file: h5py.File, name: str, start: int, stop: int, text: bool | N
     with damage(file, name):
         check_room(dataset, start, stop)
         return np.asarray(dataset.asstr()[start:stop], dtype=object) if is_text else dataset[start:stop]
+
+
+def check_room(dataset: h5py.Dataset, start: int, stop: int) -> None:
+    """Refuse rows start ≤ i < stop that take more bytes than the file has: many that refer to one content.
+
+    Raises
+    ------
+    FashretError
+        With both numbers.
+    """
+    if stop - start < 2 or not varies(dataset):
+        return
+    claimed, size = referred_bytes(dataset, start, stop), dataset.file.id.get_filesize()
+    if claimed > size:
+        raise FashretError(
+            f"{dataset.file.filename}: {dataset.name.lstrip('/')} claims {claimed:,} bytes in a file of {size:,}; "
+            "make or copy it again"
+        )
 
 
 def mapped(dataset: h5py.Dataset) -> NDArray[Any] | None:

@@ -16,8 +16,6 @@ import numpy as np
 from h5py import h5d, h5p, h5z
 from numpy.typing import NDArray
 
-from fashret.errors import FashretError
-
 COUNT_BYTES, INDEX_BYTES = 4, 4  # of a reference, around the address: "<u4" length, address, "<u4" number in its heap
 
 
@@ -25,24 +23,6 @@ def varies(dataset: h5py.Dataset) -> bool:
     """Whether rows are of any length: texts or lists, but no text of fixed length."""
     text = h5py.check_string_dtype(dataset.dtype)
     return text.length is None if text is not None else h5py.check_vlen_dtype(dataset.dtype) is not None
-
-
-def check_room(dataset: h5py.Dataset, start: int, stop: int) -> None:
-    """Refuse rows start ≤ i < stop that refer to more bytes than the file has.
-
-    Raises
-    ------
-    FashretError
-        With both numbers.
-    """
-    if stop - start < 2 or not varies(dataset):
-        return
-    claimed, size = referred_bytes(dataset, start, stop), dataset.file.id.get_filesize()
-    if claimed > size:
-        raise FashretError(
-            f"{dataset.file.filename}: {dataset.name.lstrip('/')} claims {claimed:,} bytes in a file of {size:,}; "
-            "make or copy it again"
-        )
 
 
 def referred_bytes(dataset: h5py.Dataset, start: int, stop: int) -> int:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from fashret.errors import FashretError
-from fashret.files.varying import check_room, referred_bytes, varies
+from fashret.files.stored import check_room
+from fashret.files.varying import referred_bytes, varies
 from tests.conftest import invoke, make_rows, write_crops
 
 TEXTS = ["", "a", "é" * 3, "x" * 1000, "帽子", "", "b" * 7]
