@@ -43,10 +43,16 @@ def tiny() -> None:
 
 
 def zeros(count: int) -> bytes:
-    """That many zero bytes, deflated."""
-    packer, block = zlib.compressobj(9), bytes(1 << 20)
-    parts = [packer.compress(block) for _ in range(count >> 20)]
-    return b"".join([*parts, packer.compress(bytes(count & (1 << 20) - 1)), packer.flush()])
+    """That many zero bytes, deflated: a block that stands by itself, again and again."""
+    packer = zlib.compressobj(9, wbits=-15)
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    end = packer.compress(bytes(count & (1 << 20) - 1)) + packer.flush()
+    return b"\x78\xda" + block * (count >> 20) + end + struct.pack(">HH", count % 65521, 1)  # Adler-32 of zeros
+
+
+def test_what_is_deflated_is_zeros() -> None:
+    for count in (0, 5, 1 << 20, (1 << 22) + 7):
+        assert zlib.decompress(zeros(count)) == bytes(count)
 
 
 def png_bomb(before: bytes = b"") -> bytes:
