@@ -138,7 +138,9 @@ def test_errors_are_one_line(case: Case, tmp_path: Path) -> None:
         lambda: fashret.rerank(vectors, options=Reranking(method="none")): "none: expected k-reciprocal",
         lambda: fashret.rerank(vectors, spec=SearchSpec(memory=10)): "memory",
         lambda: fashret.evaluate(fashret.search(vectors)): "did not rank positives",
-        lambda: fashret.evaluate(fashret.search(vectors, spec=SearchSpec(positives=True)), categories=[1]): "9 queries",
+        lambda: fashret.evaluate(
+            fashret.search(vectors, spec=SearchSpec(positives=True)), categories=[1]
+        ): r"per query \(9\)",
     }.items():
         with pytest.raises(FashretError, match=message) as raised:
             use()
