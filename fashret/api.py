@@ -87,7 +87,12 @@ def embed(
     return embed_photos(model, listed(photos), boxes, size)
 
 
-def search(queries: Searchable, gallery: Searchable | None = None, spec: SearchSpec | None = None) -> SearchResult:
+def search(
+    queries: Searchable,
+    gallery: Searchable | None = None,
+    spec: SearchSpec | None = None,
+    where: Sequence[str] = (),
+) -> SearchResult:
     """The exact nearest gallery rows of each query and, with ``positives``, the exact rank of each positive.
 
     Parameters
@@ -97,6 +102,8 @@ def search(queries: Searchable, gallery: Searchable | None = None, spec: SearchS
         vectors. Without a gallery the queries are searched among themselves, and a row never finds itself.
     spec
         What to find, and how.
+    where
+        Conditions that gallery rows of open embeddings fulfil, such as "price < 50"; others are not searched.
 
     Returns
     -------
@@ -105,8 +112,8 @@ def search(queries: Searchable, gallery: Searchable | None = None, spec: SearchS
     Raises
     ------
     FashretError
-        If the vectors cannot be searched with each other, or need more memory than the spec allows, or the machine
-        does not have its device.
+        If the vectors cannot be searched with each other, or need more memory than the spec allows, the machine
+        does not have its device, or a condition cannot be used.
 
     >>> rows = [[1, 0], [0, 1], [3, 1], [1, 3]]
     >>> import fashret
@@ -115,7 +122,7 @@ def search(queries: Searchable, gallery: Searchable | None = None, spec: SearchS
     """
     from fashret import knn
 
-    asked, searched, how = _prepared(queries, gallery, spec)
+    asked, searched, how = _prepared(queries, gallery, spec, where)
     return knn.search(asked, searched, how)
 
 
@@ -124,6 +131,7 @@ def rerank(
     gallery: Searchable | None = None,
     spec: SearchSpec | None = None,
     options: Reranking | None = None,
+    where: Sequence[str] = (),
 ) -> SearchResult:
     """As :func:`search`, by re-ranked distances.
 
@@ -136,7 +144,7 @@ def rerank(
     from fashret.reranking.by_category import rerank_all
     from fashret.reranking.methods import find_method
 
-    asked, searched, how = _prepared(queries, gallery, spec)
+    asked, searched, how = _prepared(queries, gallery, spec, where)
     files = [given for given in (gallery, queries) if isinstance(given, Embeddings)]
     images = files[0].images_per_product if files else None
     return rerank_all(find_method(options or Reranking(), images).run, asked, searched, how)
@@ -189,7 +197,7 @@ def evaluate(
 
 
 def _prepared(
-    queries: Searchable, gallery: Searchable | None, spec: SearchSpec | None
+    queries: Searchable, gallery: Searchable | None, spec: SearchSpec | None, where: Sequence[str]
 ) -> tuple[VectorSet, VectorSet, SearchSpec]:
     """Both sets, and the spec with what is known of them."""
     from fashret.files.embeddings import Embeddings
@@ -202,20 +210,22 @@ def _prepared(
         raise FashretError(f"k {spec.k}: keep at least 1 result")
     spec = replace(spec, device=str(choose_device(spec.device)))
     if isinstance(queries, Embeddings) and (gallery is None or isinstance(gallery, Embeddings)):
-        sets = search_sets(queries, gallery)
+        sets = search_sets(queries, gallery, where=where)
         return sets.queries, sets.gallery, replace(spec, same_matrix=sets.same_matrix)
+    if where and not isinstance(gallery, Embeddings):
+        raise FashretError("where: is of columns, which an array does not have; search an open embeddings file")
     if gallery is None:
         rows = queries if isinstance(queries, VectorSet) else VectorSet.of(queries)
         return rows, rows, replace(spec, same_matrix=True)
-    return _vector_set(queries, "queries"), _vector_set(gallery, "gallery"), spec
+    return _vector_set(queries, "queries"), _vector_set(gallery, "gallery", where), spec
 
 
-def _vector_set(given: Searchable, name: str) -> VectorSet:
+def _vector_set(given: Searchable, name: str, where: Sequence[str] = ()) -> VectorSet:
     from fashret.files.columns import Role
     from fashret.files.embeddings import Embeddings
     from fashret.knn import VectorSet
     from fashret.vector_sets import unlabelled_set
 
     if isinstance(given, Embeddings):
-        return unlabelled_set(given, Role.QUERY if name == "queries" else Role.GALLERY)
+        return unlabelled_set(given, Role.QUERY if name == "queries" else Role.GALLERY, where)
     return given if isinstance(given, VectorSet) else VectorSet.of(given, name=name)

@@ -21,6 +21,7 @@ from fashret.files.hints import hub_hint
 from fashret.files.models import DESCRIPTION, open_model
 from fashret.files.rankings import open_ranking
 from fashret.files.resume import check_flags
+from fashret.files.row_filter import checked
 from fashret.learning.schedules import check_schedule
 from fashret.options import (
     EmbedOptions,
@@ -68,11 +69,11 @@ def check_gallery(queries: Path, gallery: Path | None) -> None:
         raise FashretError(f"{gallery}: is a photo; to search for it: fashret search {queries} --image {gallery}")
 
 
-def check_search(queries: Path, gallery: Path | None, output: Path) -> None:
+def check_search(queries: Path, gallery: Path | None, output: Path, where: Sequence[str] = ()) -> None:
     """Of `fashret search`."""
     check_output(output, queries, gallery)
-    for path in filter(None, (queries, gallery)):
-        open_embeddings(path).close()
+    open_embeddings(queries).close()
+    _check_where(gallery or queries, where)
 
 
 def check_photo(catalogue: Path, photo: Path, options: PhotoOptions) -> None:
@@ -81,7 +82,7 @@ def check_photo(catalogue: Path, photo: Path, options: PhotoOptions) -> None:
         open_model(model)
     if options.show:
         check_output(options.show, photo)
-    open_embeddings(catalogue).close()
+    _check_where(catalogue, options.where)
     if not photo.exists():
         raise FashretError(f"--image {photo}: no such photo")
 
@@ -101,6 +102,11 @@ def check_evaluate(files: Sequence[Path], options: EvaluateOptions) -> None:
     for path in files:
         hdf5.kind_of(path, EMBEDDINGS)
     _check_all_there(options.embeddings)
+
+
+def _check_where(gallery: Path, where: Sequence[str]) -> None:
+    with open_embeddings(gallery) as file:
+        checked(file, where)
 
 
 def _check_network(backbone: str, weights: str) -> None:

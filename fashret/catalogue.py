@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.embeddings import Embeddings, open_embeddings
+from fashret.files.row_filter import chosen_rows
 from fashret.knn import ExactNeighbours, NearestNeighbours, SearchSpec
 from fashret.models.devices import choose_device
 from fashret.models.embedder import Embedder, embedder_of
@@ -162,6 +163,7 @@ class Catalogue:
         products: int = PRODUCTS,
         boxes: Sequence[Box] | None = None,
         rows: NDArray[np.int64] | None = None,
+        where: Sequence[str] = (),
     ) -> list[tuple[Hit, ...]]:
         """The nearest products of each query, each product by its nearest row.
 
@@ -177,18 +179,28 @@ class Catalogue:
             The garment in each photo; None: whole photos.
         rows
             Only these rows of the file are searched; None: all gallery rows.
+        where
+            Conditions that the rows fulfil, such as "price < 50" (`fashret.files.conditions`). They are applied before
+            the search: as many products are found as there are, and at the same distances.
 
         Raises
         ------
         FashretError
-            If a photo cannot be read, the vectors are not of the catalogue's width, or the catalogue is closed.
+            If a photo cannot be read, the vectors are not of the catalogue's width, a condition cannot be used, or the
+            catalogue is closed.
         """
         if products < 1:
             raise FashretError(f"products {products}: find at least 1")
         self._check_open()
+        rows = self.rows_where(where, rows) if where else rows
         if isinstance(queries, np.ndarray) and queries.dtype.kind == "f":
             return self._products(np.atleast_2d(queries), products, rows)
         return self._products(self.embed(queries, boxes), products, rows)  # type: ignore[arg-type]
+
+    def rows_where(self, where: Sequence[str], rows: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Gallery rows, of `rows` if given, of which all conditions hold: to be searched more than once."""
+        found = chosen_rows(self.file, Role.GALLERY, where)
+        return found if rows is None else np.intersect1d(found, rows)
 
     def _products(
         self, vectors: NDArray[np.floating], products: int, rows: NDArray[np.int64] | None
@@ -196,7 +208,7 @@ class Catalogue:
         """The nearest products; the search is widened for the queries that have too few."""
         hits: list[tuple[Hit, ...]] = [()] * len(vectors)
         most = len(self) if rows is None else len(rows)
-        waiting, k = list(range(len(vectors))), products
+        waiting, k = list(range(len(vectors))) if most else [], products
         while waiting:
             k = min(WIDER * k, most)
             found = self.nearest.nearest(vectors[waiting], k, rows)

@@ -425,7 +425,7 @@ def search(
         return search_photo.run(queries, options.image[0], options, products)
     arguments.check_gallery(queries, gallery)
     needed = _needed(output, "ranking.h5 (or --image photo.jpg for one photo)")
-    arguments.check_search(queries, gallery, needed)
+    arguments.check_search(queries, gallery, needed, options.where)
     wait_passively()
     from fashret.stages import search as stage
 

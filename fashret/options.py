@@ -86,7 +86,7 @@ def taken_over(kind: type[Options], options: Any, **values: Any) -> Options:
 
     >>> taken_over(SearchOptions, RerankOptions(k=7, device="cpu"), metric="euclidean")
     SearchOptions(k=7, metric='euclidean', within='', exclude_same_product=False,
-    exclude_copies=False, memory='2GB', device='cpu')
+    exclude_copies=False, where=(), memory='2GB', device='cpu')
     """
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     shared = {f.name: getattr(options, f.name) for f in fields(options) if f.name in names}
@@ -482,6 +482,13 @@ class SearchOptions(Checked):
     within: str = option("", "Search only in the query's category", SEARCH, choices=("", "category"))
     exclude_same_product: bool = option(False, "Leave out rows of the query's own product (recommendations)", SEARCH)
     exclude_copies: bool = option(False, "Leave out copies of the query's photo that have another name", SEARCH)
+    where: tuple[str, ...] = option(
+        (),
+        "Search only gallery rows of which this holds, like 'price < 50', 'brand in (A, B)', 'sale is null'; "
+        "repeat it for several",
+        SEARCH,
+        shown="<condition>",
+    )
     memory: str = option("2GB", "Memory budget, such as 2GB or 512MiB", MACHINE)
     device: str = like(TrainOptions, "device")
 

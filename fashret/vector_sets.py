@@ -6,6 +6,7 @@ that both share, and what is asked of them; and, the other way, results of a sea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from fashret.files.columns import Role
 from fashret.files.digests import one_per_file
 from fashret.files.embeddings import Embeddings, made_otherwise, names_apart
 from fashret.files.hints import LABELS
+from fashret.files.row_filter import chosen_rows
 from fashret.knn.distance import Metric
 from fashret.knn.results import Positives, SearchResult, SearchSpec
 from fashret.knn.vectors import VectorSet
@@ -46,8 +48,11 @@ class SearchSets:
     copies: Copies
 
 
-def search_sets(queries: Embeddings, gallery: Embeddings | None = None, exclude_copies: bool = False) -> SearchSets:
-    """Queries from one file, gallery from the same or another, each by its role.
+def search_sets(
+    queries: Embeddings, gallery: Embeddings | None = None, exclude_copies: bool = False, where: Sequence[str] = ()
+) -> SearchSets:
+    """Queries from one file, gallery from the same or another, each by its role; of the gallery those rows of which the
+    conditions `where` hold.
 
     A row of two files, of the same photo, box and content, never finds itself; nor, with `exclude_copies`, a copy that
     has another name.
@@ -61,7 +66,7 @@ def search_sets(queries: Embeddings, gallery: Embeddings | None = None, exclude_
     same = gallery.path.resolve() == queries.path.resolve()
     if not same:
         check_same_model(queries, gallery)
-    files, rows = (queries, gallery), (rows_with_role(queries, Role.QUERY), rows_with_role(gallery, Role.GALLERY))
+    files, rows = (queries, gallery), (rows_with_role(queries, Role.QUERY), gallery_rows(gallery, where))
     product = _codes(queries.product[rows[0]], gallery.product[rows[1]])
     names = tuple(dict.fromkeys((*queries.categories, *gallery.categories)))
     category = [_category_codes(file, names)[found] for file, found in zip(files, rows, strict=True)]
@@ -113,6 +118,24 @@ def rows_with_role(file: Embeddings, role: Role) -> NDArray[np.int64]:
     return found
 
 
+def gallery_rows(file: Embeddings, where: Sequence[str] = ()) -> NDArray[np.int64]:
+    """Ascending gallery rows of which all conditions hold.
+
+    Raises
+    ------
+    FashretError
+        If there are none, or a condition cannot be used (`fashret.files.row_filter`).
+    """
+    every = rows_with_role(file, Role.GALLERY)
+    rows = chosen_rows(file, Role.GALLERY, where)
+    if not len(rows):
+        said = " and ".join(where)
+        raise FashretError(
+            f"{file.path}: no gallery row is left where {said[:80]} ({counted(len(every), 'row')} in all)"
+        )
+    return rows
+
+
 def _advice(file: Embeddings, role: Role) -> str:
     """What to do about a file without rows of a role."""
     if role != Role.QUERY or not len(file.with_role(Role.GALLERY)):
@@ -123,9 +146,12 @@ def _advice(file: Embeddings, role: Role) -> str:
     )
 
 
-def unlabelled_set(file: Embeddings, role: Role) -> VectorSet:
-    """The rows of a role without their products and categories, to be searched by vectors that are in no file."""
-    rows = rows_with_role(file, role)
+def unlabelled_set(file: Embeddings, role: Role, where: Sequence[str] = ()) -> VectorSet:
+    """The rows of a role without their products and categories, to be searched by vectors that are in no file.
+
+    Of gallery rows those of which the conditions hold.
+    """
+    rows = gallery_rows(file, where) if role == Role.GALLERY else rows_with_role(file, role)
     none = np.full(len(rows), -1, np.int64)
     return VectorSet(file.vectors, rows, none, none, str(file.path))
 

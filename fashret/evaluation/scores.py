@@ -27,6 +27,7 @@ from fashret.evaluation.metrics import (
 from fashret.files.columns import Role
 from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.rankings import ChangedError, Ranking
+from fashret.files.row_filter import chosen_rows
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def digests_of_sides(ranking: Ranking) -> dict[str, str]:
     with open_embeddings(paths["query"]) as queries, open_embeddings(paths["gallery"]) as gallery:
         return {
             "queries": _rows_digest(queries, ranking.query_row),
-            "gallery": _rows_digest(gallery, gallery.with_role(Role.GALLERY)),
+            "gallery": _rows_digest(gallery, chosen_rows(gallery, Role.GALLERY, ranking.where)),
         }
 
 

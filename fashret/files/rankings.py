@@ -7,15 +7,16 @@
                  distance: of every positive of every query, so that mAP is exact although only k results are kept
     attributes: those of every file, `metric`, `within`, `query` and `gallery` (JSON: relative path, size,
     time of the last change where that is known for sure, digest),
-    `gallery_size`, `centroids` (gallery rows are one vector per product), `queries_with_copies` (that may find
-    themselves under another name; 0 if these were left out), `reranking` (JSON, empty if plain)
+    `where` (JSON: conditions on gallery rows), `gallery_size`, `centroids` (gallery rows are one vector per product),
+    `queries_with_copies` (that may find themselves under another name; 0 if these were left out), `reranking` (JSON,
+    empty if plain)
 
 In: arrays. Out: the file, or the arrays again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ from fashret.files import hdf5, stored
 from fashret.files.atomic import check_output
 from fashret.files.column_checks import Column, check_columns, check_lengths, fitted
 from fashret.files.digests import Content, one_per_file
-from fashret.files.embeddings import open_embeddings, recorded, relative_path
+from fashret.files.embeddings import recorded, relative_path
 
 KIND = "fashret.ranking"
 VERSION = 1
@@ -59,6 +60,7 @@ class RankingOrigin:
     gallery: Content | Path
     metric: str
     within: str = ""
+    where: Sequence[str] = ()
     gallery_size: int = 0
     centroids: bool = False
     queries_with_copies: int = 0
@@ -82,6 +84,8 @@ def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[A
             file.create_dataset(name, data=array)
         file.attrs["metric"] = origin.metric
         file.attrs["within"] = origin.within
+        if origin.where:
+            hdf5.write_json(file, "where", list(origin.where))
         file.attrs["gallery_size"] = origin.gallery_size
         file.attrs["centroids"] = origin.centroids
         file.attrs["queries_with_copies"] = origin.queries_with_copies
@@ -215,7 +219,12 @@ class Ranking:
     @property
     def search_identity(self) -> tuple[Any, ...]:
         """What identifies the search: the same for a ranking and its re-ranked version."""
-        return (*self.digests, self.attribute("within"), len(self))
+        return (*self.digests, self.attribute("within"), self.where, len(self))
+
+    @property
+    def where(self) -> tuple[str, ...]:
+        """Conditions that the gallery's rows fulfil; none where all were searched."""
+        return tuple(hdf5.read_texts(self.file, "where") or ())
 
     @property
     def digests(self) -> tuple[str, str]:
@@ -255,7 +264,7 @@ def open_ranking(path: Path | str, moved: Sequence[Content] = ()) -> Ranking:
     Parameters
     ----------
     moved
-        Embeddings that may not be where the ranking says: see `moved_embeddings`.
+        Embeddings that may not be where the ranking says: see `fashret.files.moved`.
 
     Raises
     ------
@@ -263,37 +272,3 @@ def open_ranking(path: Path | str, moved: Sequence[Content] = ()) -> Ranking:
         If it is missing, damaged, or another kind of file.
     """
     return Ranking(path, moved)
-
-
-def moved_embeddings(given: Sequence[Path]) -> list[Content]:
-    """Embeddings files as rankings know them wherever they are: by their content.
-
-    Raises
-    ------
-    FashretError
-        If one is missing, damaged, or another kind of file.
-    """
-    found = []
-    for path in given:
-        with open_embeddings(path) as file:
-            found.append(file.content)
-    return found
-
-
-def check_moved(moved: Sequence[Content], rankings: Iterable[Ranking]) -> None:
-    """Refuse a file that the user gave for the embeddings of rankings and that is of none of them.
-
-    Raises
-    ------
-    FashretError
-        If there is such a file.
-    """
-    opened = list(rankings)
-    known = {digest for ranking in opened for digest in ranking.digests}
-    for file in moved:
-        if not any(map(file.matches, known)):
-            made = ", ".join(str(ranking.path) for ranking in opened) or "any ranking given here"
-            raise FashretError(
-                f"{file.path}: given with --embeddings, is not what {made} was made from, or has changed; "
-                "give that file, or run `fashret search` again"
-            )

@@ -18,6 +18,7 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import Ranking
+from fashret.files.row_filter import chosen_rows
 from fashret.report.gallery import Found, choose_queries, gallery_rows
 from fashret.report.page import Card, Report, check_folder, write_report
 from fashret.report.pictures import pictures_of
@@ -172,7 +173,9 @@ def make_report(found: Found, run: Run, tables: Sequence[Table], shown: Shown) -
     return Report(
         title=run.name,
         subtitle=f"{counted(len(ranking), 'query', 'queries')}, {counted(run.gallery, 'gallery row')}, "
-        f"{ranking.attribute('metric')} distance" + (f", within {within}" if within else ""),
+        f"{ranking.attribute('metric')} distance"
+        + (f", within {within}" if within else "")
+        + "".join(f", where {condition}" for condition in ranking.where),
         cards=list(_cards(run)) if labelled else [],
         tables=tables,
         plots=list(_plots(found, run, shown.seed)) if labelled else [],
@@ -238,7 +241,7 @@ def wrong_pairs(found: Found, ranking: Ranking, seed: int = 0) -> NDArray[np.flo
     from fashret.knn.distance import pair_distances
 
     query, gallery = found.query, found.gallery
-    rows = gallery.with_role(Role.GALLERY)
+    rows = chosen_rows(gallery, Role.GALLERY, ranking.where)
     if not len(rows) or not len(ranking):
         return np.empty(0)
     rng = np.random.default_rng(seed)

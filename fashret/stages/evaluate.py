@@ -26,6 +26,7 @@ from fashret.files import embeddings, hdf5, rankings
 from fashret.files.atomic import only_writer
 from fashret.files.columns import Role
 from fashret.files.hints import LABELS
+from fashret.files.moved import check_moved, moved_embeddings
 from fashret.files.resume import arrays_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions, taken_over
 from fashret.report.cross_domain import Origin, cross_domain_tables
@@ -172,10 +173,10 @@ def _origin(path: Path) -> Origin:
 
 def _opened(kinds: Mapping[Path, str], options: EvaluateOptions, stack: ExitStack) -> dict[Path, rankings.Ranking]:
     """The ranking files among those given; they know where their embeddings were moved to."""
-    moved = rankings.moved_embeddings(options.embeddings)
+    moved = moved_embeddings(options.embeddings)
     paths = [path for path, kind in kinds.items() if kind == rankings.KIND]
     opened = {path: stack.enter_context(rankings.open_ranking(path, moved)) for path in paths}
-    rankings.check_moved(moved, opened.values())
+    check_moved(moved, opened.values())
     return opened
 
 
@@ -275,6 +276,8 @@ def _notes(ranking: rankings.Ranking, options: EvaluateOptions) -> tuple[str, ..
     notes = []
     if ranking.centroids:
         notes.append("Centroid score: one gallery vector per product, made with its labels; not a score over images.")
+    if ranking.where:
+        notes.append(f"Only gallery rows were searched where {' and '.join(ranking.where)}.")
     if options.hits == "product":
         notes.append("Product hits: ranked images are collapsed to products before k is counted.")
     if copies := ranking.queries_with_copies:

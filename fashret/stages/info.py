@@ -31,7 +31,7 @@ KINDS: dict[str, type] = {
     embeddings.KIND: embeddings.Embeddings,
     rankings.KIND: rankings.Ranking,
 }
-JSON = ("options", "model", "reranking", "query", "gallery")  # attributes that are JSON
+JSON = ("options", "model", "reranking", "where", "query", "gallery")  # attributes that are JSON
 ELSEWHERE = ("format", "categories", "inputs")  # attributes that are shown in sections of their own
 MOST_SHOWN = 100  # attributes or datasets; the rest is counted
 RANGED = ("integer", "number", "date")  # types whose least and greatest value are shown

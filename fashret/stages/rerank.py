@@ -24,7 +24,8 @@ from fashret.files import hdf5
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.digests import Content, one_per_file
 from fashret.files.embeddings import Embeddings, open_embeddings
-from fashret.files.rankings import Ranking, RankingOrigin, check_moved, moved_embeddings, open_ranking, write_ranking
+from fashret.files.moved import check_moved, moved_embeddings
+from fashret.files.rankings import Ranking, RankingOrigin, open_ranking, write_ranking
 from fashret.files.resume import arrays_path
 from fashret.files.saved_arrays import open_arrays
 from fashret.knn import SearchSpec
@@ -89,6 +90,7 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
             "gallery": contents[1],
             "rows of the queries": hashlib.sha256(source.query_row.tobytes()).hexdigest(),
             "within": source.attribute("within"),
+            **({"where": list(source.where)} if source.where else {}),
             "options": {"top": spec.k, **settings},
         }
         kept = open_arrays(unfinished or arrays_path(output), task, resume=options.resume, restart=options.restart)
@@ -103,6 +105,7 @@ def run(ranking: Path, output: Path, options: RerankOptions, unfinished: Path | 
             gallery=contents[1].known_as(source.digests[1]),
             metric=method.metric,
             within=source.attribute("within"),
+            where=source.where,
             gallery_size=len(sets.gallery),
             centroids=searched.centroids,
             queries_with_copies=source.queries_with_copies,
@@ -178,7 +181,7 @@ def _open_source(path: Path, given: tuple[Path, ...]) -> Ranking:
 
 def _sets(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[SearchSets, NDArray[np.int64]]:
     """Both sets with the ranking's queries, ascending, and the place of each in the ranking."""
-    sets = search_sets(asked, searched, exclude_copies=bool(_searched_with(ranking, "exclude_copies")))
+    sets = search_sets(asked, searched, bool(_searched_with(ranking, "exclude_copies")), ranking.where)
     order = np.argsort(ranking.query_row, kind="stable")
     rows = ranking.query_row[order]
     place = np.searchsorted(sets.queries.rows, rows)

@@ -44,7 +44,7 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
     check_output(output, queries, gallery)
     started = time.monotonic()
     with only_writer(output), open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
-        sets = search_sets(asked, searched, options.exclude_copies)
+        sets = search_sets(asked, searched, options.exclude_copies, options.where)
         spec = search_spec(options, str(choose_device(options.device)), sets)
         result = search(sets.queries, sets.gallery, spec)
         origin = RankingOrigin(
@@ -52,6 +52,7 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
             gallery=searched.content,
             metric=options.metric,
             within=options.within,
+            where=options.where,
             gallery_size=len(sets.gallery),
             centroids=searched.centroids,
             queries_with_copies=0 if options.exclude_copies else sets.copies.copies,

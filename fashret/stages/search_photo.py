@@ -19,7 +19,7 @@ from fashret.options import PRODUCTS, PhotoOptions
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import Pictures, pictures_of
 from fashret.report.row_picture import ArrayPictures, check_name, save_row
-from fashret.vector_sets import search_spec
+from fashret.vector_sets import gallery_rows, search_spec
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def run(catalogue: Path, photo: Path, options: PhotoOptions, products: int = PRO
     Raises
     ------
     FashretError
-        If the photo cannot be read, the catalogue has no gallery rows, or its model cannot be found.
+        If the photo cannot be read, the catalogue has no gallery rows of which the conditions hold, or its model
+        cannot be found.
     """
     if products < 1:
         raise FashretError(f"--top {products}: find at least 1 product")
@@ -77,8 +78,9 @@ def run(catalogue: Path, photo: Path, options: PhotoOptions, products: int = PRO
         check_name(options.show)
     spec = search_spec(replace(options, k=products), "cpu")  # --device is where the model runs
     with Catalogue.open(catalogue, spec, options.model, options.device) as opened:
+        rows = gallery_rows(opened.file, options.where)
         crop = opened.crop(photo, corners, options.max_pixels)
-        found = PhotoSearch(photo, catalogue, len(opened), opened.search(crop, products)[0])
+        found = PhotoSearch(photo, catalogue, len(rows), opened.search(crop, products, rows=rows)[0])
         if options.show:
             with pictures_of(opened.file, options.crops) as pictures:
                 _draw(options.show, crop, found, pictures)

@@ -15,7 +15,8 @@ import numpy as np
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
-from fashret.files.rankings import Ranking, check_moved, moved_embeddings, open_ranking
+from fashret.files.moved import check_moved, moved_embeddings
+from fashret.files.rankings import Ranking, open_ranking
 from fashret.options import ShowOptions
 from fashret.report.gallery import Found, gallery_row
 from fashret.report.pictures import pictures_of
