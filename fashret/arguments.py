@@ -18,12 +18,14 @@ from fashret.files.embeddings import KIND as EMBEDDINGS
 from fashret.files.embeddings import open_embeddings
 from fashret.files.file_kinds import is_photo
 from fashret.files.hints import hub_hint
-from fashret.files.models import DESCRIPTION, open_model
+from fashret.files.models import DESCRIPTION, DETECTOR, open_model
 from fashret.files.rankings import open_ranking
 from fashret.files.resume import check_flags
 from fashret.files.row_filter import checked
 from fashret.learning.schedules import check_schedule
+from fashret.learning.training_folder import check_folder
 from fashret.options import (
+    DetectorOptions,
     EmbedOptions,
     EvaluateOptions,
     PhotoOptions,
@@ -31,6 +33,7 @@ from fashret.options import (
     TrainOptions,
     check_embed_options,
     check_last_stride,
+    taken_over,
 )
 from fashret.report.sections import check_outputs
 
@@ -47,6 +50,16 @@ def check_train(crops: Path, output: Path, options: TrainOptions, given: Collect
     if not output.is_file():  # which has a line of its own
         check_output(output / DESCRIPTION if output.is_dir() else output)
     open_crops(crops).close()
+
+
+def check_train_detector(output: Path, options: DetectorOptions) -> None:
+    """Of `fashret train-detector`."""
+    check_flags(options.resume, options.restart)
+    check_schedule(taken_over(TrainOptions, options))
+    check_folder(output, DETECTOR)
+    if options.weights != "none" and not Path(options.weights).exists():
+        hint = hub_hint(options.weights)
+        raise FashretError(f"--weights {options.weights}: no such file; give none, or the path of a file{hint}")
 
 
 def check_embed(source: Path, output: Path, options: EmbedOptions, given: Collection[str]) -> None:

@@ -45,6 +45,7 @@ ARCHITECTURES = (  # of detectors
     "retinanet_resnet50_fpn_v2",
     "fcos_resnet50_fpn",
 )
+ANNOTATED = ("auto", "all", "one")  # garments of a photo that have boxes
 PRECISIONS = ("float32", "bf16", "fp16")
 VECTOR_TYPES = ("float32", "float16")
 

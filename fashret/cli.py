@@ -201,7 +201,7 @@ def command(
         parameters.insert(0, inspect.Parameter("context", _KEYWORD, annotation=typer.Context))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        name = function.__name__.rstrip("_")
+        name = function.__name__.rstrip("_").replace("_", "-")
         app.command(name, cls=Command, rich_help_panel=panel, context_settings=settings)(run)
         return function
 
@@ -368,6 +368,26 @@ def train(
     from fashret.stages import train as stage
 
     return stage.run(crops, needed, resolved)
+
+
+@command(stage_options.DetectorOptions, OTHERS)
+def train_detector(
+    manifest: Annotated[str, typer.Argument(help="A CSV or Parquet table, or a public dataset's name.")],
+    options: stage_options.DetectorOptions,
+    output: OutputFolder = None,
+) -> Any:
+    """Teach a network to find garments in photos: manifest + photos → detector/.
+
+    Example:
+    fashret train-detector demo/photos/manifest.csv --one-class -o demo/detector
+    """
+    from fashret import arguments
+
+    needed = _needed(output, "detector")
+    arguments.check_train_detector(needed, options)
+    from fashret.stages import train_detector as stage
+
+    return stage.run(manifest, needed, options)
 
 
 @command(stage_options.EmbedOptions)

@@ -147,6 +147,7 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "query": (0, math.inf),
     "report_queries": (0, math.inf),
     "results": (1, math.inf),
+    "side": (0, 2048),
     "size": (1, 16_384),
     "threads": (0, 1024),
     "total_steps": (0, math.inf),
@@ -155,6 +156,7 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "warmup_from": (0, 1),
     "weight_decay": (0, math.inf),
     "workers": (0, math.inf),
+    "zoom": (0.1, 1),
 }
 
 
@@ -420,6 +422,61 @@ def check_last_stride(options: TrainOptions, given: Collection[str] = ()) -> Non
     chosen = "last_stride" in given or options.last_stride != TrainOptions.last_stride
     if chosen and options.backbone not in known.STRIDED:
         raise FashretError(f"--last-stride: {options.backbone} has no last stage whose stride can be set; leave it out")
+
+
+@dataclass(frozen=True)
+class DetectorOptions(Checked):
+    """`fashret train-detector`: teach a network to find garments in photos."""
+
+    root: Path | None = like(CropOptions, "root")
+    boxes: str = like(CropOptions, "boxes")
+    annotated: str = option(
+        "auto",
+        "Garments of a photo that have boxes: all, or one of many (then the network sees a part of the photo round the "
+        "box, and boxes found elsewhere do not count); auto = one, where no photo has two boxes",
+        PHOTOS,
+        choices=known.ANNOTATED,
+    )
+    one_class: bool = option(False, "Learn one class, garment, in place of the categories", PHOTOS)
+    architecture: str = option(
+        "fasterrcnn_mobilenet_v3_large_320_fpn", "Network of torchvision", NETWORK, choices=known.ARCHITECTURES
+    )
+    weights: str = option(
+        "none",
+        "First weights: none (random), or a file: torchvision's of this network (COCO), or of its backbone (ImageNet)",
+        NETWORK,
+    )
+    side: int = option(0, "Shorter side of the input in pixels; 0 = what the network was published with", NETWORK)
+    batch_size: int = option(8, "Photos in a batch", BATCHES)
+    flip: float = like(TrainOptions, "flip", "Chance of mirroring a photo")
+    zoom: float = option(
+        0.5, "Smallest share of a photo's sides that is shown; 1 = always the whole photo", AUGMENTATION
+    )
+    epochs: int = option(12, "Passes over the training photos", SCHEDULE)
+    optimiser: str = option("adamw", "Optimiser", SCHEDULE, choices=known.OPTIMISERS)
+    lr: float = option(5e-4, "Base learning rate", SCHEDULE)
+    weight_decay: float = like(TrainOptions, "weight_decay")
+    schedule: str = option("cosine", "Learning rate over the steps", SCHEDULE, choices=known.SCHEDULES)
+    steps: tuple[int, ...] = like(TrainOptions, "steps")
+    gamma: float = like(TrainOptions, "gamma")
+    warmup: int = option(1, "Epochs of warm-up", SCHEDULE)
+    warmup_from: float = like(TrainOptions, "warmup_from")
+    validate_every: int = option(1, "Epochs between two validations; 0 = never", VALIDATION)
+    holdout: float = option(
+        0.1,
+        "Share of the products (or photos) kept from training to validate on, where no photo is for that; 0 = none",
+        VALIDATION,
+        needs={"validate_every": ()},
+    )
+    patience: int = like(TrainOptions, "patience")
+    checkpoint_every: int = like(TrainOptions, "checkpoint_every")
+    resume: bool = like(TrainOptions, "resume")
+    restart: bool = like(TrainOptions, "restart")
+    seed: int = like(TrainOptions, "seed")
+    precision: str = like(TrainOptions, "precision")
+    device: str = like(TrainOptions, "device")
+    workers: int = like(CropOptions, "workers")
+    max_pixels: str = like(CropOptions, "max_pixels")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,15 @@ OWN_DEFAULTS = {  # fields that differ from those of the same name, and why
     ("EmbedOptions", "input"): "a backbone as it comes gets the input that it was published with",
     ("TrainOptions", "workers"): "processes beside a network, where -1 = chosen; crop and demo use every core",
     ("EmbedOptions", "workers"): "as train",
+    ("DetectorOptions", "weights"): "no network of that kind has weights that are fetched",
+    ("DetectorOptions", "batch_size"): "photos and not crops",
+    **{
+        ("DetectorOptions", name): "detectors learn in another way"
+        for name in ("epochs", "optimiser", "lr", "schedule")
+    },
+    ("DetectorOptions", "warmup"): "as many steps in far fewer epochs",
+    ("DetectorOptions", "validate_every"): "epochs are longer",
+    ("DetectorOptions", "holdout"): "a detector has no classifier of products to be trained on all of them",
 }
 TREE = Path(options.__file__).parent
 

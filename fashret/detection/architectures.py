@@ -22,6 +22,10 @@ from torchvision.ops import FrozenBatchNorm2d
 from fashret.detection.settings import DetectorSettings
 
 LOWEST_SCORE = 0.01  # of a box that is found: the score of a whole list counts the doubtful ones too
+BOXES_LEARNED = (
+    128  # per photo, by the second stage of R-CNNs: 512 take four times as long, and photos have few garments
+)
+_NORM = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)  # of ssdlite
 MOST_FOUND = 100  # boxes per photo, those of the highest scores, as in COCO's scores
 
 
@@ -34,12 +38,17 @@ class Architecture:
     longer: float  # the longer side is at most so many times the shorter
     scores: str  # its parameter for the lowest score
     most: str  # its parameter for the number of boxes
+    losses: tuple[str, ...]  # whose sum it learns by
     frozen: bool = False  # torchvision freezes the statistics of its backbone where that is pretrained
     masks: bool = False  # learns masks, and needs them
 
 
-RCNN = ("box_score_thresh", "box_detections_per_img")
-DENSE = ("score_thresh", "detections_per_img")
+_RCNN = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg")
+RCNN = ("box_score_thresh", "box_detections_per_img", _RCNN)
+MASK = ("box_score_thresh", "box_detections_per_img", (*_RCNN, "loss_mask"))
+_DENSE = ("classification", "bbox_regression")
+DENSE = ("score_thresh", "detections_per_img", _DENSE)
+CENTRED = ("score_thresh", "detections_per_img", (*_DENSE, "bbox_ctrness"))
 
 ARCHITECTURES: dict[str, Architecture] = {
     "ssdlite320_mobilenet_v3_large": Architecture(detection.ssdlite320_mobilenet_v3_large, 320, 1, *DENSE),
@@ -47,9 +56,9 @@ ARCHITECTURES: dict[str, Architecture] = {
         detection.fasterrcnn_mobilenet_v3_large_320_fpn, 320, 2, *RCNN, frozen=True
     ),
     "fasterrcnn_resnet50_fpn_v2": Architecture(detection.fasterrcnn_resnet50_fpn_v2, 800, 5 / 3, *RCNN),
-    "maskrcnn_resnet50_fpn_v2": Architecture(detection.maskrcnn_resnet50_fpn_v2, 800, 5 / 3, *RCNN, masks=True),
+    "maskrcnn_resnet50_fpn_v2": Architecture(detection.maskrcnn_resnet50_fpn_v2, 800, 5 / 3, *MASK, masks=True),
     "retinanet_resnet50_fpn_v2": Architecture(detection.retinanet_resnet50_fpn_v2, 800, 5 / 3, *DENSE),
-    "fcos_resnet50_fpn": Architecture(detection.fcos_resnet50_fpn, 800, 5 / 3, *DENSE, frozen=True),
+    "fcos_resnet50_fpn": Architecture(detection.fcos_resnet50_fpn, 800, 5 / 3, *CENTRED, frozen=True),
 }
 
 
@@ -64,26 +73,36 @@ def build(settings: DetectorSettings) -> nn.Module:
             network = _ssdlite(settings, classes, found)
         else:
             sides = {"min_size": settings.size, "max_size": round(settings.size * kind.longer)}
-            network = kind.build(weights=None, weights_backbone=None, num_classes=classes, **sides, **found)
+            learned = {"box_batch_size_per_image": BOXES_LEARNED} if "rcnn" in settings.architecture else {}
+            network = kind.build(weights=None, weights_backbone=None, num_classes=classes, **sides, **found, **learned)
     if settings.frozen_norm:
         _freeze_statistics(network.get_submodule("backbone"))
     return network
 
 
+def mobilenet() -> nn.Module:
+    """MobileNetV3 as ssdlite has it, as wide at its end as a classifier, with random weights."""
+    return mobilenet_v3_large(weights=None, norm_layer=_NORM)
+
+
+def extractor(network: nn.Module) -> nn.Module:
+    """The backbone of an ssdlite whose features are those of a MobileNetV3."""
+    features: Any = network.features
+    stages = [i for i, block in enumerate(features) if getattr(block, "_is_cn", False)]  # where the map shrinks
+    return SSDLiteFeatureExtractorMobileNet(features, stages[-1], _NORM)
+
+
 def _ssdlite(settings: DetectorSettings, classes: int, found: dict[str, Any]) -> nn.Module:
     """As `torchvision.models.detection.ssdlite320_mobilenet_v3_large`, at any size of input."""
-    norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)
     network = detection.ssdlite320_mobilenet_v3_large(
-        weights=None, weights_backbone=None, num_classes=classes, norm_layer=norm, **found
+        weights=None, weights_backbone=None, num_classes=classes, norm_layer=_NORM, **found
     )
     sides = (settings.size, settings.size)
     if settings.wide_tail:
-        features = mobilenet_v3_large(weights=None, norm_layer=norm).features
-        stages = [0, *(i for i, block in enumerate(features) if getattr(block, "_is_cn", False)), len(features) - 1]
-        backbone = SSDLiteFeatureExtractorMobileNet(features, stages[-2], norm)
+        backbone = extractor(mobilenet())
         anchors = DefaultBoxGenerator([[2, 3] for _ in range(6)], min_ratio=0.2, max_ratio=0.95)
         widths = detection._utils.retrieve_out_channels(backbone, sides)
-        head = SSDLiteHead(widths, anchors.num_anchors_per_location(), classes, norm)
+        head = SSDLiteHead(widths, anchors.num_anchors_per_location(), classes, _NORM)
         scaled = {name: getattr(network.transform, name) for name in ("image_mean", "image_std")}
         nms = {"nms_thresh": network.nms_thresh, "topk_candidates": network.topk_candidates}
         network = SSD(backbone, anchors, sides, classes, head=head, **scaled, **nms, **found)

@@ -92,7 +92,7 @@ class TrainedDetector:
 
 def as_image(picture: NDArray[np.uint8]) -> Tensor:
     """H×W×3 uint8 → 3×H×W float32 in 0..1, what torchvision's detectors take."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float().div_(255)
+    return torch.from_numpy(np.require(picture, requirements=["C", "W"])).permute(2, 0, 1).float().div_(255)
 
 
 def _found(output: dict[str, Tensor]) -> Found:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,18 @@ from torch import nn
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.files.atomic import check_output, only_writer, output_errors
 from fashret.files.crops import Crops
 from fashret.files.digests import Content
 from fashret.files.embeddings import recorded
-from fashret.files.models import CHECKPOINTS, DESCRIPTION, read_training_state, write_training_state
-from fashret.files.resume import check_flags, check_resume_given, check_same_task
+from fashret.files.models import CHECKPOINTS, MODEL, read_training_state, write_training_state
+from fashret.files.resume import check_flags, check_same_task
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching, check_batching
 from fashret.learning.loop import Machine, Run
 from fashret.learning.losses import parse_losses, parse_spec
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
+from fashret.learning.training_folder import BEST, LAST, training_folder
 from fashret.learning.training_rows import TrainingRows
 from fashret.learning.validation import Validation, held_out, sampled, validation_of, validation_rows
 from fashret.loading.batches import CropsFile
@@ -40,8 +39,6 @@ from fashret.models.weights import start
 from fashret.options import TrainOptions, check_last_stride
 
 DIGEST = "digest of the crops"
-LAST = "last.pt"
-BEST = "best.safetensors"
 # options that may differ when a run is resumed: its steps are the same. A recipe is the values that it sets
 FREE = ("recipe", "resume", "restart", "device", "workers", "threads", "tensorboard", "checkpoint_every")
 
@@ -149,45 +146,9 @@ def _rows(file: Crops, options: TrainOptions) -> tuple[TrainingRows, Validation 
     return rows, validation_of(some.row, some.label, some.domain, kind, trained_on=True), ()
 
 
-@contextmanager
-def model_folder(task: Task) -> Iterator[None]:
-    """Make the model folder, and be the only training in it while the block lasts; a new one that ends empty is
-    removed.
-
-    Raises
-    ------
-    FashretError
-        If it cannot be written, another run trains in it, or it holds an interrupted run and neither `resume` nor
-        `restart` was asked for.
-    """
-    if task.output.is_file():
-        raise FashretError(f"{task.output}: is a file; give a folder for the model")
-    check_output(task.output / DESCRIPTION if task.output.is_dir() else task.output)
-    new = not task.output.exists()
-    with output_errors(task.output):
-        task.output.mkdir(parents=True, exist_ok=True)
-    try:
-        with only_writer(task.output / DESCRIPTION):
-            yield from _checkpoints(task)
-    finally:
-        if new:
-            with suppress(OSError):  # unless something was made
-                task.output.rmdir()
-
-
-def _checkpoints(task: Task) -> Iterator[None]:
-    """The folder of checkpoints, as long as there are any or the run lasts."""
-    with output_errors(task.last):
-        task.last.parent.mkdir(exist_ok=True)
-        if task.options.restart:
-            task.last.unlink(missing_ok=True)
-    try:
-        if task.last.exists():
-            check_resume_given(task.last, task.options.resume)
-        yield
-    finally:
-        with suppress(OSError):
-            task.last.parent.rmdir()
+def model_folder(task: Task) -> AbstractContextManager[None]:
+    """Make the model folder, and be the only training in it; see `training_folder`."""
+    return training_folder(task.output, MODEL, resume=task.options.resume, restart=task.options.restart)
 
 
 def check_same(task: Task, before: dict[str, Any]) -> None:

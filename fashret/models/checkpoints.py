@@ -80,9 +80,20 @@ def read_checkpoint(path: Path, wanted: Collection[str] = ()) -> Checkpoint:
         raise FashretError(
             f"--weights {path}: no such file; imagenet, none or the path of a checkpoint{hub_hint(path)}"
         )
-    tensors = read_safetensors(path)[0] if path.suffix == ".safetensors" else _named_tensors(path, _torch_file(path))
+    tensors = read_named(path)
     readings = [Checkpoint(*_in_our_names(reading), path) for reading in _unwrapped(tensors)]
     return max(readings, key=lambda reading: len(reading.tensors.keys() & set(wanted)))  # of equal ones the first
+
+
+def read_named(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by the names that it has for them.
+
+    Raises
+    ------
+    FashretError
+        If the file is not a checkpoint, or holds no tensors by name.
+    """
+    return read_safetensors(path)[0] if path.suffix == ".safetensors" else _named_tensors(path, _torch_file(path))
 
 
 def _unwrapped(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:

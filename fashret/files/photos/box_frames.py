@@ -34,7 +34,7 @@ def refuse_fractions(boxes: NDArray[np.float32], name: str) -> None:
 
 def boxes_as_stored(rows: Rows, photos: PhotoSource) -> Rows:
     """Rows whose boxes are in upright pixels, with boxes in pixels as stored. Unreadable photos keep theirs."""
-    frames = _frames(rows, photos, lambda source: True)
+    frames = frames_of(rows, photos)
     return _turned(rows, frames, set(frames))
 
 
@@ -49,7 +49,7 @@ def boxes_by_size(rows: Rows, photos: PhotoSource, declared: Mapping[str, Size],
     declared
         source → width and height.
     """
-    frames = _frames(rows, photos, lambda source: source in declared)
+    frames = frames_of(rows, photos, lambda source: source in declared)
     upright: set[str] = set()
     stored: set[str] = set()
     unsure: set[str] = set()
@@ -90,7 +90,7 @@ def _turned(rows: Rows, frames: Mapping[str, Frame], upright: set[str]) -> Rows:
     return replace(rows, box=box)
 
 
-def _frames(rows: Rows, photos: PhotoSource, wanted: Callable[[str], bool]) -> dict[str, Frame]:
+def frames_of(rows: Rows, photos: PhotoSource, wanted: Callable[[str], bool] = lambda source: True) -> dict[str, Frame]:
     """Size as stored and orientation of each photo that has a box and can be read."""
     boxed = np.isfinite(rows.box).all(axis=1)
     sources = [source for source in dict.fromkeys(rows.source[boxed].tolist()) if wanted(source)]
