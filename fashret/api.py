@@ -78,7 +78,8 @@ def embed(
     FashretError
         If a photo cannot be read, a box has no area in it, or the folder is not a complete model.
     """
-    from fashret.models.embedder import Embedder, open_embedder
+    from fashret.models.embedder import Embedder
+    from fashret.models.opening import open_embedder
     from fashret.models.photos import embed_photos, listed
 
     check_number("size", size)

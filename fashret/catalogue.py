@@ -21,7 +21,8 @@ from fashret.files.embeddings import Embeddings, open_embeddings
 from fashret.files.row_filter import chosen_rows
 from fashret.knn import ExactNeighbours, NearestNeighbours, SearchSpec
 from fashret.models.devices import choose_device
-from fashret.models.embedder import Embedder, embedder_of
+from fashret.models.embedder import Embedder
+from fashret.models.opening import embedder_of
 from fashret.models.photos import Box, Photo, crop_photo, embed_photos, listed
 from fashret.options import PRODUCTS, CropOptions, EmbedOptions
 from fashret.vector_sets import unlabelled_set
@@ -247,7 +248,8 @@ class Catalogue:
         with self._loading:
             self._check_open()
             if self._loaded is None:
-                self._loaded = embedder_of(self.file.model, self.file.path, self.models, self.device)
+                file = self.file
+                self._loaded = embedder_of(file.model, file.path, self.models, self.device, file.whitening)
             return self._loaded
 
     def _check_open(self) -> None:

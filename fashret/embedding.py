@@ -25,10 +25,12 @@ from fashret.files.origins import Origins, changed_photos, read_origins, warn_of
 from fashret.files.record_log import RecordLog, Status, open_log, task_of
 from fashret.files.resume import log_path
 from fashret.files.row_errors import left_out_lines, none_read, write_errors
+from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import Place
 from fashret.loading.sources import Source
 from fashret.models.centroids import product_centroids
 from fashret.models.embedder import Embedder
+from fashret.models.whitening import check_width, fit_whitening, sample
 from fashret.options import EmbedOptions
 
 BLOCK = 4096  # rows that are written at a time
@@ -36,6 +38,7 @@ TODO = "rows to embed"  # in a task
 INCIDENTAL = (  # options that the vectors do not depend on, or that the rows tell of
     *("model", "root", "boxes", "max_errors", "max_pixels", "workers", "resume", "restart", "append", "verify"),
     *("device", "centroids", "dtype", "all", "threads"),
+    *("whiten", "whiten_power", "whiten_from"),  # logs hold what is whitened later
 )
 
 
@@ -140,12 +143,12 @@ def rows_there(old: Embeddings, source: Source, embedder: Embedder) -> NDArray[n
             f"{old.path}: was made by the model {was}, and the weights of {given} differ; "
             "append with that one, or embed everything again"
         )
-    if old.width != embedder.width:
+    different = made_otherwise(old.model, now)
+    if old.width != embedder.width and not different:
         raise FashretError(
             f"{old.path}: its vectors have {old.width:,} numbers and those of {now['name']} {embedder.width:,}; "
             "embed everything again"
         )
-    different = made_otherwise(old.model, now)
     if source.photos is not None and old.model.get("crop_size", source.crop_size) != source.crop_size:
         different.append(f"size {old.model['crop_size']} → {source.crop_size}")
     if different:
@@ -181,9 +184,7 @@ def note_errors(job: Job, logs: Sequence[RecordLog]) -> None:
 def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
     """Write embeddings.h5 from the logs and the file to append to, in the source's order; how many rows it has."""
     note_errors(job, logs)
-    owner = np.full(len(job.source.rows), -1, np.int64)  # whose log has the row
-    for number, finished in enumerate(logs):
-        owner[finished.status == Status.DONE] = number
+    owner = _owner(job, logs)
     count = int(((owner >= 0) | (job.place >= 0)).sum())
     if not count:
         sources, photos = job.source.rows.source, job.source.photos
@@ -198,14 +199,56 @@ def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
     plain = dataclasses.asdict(job.options)
     origins = None if job.options.centroids else _origins(job, logs, owner)
     source = job.source
-    origin = EmbeddingsOrigin(
-        model, True, source.dataset, plain, source.inputs, job.options.centroids, origins, source.root
-    )
+    about = (model, True, source.dataset, plain, source.inputs, job.options.centroids, origins, source.root)
+    origin = EmbeddingsOrigin(*about, job.embedder.whitening)
     shape, dtype = (count, job.embedder.width), job.options.dtype if job.old is None else job.old.vectors.dtype.name
     with write_embeddings(job.output, shape, job.source.rows.categories, origin, dtype) as append:
         for rows, vectors in pieces:
             append(rows, vectors)
     return count
+
+
+def check_whitening(job: Job) -> None:
+    """Raise FashretError before any work if the source has too few training rows for the whitening asked for."""
+    check_width(job.options.whiten, job.embedder.joined_width, len(_fitted_rows(job)))
+
+
+def fit_on_training_rows(job: Job, logs: Sequence[RecordLog]) -> None:
+    """Fit the embedder's whitening on a sample of the rows with the role train.
+
+    Vectors that the logs do not have are made here and kept nowhere.
+
+    Raises
+    ------
+    FashretError
+        If the rows do not give the width that was asked for.
+    """
+    rows, embedder = _fitted_rows(job), job.embedder
+    vectors, there = np.empty((len(rows), embedder.joined_width), np.float32), np.zeros(len(rows), np.bool_)
+    owner = _owner(job, logs)
+    for part in slices(np.flatnonzero(owner[rows] >= 0), BLOCK):
+        vectors[part], there[part] = embedder.joined(_raw(logs, owner, rows[part])), True
+    failed = np.logical_or.reduce([log.status[rows] == Status.FAILED for log in logs])
+    left = slices(np.flatnonzero(~there & ~failed), job.options.batch_size)
+    workers = count_workers(job.options.workers) if left else 0
+    made = load(job.source.images, (rows[part] for part in left), workers, embedder.device)
+    for part, batch in zip(left, made, strict=True):
+        vectors[part] = embedder.joined(embedder.check(embedder.describe(batch.images).cpu().numpy()))
+        there[part] = [i not in batch.failures for i in range(len(part))]
+    embedder.whitening = fit_whitening(vectors[there], job.options.whiten, job.options.whiten_power)
+
+
+def _fitted_rows(job: Job) -> NDArray[np.int64]:
+    """The rows that a whitening is fitted on."""
+    return sample(job.source.rows.with_role(Role.TRAIN), job.options.seed)
+
+
+def _owner(job: Job, logs: Sequence[RecordLog]) -> NDArray[np.int64]:
+    """For each row of the source the number of the log that has its vector, −1 for none."""
+    owner = np.full(len(job.source.rows), -1, np.int64)
+    for number, finished in enumerate(logs):
+        owner[finished.status == Status.DONE] = number
+    return owner
 
 
 def _origins(job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]) -> Origins:

@@ -155,6 +155,8 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "warmup": (0, math.inf),
     "warmup_from": (0, 1),
     "weight_decay": (0, math.inf),
+    "whiten": (0, 65_536),
+    "whiten_power": (0, 1),
     "workers": (0, math.inf),
     "zoom": (0.1, 1),
 }
@@ -498,6 +500,11 @@ class EmbedOptions(Checked):
     dtype: str = option("float32", "How vectors are stored", OUTPUT, choices=known.VECTOR_TYPES)
     centroids: bool = option(False, "Write one vector per product, the mean of its gallery images", OUTPUT)
     all: bool = option(False, "Embed rows of the role train alone too, which no search looks at", OUTPUT)
+    whiten: int = option(0, "Numbers to whiten vectors to, by a PCA of the rows with the role train; 0 = none", OUTPUT)
+    whiten_power: float = option(
+        0.5, "Power of the variance to divide by: 0.5 evens it out, 0 leaves it", OUTPUT, needs={"whiten": ()}
+    )
+    whiten_from: Path | None = option(None, "Whiten as this embeddings.h5 of the same model was", OUTPUT)
     resume: bool = like(CropOptions, "resume")
     restart: bool = like(CropOptions, "restart")
     append: bool = like(CropOptions, "append", "Keep the vectors of the output; embed new and changed rows only")
@@ -505,7 +512,7 @@ class EmbedOptions(Checked):
     device: str = like(TrainOptions, "device")
     workers: int = like(TrainOptions, "workers")
     threads: int = like(TrainOptions, "threads")
-    seed: int = like(TrainOptions, "seed", "Seed of random weights", UNTRAINED)
+    seed: int = like(TrainOptions, "seed", "Seed of random weights, and of the sample for --whiten", UNTRAINED)
     root: Path | None = like(CropOptions, "root")
     boxes: str = like(CropOptions, "boxes")
     max_errors: float | None = like(CropOptions, "max_errors")
@@ -524,6 +531,8 @@ def check_embed_options(options: EmbedOptions, given: Collection[str]) -> None:
         raise FashretError(f"--model and {names} exclude each other: a trained model brings its own; leave one out")
     if options.model_weight and not options.model:
         raise FashretError("--model-weight: is the weight of a --model, and none was given")
+    if options.whiten and options.whiten_from:
+        raise FashretError("--whiten and --whiten-from exclude each other: a file brings its width; leave one out")
     if options.centroids and options.append:
         raise FashretError("--centroids and --append exclude each other: a centroid needs all images of its product")
 

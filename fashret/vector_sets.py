@@ -158,19 +158,21 @@ def unlabelled_set(file: Embeddings, role: Role, where: Sequence[str] = ()) -> V
 
 def check_same_model(queries: Embeddings, gallery: Embeddings) -> None:
     """Refuse vectors of different width or, where both files say what made them, of different models."""
-    if queries.width != gallery.width:
+    digests = [file.model.get("digest") for file in (queries, gallery)]
+    one = all(digests) and digests[0] == digests[1]
+    different = made_otherwise(queries.model, gallery.model) if one else []
+    if queries.width != gallery.width and not different:
         raise FashretError(
             f"{queries.path} has vectors of width {queries.width}, {gallery.path} of width {gallery.width}: "
             "embed both with the same model"
         )
-    digests = [file.model.get("digest") for file in (queries, gallery)]
-    if all(digests) and digests[0] != digests[1]:
+    if all(digests) and not one:
         names = names_apart(queries.model, gallery.model)
         raise FashretError(
             f"{queries.path} was made by the model {names[0]} and {gallery.path} by {names[1]}, "
             "whose weights differ: embed both with the same model"
         )
-    if all(digests) and (different := made_otherwise(queries.model, gallery.model)):
+    if different:
         raise FashretError(
             f"{queries.path} and {gallery.path} were made by one model in two ways ({'; '.join(different)}): "
             "embed both with the same options"

@@ -13,7 +13,7 @@ from fashret import FashretError, Reranking, SearchSpec, VectorSet, api
 from fashret.files.crops import Crops
 from fashret.files.embeddings import Embeddings
 from fashret.files.rankings import Ranking, open_ranking
-from fashret.models.embedder import open_embedder
+from fashret.models.opening import open_embedder
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
 from fashret.stages import evaluate, rerank, search
 from tests.report_case import Case, write_case

@@ -7,7 +7,8 @@
     photos), `normalized` (are the rows of length 1), `centroids` (is a row the mean of a product's images, with the
     columns of the first of them), `dataset`, `categories` (JSON) and
     `model` (JSON): name, digest, path, settings (backbone, weights' origin – "none" where random –, preprocessing),
-    trained_on, images_per_product (median of what it was trained on): enough to embed one more photo the same way
+    trained_on, images_per_product (median of what it was trained on): enough to embed one more photo the same way;
+    with the group of `fashret.files.whitening`, if the vectors are whitened
 
 In: rows and vectors. Out: the file, or its rows and memory-mapped vectors again.
 """
@@ -35,6 +36,7 @@ from fashret.files import hdf5, stored
 from fashret.files.atomic import check_output
 from fashret.files.column_checks import Column, check_columns
 from fashret.files.columns import RowFile, Rows, append_columns, create_columns
+from fashret.files.whitening import GROUP, Whitening, check_whitening, read_whitening, whitened_otherwise
 
 if TYPE_CHECKING:
     from fashret.files.origins import Origins
@@ -43,7 +45,7 @@ KIND = "fashret.embeddings"
 VERSION = 1
 MODEL = {  # types of what is used of the attribute `model`, and of its parts
     **dict.fromkeys(("name", "digest", "path", "absolute_path", "precision", "trained_on"), (str,)),
-    "settings": (dict,),
+    **dict.fromkeys(("settings", GROUP), (dict,)),
     "weight": (int, float),
     "images_per_product": (int, float),
 }
@@ -71,9 +73,9 @@ def names_apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, 
 def made_otherwise(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """How two models, as files record them, make vectors in other ways of the same weights: "pooling avg → max".
 
-    What either record does not say counts as the same.
+    What either record does not say counts as the same, but for a whitening.
     """
-    different = []
+    different = whitened_otherwise(one, other)
     for mine, theirs in zip(one.get("parts", [one]), other.get("parts", [other]), strict=False):
         before, now = mine.get("settings", {}), theirs.get("settings", {})
         for name in MAKING:
@@ -90,8 +92,9 @@ class Embeddings(RowFile):
     needed = ("vectors",)
 
     def check_needed(self) -> None:
-        """The vectors are a matrix."""
+        """The vectors are a matrix, and a whitening is one that gives them."""
         check_columns(self.file, {"vectors": Column("fractions", (None,))})
+        check_whitening(self.file, self.width)
 
     @property
     def width(self) -> int:
@@ -129,6 +132,11 @@ class Embeddings(RowFile):
         """Median of the rows that the model was trained on; None if the file does not say."""
         told = float(self.model.get("images_per_product", math.nan))
         return told if 1 <= told < math.inf else None
+
+    @cached_property
+    def whitening(self) -> Whitening | None:
+        """What the vectors were whitened with; None if they were not."""
+        return read_whitening(self.file, self.model)
 
     @cached_property
     def vectors(self) -> NDArray[Any]:
@@ -182,6 +190,7 @@ class EmbeddingsOrigin:
     centroids: bool = False
     origins: Origins | None = None  # of the N rows; None: nothing is known, or rows are centroids
     root: Path | None = None  # folder that the photos' paths start from; None: rows are of a crops file
+    whitening: Whitening | None = None  # of which `model` has the record
 
 
 @contextmanager
@@ -213,6 +222,8 @@ def write_embeddings(
         file.attrs["normalized"] = origin.normalized
         file.attrs["dataset"] = origin.dataset
         file.attrs["centroids"] = origin.centroids
+        if origin.whitening is not None:
+            origin.whitening.write(file)
         if origin.root is not None:
             file.attrs["root"] = relative_path(origin.root, path)
         if origin.origins is not None:

@@ -1,14 +1,14 @@
-"""From crops to vectors with a trained model, an untrained backbone, or several models joined.
+"""From crops to vectors with one network or several joined.
 
-In: model folders, or settings of a backbone, or what an embeddings.h5 says of its model. Out: an `Embedder`, which
-turns RGB crops into L2-normalised vectors, and a record from which the same embedder can be made again.
+In: networks (`fashret.models.opening` makes them ready). Out: an `Embedder`, which turns RGB crops into L2-normalised
+vectors, and a record from which the same embedder can be made again.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,17 +18,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.embeddings import recorded, relative_path
-from fashret.files.models import open_model, weights_digest
-from fashret.models.devices import autocast, choose_device, choose_precision
-from fashret.models.network import RetrievalNetwork, build
+from fashret.files.whitening import GROUP, Whitening
+from fashret.models.devices import autocast
+from fashret.models.network import RetrievalNetwork
 from fashret.models.preprocessing import normalise, prepare
 from fashret.models.settings import ModelSettings
-from fashret.models.weights import check_finite, start
+from fashret.models.whitening import SHORTEST, whitened
 
-SHORTEST = 1e-12  # a vector of length 0 stays 0
 PIXELS_AT_ONCE = 1 << 19  # on a CPU, 16 of 256x128: what one layer hands to the next then stays in the cache
 COSINE_KEPT = 0.999  # bf16 is used where every vector of the first batch has at least this cosine to float32
 
@@ -77,18 +75,28 @@ class Embedder:
         networks' cosines.
     precision
         "float32", "bf16" or "fp16", of the networks' matrix products.
+    whitening
+        What the joined vectors are whitened with; None: they stay as they are.
     """
 
-    def __init__(self, parts: Sequence[Part], device: torch.device, precision: str) -> None:
+    def __init__(
+        self, parts: Sequence[Part], device: torch.device, precision: str, whitening: Whitening | None = None
+    ) -> None:
         self.parts = list(parts)
         self.device = device
         self.precision = precision
+        self.whitening = whitening
         for part in self.parts:
             part.network.eval().to(device).to(memory_format=torch.channels_last)
 
     @property
     def width(self) -> int:
-        """D, the length of a vector."""
+        """The length of a final vector."""
+        return self.joined_width if self.whitening is None else self.whitening.width
+
+    @property
+    def joined_width(self) -> int:
+        """D, how many numbers all networks give together."""
         return sum(part.network.width for part in self.parts)
 
     @property
@@ -144,14 +152,17 @@ class Embedder:
         return max(1, PIXELS_AT_ONCE // (settings.height * settings.width)) if self.device.type == "cpu" else 1 << 30
 
     def joined(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """B×D of `describe`, or means of them → B×D float32 of length 1, each network with its share of the cosine."""
+        """B×D of `describe`, or means of them → final vectors, float32 of length 1.
+
+        Each network has its share of the cosine; then all are whitened, if they are to be.
+        """
         total = sum(part.weight for part in self.parts)
         result, start = np.empty(vectors.shape, np.float32), 0
         for part in self.parts:
             own = slice(start, start := start + part.network.width)
             length = np.sqrt((vectors[:, own].astype(np.float64) ** 2).sum(axis=1, keepdims=True))
             result[:, own] = vectors[:, own] * ((part.weight / total) ** 0.5 / np.maximum(length, SHORTEST))
-        return result
+        return result if self.whitening is None else whitened(result, self.whitening)
 
     def settle_precision(self, batches: Sequence[Tensor]) -> float:
         """Fall back to float32 if a batch's vectors are not close enough to their float32 values.
@@ -171,127 +182,17 @@ class Embedder:
     def record(self, beside: Path) -> dict[str, Any]:
         """The `model` attribute of the embeddings file `beside`."""
         records = [part.record(beside) for part in self.parts]
+        common: dict[str, Any] = {"precision": self.precision}
+        if self.whitening is not None:
+            common[GROUP] = self.whitening.record()
         if len(records) == 1:
-            return records[0] | {"precision": self.precision}
+            return records[0] | common
         told = [record["images_per_product"] for record in records if "images_per_product" in record]
         sums = hashlib.sha256("".join(f"{r['digest']} {r['weight']}\n" for r in records).encode())
         return {
             "name": " + ".join(record["name"] for record in records),
             "digest": "sha256:" + sums.hexdigest(),
             "trained_on": " + ".join(sorted({record["trained_on"] for record in records})),
-            "precision": self.precision,
+            **common,
             "parts": records,
         } | ({"images_per_product": median(told)} if told else {})
-
-
-def trained_part(path: Path, weight: float = 1.0) -> Part:
-    """The network in a model folder (or its model.json).
-
-    Raises
-    ------
-    FashretError
-        If the folder is not a complete model.
-    """
-    file = open_model(path)
-    network = build(ModelSettings.from_dict(file.settings))
-    tensors = file.weights()
-    check_finite(tensors, file.folder)
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError:
-        own = set(network.state_dict())
-        odd = sorted(own ^ set(tensors)) or ["shapes"]
-        raise FashretError(f"{file.folder}: weights and model.json do not fit: {', '.join(odd[:5])}") from None
-    name, dataset = file.folder.resolve().name, str(file.about.get("trained_on", {}).get("dataset", ""))
-    return Part(network, name, file.digest, file.folder, dataset, weight, file.images_per_product)
-
-
-def backbone_part(settings: ModelSettings) -> Part:
-    """A backbone with the weights that its settings name, without training."""
-    if settings.weights == "none":
-        log.warning("RANDOM WEIGHTS: the vectors of an untrained %s tell little about products", settings.backbone)
-    network = start(settings)
-    return Part(network, settings.backbone, weights_digest(network.state_dict()), None, "")
-
-
-def open_embedder(
-    models: Sequence[Path], weights: Sequence[float] = (), device: str = "auto", precision: str = "auto"
-) -> Embedder:
-    """Embedder of one or several model folders.
-
-    Parameters
-    ----------
-    weights
-        Weight of each model's cosine; empty: equal weights.
-
-    Raises
-    ------
-    FashretError
-        If a folder is not a complete model, or there are not as many weights as models.
-    """
-    if weights and len(weights) != len(models):
-        raise FashretError(f"{len(models)} models and {len(weights)} weights: give as many of both")
-    if any(not weight > 0 for weight in weights):
-        raise FashretError("weights of models must be above zero")
-    where = choose_device(device)
-    parts = [trained_part(path, weight) for path, weight in zip(models, weights or [1.0] * len(models), strict=True)]
-    return Embedder(parts, where, choose_precision(precision, where))
-
-
-def embedder_of(record: Mapping[str, Any], beside: Path, models: Sequence[Path] = (), device: str = "auto") -> Embedder:
-    """The embedder that made an embeddings file, from the file's `model` attribute.
-
-    Parameters
-    ----------
-    record
-        `open_embeddings(path).model`.
-    beside
-        The embeddings file: the models' paths start from it.
-    models
-        Where the models are now, if not where they were.
-
-    Raises
-    ------
-    FashretError
-        If the file does not say, a model is not there (pass its folder with `--model`), or its weights have changed.
-    """
-    records = list(record.get("parts") or [record])
-    if not record or any("settings" not in each or "digest" not in each for each in records):
-        raise FashretError(f"{beside}: does not say which model made it; embed it again with fashret")
-    if models and len(models) != len(records):
-        raise FashretError(
-            f"{beside}: give --model once per model that made it, {len(records)} in all, in the same order"
-        )
-    parts = [_part_of(each, beside, models[i] if models else None) for i, each in enumerate(records)]
-    where = choose_device(device)
-    precision = str(record.get("precision", "float32"))
-    if where.type == "cpu" and precision == "fp16":
-        precision = "float32"
-    return Embedder(parts, where, precision)
-
-
-def _part_of(record: Mapping[str, Any], beside: Path, given: Path | None) -> Part:
-    """One network of a record, checked against the record's digest."""
-    if given is None and not (record.get("path") or record.get("absolute_path")):
-        settings = ModelSettings.from_dict(record["settings"])
-        weights = beside.resolve().parent / settings.weights
-        part = backbone_part(replace(settings, weights=str(weights)) if weights.is_file() else settings)
-    else:
-        part = trained_part(given or _found(record, beside), float(record.get("weight", 1.0)))
-    if part.digest != record["digest"]:
-        what = part.folder or f"the backbone {part.name}"
-        raise FashretError(
-            f"{what}: its weights are not those that made {beside}; pass the folder of the right one with --model"
-        )
-    return part
-
-
-def _found(record: Mapping[str, Any], beside: Path) -> Path:
-    """Folder of a trained model: as seen from the embeddings file, or where it was."""
-    places = [beside.resolve().parent / str(record.get("path", ""))]
-    if record.get("absolute_path"):  # in files of version 0.1
-        places.append(Path(record["absolute_path"]))
-    for place in places:
-        if place.is_dir():
-            return place
-    raise FashretError(f"{beside}: its model is no longer at {places[0]}; pass its folder with --model")

@@ -19,6 +19,7 @@ from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings
+from fashret.files.whitening import GROUP, in_words
 from fashret.options import EmbedOptions
 from fashret.report.runs import UNCONSTRAINED, Means, Run
 from fashret.report.score_tables import DEFINITIONS, HEADLINE, counts
@@ -76,6 +77,9 @@ class Origin:
         digest = str(model.get("digest") or f"unknown model of {trained_on}")
         name = str(model.get("name") or "model")
         flags = _flags(model, hdf5.read_json(embeddings.file, "options", {}), embeddings.path.parent)
+        if whitening := model.get(GROUP):
+            digest, name = f"{digest} {whitening.get('digest')}", f"{name}, whitened to {in_words(model)}"
+            flags += ("--whiten-from", str(embeddings.path))
         return cls(embeddings.path, digest, name, flags, trained_on, embeddings.dataset, crops)
 
 

@@ -24,11 +24,19 @@ from torch import Tensor
 
 from fashret.console import counted, log, progress
 from fashret.datasets import readers
-from fashret.embedding import Job, for_training_alone, note_errors, part_of, write_output
+from fashret.embedding import (
+    Job,
+    check_whitening,
+    fit_on_training_rows,
+    for_training_alone,
+    note_errors,
+    part_of,
+    write_output,
+)
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.crops import open_crops
-from fashret.files.embeddings import Embeddings, open_embeddings
+from fashret.files.embeddings import Embeddings, made_otherwise, open_embeddings
 from fashret.files.origins import UNKNOWN
 from fashret.files.photos.decoder import warn_of_scaled
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
@@ -36,12 +44,14 @@ from fashret.files.resume import check_flags
 from fashret.files.row_errors import check_errors
 from fashret.files.tables.catalogues import is_catalogue
 from fashret.files.tables.manifests import counts_of
+from fashret.files.whitening import GROUP, Whitening, in_words, whitened_otherwise
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source, shared_decoder
 from fashret.models.backbones import settings_for
 from fashret.models.devices import choose_device, choose_precision, use_threads, within_memory
-from fashret.models.embedder import Embedder, backbone_part, open_embedder
+from fashret.models.embedder import Embedder
+from fashret.models.opening import backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import CropOptions, EmbedOptions, check_embed_options
 
@@ -103,7 +113,11 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         old = stack.enter_context(open_embeddings(output)) if options.append and output.exists() else None
         if old is not None:
             _adopt(embedder, old, options, given)
+        elif options.whiten_from is not None:
+            embedder.whitening = _whitening_of(options.whiten_from, embedder)
         job = Job.of(taken, embedder, (output, here), options, old)
+        if fitted := options.whiten > 0 and embedder.whitening is None:
+            check_whitening(job)
         if len(job.todo) and (old is None or not old.model.get("precision")):
             _settle_precision(embedder, taken, job.todo[: options.batch_size], options.precision)
         finished = stack.enter_context(job.open_log(here.rank))
@@ -115,6 +129,8 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
         if not here.first:
             return None
         logs = [finished, *(stack.enter_context(job.open_log(rank)) for rank in range(1, here.world))]
+        if fitted:
+            fit_on_training_rows(job, logs)
         count = write_output(job, logs)
         failed = sum(each.count(Status.FAILED) for each in logs)
         changed = sum(int(np.count_nonzero((each.status == Status.DONE) & job.changed)) for each in logs)
@@ -171,8 +187,34 @@ def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder:
     return source
 
 
+def _whitening_of(path: Path, embedder: Embedder) -> Whitening:
+    """The whitening of another embeddings file, which must be of the same model."""
+    with open_embeddings(path) as file:
+        found, now = file.whitening, embedder.record(path)
+        if found is None:
+            raise FashretError(f"--whiten-from {path}: its vectors are not whitened")
+        different = made_otherwise({**file.model, GROUP: {}}, now)
+        if file.model.get("digest") != now["digest"] or different or len(found.mean) != embedder.joined_width:
+            how = f" in another way ({'; '.join(different)})" if different else ""
+            raise FashretError(
+                f"--whiten-from {path}: was made by the model {file.model.get('name', 'unknown')}{how}, not as "
+                f"{now['name']} makes vectors now; a whitening serves one model alone"
+            )
+        return found
+
+
 def _adopt(embedder: Embedder, old: Embeddings, options: EmbedOptions, given: Collection[str]) -> None:
-    """Embed with the precision of the file to append to; refuse another one, or another type of numbers."""
+    """Embed with the precision and whitening of the file to append to; refuse another one, or other numbers."""
+    embedder.whitening = whitening = old.whitening
+    own = {"whiten": whitening.width if whitening else 0, "whiten_power": whitening.power if whitening else None}
+    other = any(name in given and getattr(options, name) != value for name, value in own.items())
+    if options.whiten_from is not None:
+        with open_embeddings(options.whiten_from) as file:
+            other = other or whitened_otherwise(old.model, file.model) != []
+    if other:
+        raise FashretError(
+            f"{old.path}: its whitening is {in_words(old.model)}, which --append keeps; leave out --whiten"
+        )
     has = {"precision": old.model.get("precision"), "dtype": old.vectors.dtype.name}
     for name, value in has.items():
         asked = getattr(options, name)

@@ -12,8 +12,9 @@ import torch
 from fashret.errors import FashretError
 from fashret.files import models
 from fashret.models import embedder as embedders
-from fashret.models.embedder import Embedder, Part, backbone_part, embedder_of, open_embedder, trained_part
+from fashret.models.embedder import Embedder, Part
 from fashret.models.network import build
+from fashret.models.opening import backbone_part, embedder_of, open_embedder
 from fashret.models.preprocessing import prepare
 from fashret.models.settings import ModelSettings
 from tests.training_case import SIDE, add_tiny_backbone
@@ -126,48 +127,3 @@ def test_weights_that_make_no_sense(tmp_path: Path, weights: tuple[float, ...], 
     folders = [write_model(tmp_path / name) for name in "ab"]
     with pytest.raises(FashretError, match=message):
         open_embedder(folders, weights, "cpu")
-
-
-def test_weights_that_are_not_those_of_the_settings(tmp_path: Path) -> None:
-    folder = tmp_path / "a"
-    folder.mkdir()
-    tensors = build(settings(dim=4)).state_dict()
-    models.write_model(folder, tensors, {"settings": settings().to_dict(), "trained_on": {}})
-    with pytest.raises(FashretError, match=r"weights and model\.json do not fit: .*projection"):
-        trained_part(folder)
-
-
-def test_crops_are_brought_to_the_input_of_each_network() -> None:
-    fitted = prepare(crops(1)[0], (settings(height=8, width=6), settings(height=4, width=4, fit="pad")))
-    assert [image.shape for image in fitted] == [(8, 6, 3), (4, 4, 3)]
-
-
-def trained_with(folder: Path, **trained_on: Any) -> Path:
-    """A model folder that tells this of its training."""
-    folder.mkdir()
-    chosen = settings()
-    models.write_model(folder, build(chosen).state_dict(), {"settings": chosen.to_dict(), "trained_on": trained_on})
-    return folder
-
-
-def test_a_model_brings_the_number_of_images_per_product_it_was_trained_with(tmp_path: Path) -> None:
-    model = trained_part(trained_with(tmp_path / "m", dataset="shop", images_per_product=5.5))
-    assert (model.trained_on, model.images_per_product) == ("shop", 5.5)
-    assert model.record(tmp_path / "a.h5")["images_per_product"] == 5.5
-
-
-@pytest.mark.parametrize("told", ["many", 0, float("nan"), float("inf"), None, True])
-def test_a_model_that_does_not_tell_it_is_read(tmp_path: Path, told: Any) -> None:
-    for name, trained_on in {"a": {}, "b": {"images_per_product": told}}.items():
-        model = trained_part(trained_with(tmp_path / name, **trained_on))
-        assert model.images_per_product is None and "images_per_product" not in model.record(tmp_path / "a.h5")
-    assert "images_per_product" not in backbone_part(settings()).record(tmp_path / "a.h5")
-
-
-def test_several_models_have_the_median_of_those_that_tell(tmp_path: Path) -> None:
-    numbers = {"a": {"images_per_product": 4}, "b": {"images_per_product": 9}, "c": {}}
-    folders = [trained_with(tmp_path / name, **trained_on) for name, trained_on in numbers.items()]
-    record = open_embedder(folders, device="cpu").record(tmp_path / "a.h5")
-    assert record["images_per_product"] == 6.5
-    assert [one.get("images_per_product") for one in record["parts"]] == [4, 9, None]
-    assert "images_per_product" not in open_embedder(folders[2:], device="cpu").record(tmp_path / "a.h5")

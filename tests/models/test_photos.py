@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from fashret.errors import FashretError
-from fashret.models.embedder import Embedder, backbone_part
+from fashret.models.embedder import Embedder
+from fashret.models.opening import backbone_part
 from fashret.models.photos import crop_photo, embed_photos
 from fashret.models.settings import ModelSettings
 from fashret.options import EmbedOptions

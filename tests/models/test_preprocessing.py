@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fashret.errors import FashretError
-from fashret.models.preprocessing import fit_image, normalise
+from fashret.models.preprocessing import fit_image, normalise, prepare
 from fashret.models.settings import ModelSettings
 
 
@@ -75,3 +75,8 @@ def test_normalise_equals_loop_for_one_and_for_many():
 def test_what_is_no_rgb_image_is_said_with_its_shape(image):
     with pytest.raises(FashretError, match="h×w×3 uint8, not "):
         fit_image(image, ModelSettings())
+
+
+def test_a_crop_is_brought_to_the_input_of_each_network():
+    fitted = prepare(crop(20, 24), (ModelSettings(height=8, width=6), ModelSettings(height=4, width=4, fit="pad")))
+    assert [image.shape for image in fitted] == [(8, 6, 3), (4, 4, 3)]

@@ -106,6 +106,17 @@ def test_origins_come_from_the_file(tmp_path):
     assert row[0] == f"{UNTRAINED} (resnet50)" and isinstance(row[2], Score)
 
 
+def test_whitened_vectors_are_a_row_of_their_own(tmp_path):
+    case = write_case(tmp_path, queries=2, gallery=3, dataset="street2shop", trained_on="deepfashion")
+    plain = read_origin(case.embeddings)
+    with open_embeddings(case.embeddings) as file:
+        file.model["whitening"] = {"width": 2, "power": 0.5, "digest": "w"}
+        whitened = Origin.of(file, [])
+    assert whitened.flags == (*plain.flags, "--whiten-from", str(case.embeddings))
+    rows = cross_domain_tables([(plain, run(0.5)), (whitened, run(0.6))])[0].rows
+    assert len({row[0] for row in rows}) == len(rows) and any("whitened to 2 numbers" in str(row[0]) for row in rows)
+
+
 def read_origin(path) -> Origin:
     with open_embeddings(path) as file:
         return Origin.of(file, hdf5.read_json(file.file, "inputs"))

@@ -23,7 +23,9 @@ from fashret.files.embeddings import open_embeddings
 from fashret.files.origins import read_origins
 from fashret.files.photos.cuts import read_crop
 from fashret.models import embedder as embedders
+from fashret.models.embedder import Embedder
 from fashret.models.network import RetrievalNetwork, build
+from fashret.models.opening import embedder_of
 from fashret.models.preprocessing import fit_image, normalise
 from fashret.models.settings import ModelSettings
 from fashret.options import EmbedOptions, RerankOptions, SearchOptions
@@ -190,21 +192,21 @@ def test_one_more_photo_is_embedded_the_same_way(crops: Path, model: Path, tmp_p
     path = tmp_path / "a.emb.h5"
     embed.run(crops, path, options(model))
     with open_embeddings(path) as file, open_crops(crops) as source:
-        again = embedders.embedder_of(file.model, path, device="cpu").embed(source.images(3, 6))
+        again = embedder_of(file.model, path, device="cpu").embed(source.images(3, 6))
         np.testing.assert_allclose(again, file.vectors[3:6], atol=1e-6)
-        assert embedders.embedder_of(file.model, path, device="cpu").embed([]).shape == (0, 6)
+        assert embedder_of(file.model, path, device="cpu").embed([]).shape == (0, 6)
         record = file.model
     model.rename(tmp_path / "moved")
     with pytest.raises(FashretError, match="its model is no longer at .*--model"):
-        embedders.embedder_of(record, path, device="cpu")
-    embedders.embedder_of(record, path, [tmp_path / "moved"], device="cpu")
+        embedder_of(record, path, device="cpu")
+    embedder_of(record, path, [tmp_path / "moved"], device="cpu")
     other = write_tiny_model(tmp_path / "other", seed=1)
     with pytest.raises(FashretError, match="are not those that made"):
-        embedders.embedder_of(record, path, [other], device="cpu")
+        embedder_of(record, path, [other], device="cpu")
     with pytest.raises(FashretError, match="give --model once per model that made it, 1 in all"):
-        embedders.embedder_of(record, path, [other, other], device="cpu")
+        embedder_of(record, path, [other, other], device="cpu")
     with pytest.raises(FashretError, match="does not say which model"):
-        embedders.embedder_of({}, path)
+        embedder_of({}, path)
 
 
 def test_folders_that_move_together_find_each_other(crops: Path, tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_folders_that_move_together_find_each_other(crops: Path, tmp_path: Path)
     embed.run(crops, tmp_path / "one" / "a.emb.h5", options(tmp_path / "one" / "model"))
     (tmp_path / "one").rename(tmp_path / "two")
     with open_embeddings(tmp_path / "two" / "a.emb.h5") as file:
-        found = embedders.embedder_of(file.model, file.path, device="cpu")
+        found = embedder_of(file.model, file.path, device="cpu")
     assert found.parts[0].folder == tmp_path / "two" / "model"
 
 
@@ -224,7 +226,7 @@ def test_a_backbone_with_random_weights_says_so(crops: Path, tmp_path: Path, cap
     assert "RANDOM WEIGHTS" in caplog.text
     with open_embeddings(path) as file, open_crops(crops) as source:
         assert file.model["weights"] == "random" and file.model["trained_on"] == ""
-        again = embedders.embedder_of(file.model, path, device="cpu").embed(source.images(0, 2))
+        again = embedder_of(file.model, path, device="cpu").embed(source.images(0, 2))
         np.testing.assert_allclose(again, file.vectors[:2], atol=1e-6)
     embed.run(crops, tmp_path / "b.emb.h5", dataclasses.replace(random_weights, seed=4))
     assert not np.allclose(vectors_of(path), vectors_of(tmp_path / "b.emb.h5"))
@@ -259,13 +261,13 @@ def test_weights_that_are_no_numbers_make_no_vectors(crops: Path, model: Path, t
 def test_vectors_that_are_no_numbers_are_not_kept(
     crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    describe = embedders.Embedder.describe
+    describe = Embedder.describe
 
-    def overflow(self: embedders.Embedder, batches: list[torch.Tensor], precision: str = "") -> torch.Tensor:
+    def overflow(self: Embedder, batches: list[torch.Tensor], precision: str = "") -> torch.Tensor:
         vectors = describe(self, batches, precision)
         return vectors * float("inf") if len(vectors) == 3 else vectors  # the last batch
 
-    monkeypatch.setattr(embedders.Embedder, "describe", overflow)
+    monkeypatch.setattr(Embedder, "describe", overflow)
     with pytest.raises(FashretError, match="model: computes NaN or infinite numbers in float32; use another model"):
         embed.run(crops, tmp_path / "a.emb.h5", options(model))
     monkeypatch.undo()
@@ -479,7 +481,7 @@ def test_models_are_joined(crops: Path, model: Path, tmp_path: Path) -> None:
     with open_embeddings(path) as file, open_crops(crops) as source:
         assert file.width == 10 and file.model["name"] == "model + other"
         np.testing.assert_allclose(file.vectors @ file.vectors.T, 0.75 * one @ one.T + 0.25 * two @ two.T, atol=1e-5)
-        again = embedders.embedder_of(file.model, path, device="cpu").embed(source.images(0, 2))
+        again = embedder_of(file.model, path, device="cpu").embed(source.images(0, 2))
         np.testing.assert_allclose(again, file.vectors[:2], atol=1e-6)
     with pytest.raises(FashretError, match="2 models and 1 weights"):
         embed.run(crops, path, dataclasses.replace(how, model_weight=(1.0,)))
