@@ -33,7 +33,7 @@ BACKBONES = (
     "small",
 )
 STRIDED = tuple(name for name in BACKBONES if name != "small" and not name.startswith("osnet"))  # in their last stage
-POOLINGS = ("avg", "max", "gem", "rmac", "cls")
+POOLINGS = ("avg", "max", "gem", "rmac", "rmac-learned", "cls")
 NECKS = ("bnneck", "none")
 FEATURES = ("after", "before")  # the neck
 FITS = ("stretch", "pad")

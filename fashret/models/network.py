@@ -30,14 +30,15 @@ class RetrievalNetwork(nn.Module):
     """A backbone with the head of the strong baseline (Luo et al., arXiv 1906.08332, figure 5).
 
     The parts are `backbone`, `pooling`, `projection` (Identity without `dim`), `neck` (Identity without) and
-    `classifier` (None without classes). A backbone may have a `vector` method: its own layers behind the pooling.
+    `classifier` (None without classes). A backbone may have a `vector` method, its own layers behind the pooling, and
+    then `channels`, the width of its map.
     """
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.settings = settings
         self.backbone, width = find_backbone(settings.backbone).build(settings)
-        self.pooling = POOLINGS[settings.pooling]()
+        self.pooling = POOLINGS[settings.pooling](getattr(self.backbone, "channels", width))
         self.width = settings.dim or width  # D
         # no bias: it would move all vectors alike, which no distance sees and the neck takes out again
         self.projection = nn.Linear(width, self.width, bias=False) if settings.dim else nn.Identity()

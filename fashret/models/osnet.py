@@ -129,6 +129,7 @@ class OSNet(nn.Module):
             if ain and not last:
                 self.add_module(f"pool{stage + 2}", half)
         self.conv5 = ConvLayer(channels[3], channels[3])
+        self.channels = channels[3]  # of the map, which `fc` makes 512
         self.fc = nn.Sequential(nn.Linear(channels[3], FEATURE_WIDTH), nn.BatchNorm1d(FEATURE_WIDTH), nn.ReLU())
         self.apply(_initialise)
 

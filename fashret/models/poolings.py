@@ -1,7 +1,7 @@
 """From a feature map to a vector.
 
 In: B×C×h×w float feature maps. Out: B×C vectors, by the average, the maximum, their generalisation (GeM), or the
-maxima of overlapping regions (R-MAC).
+maxima of overlapping regions (R-MAC), as they are or projected as training finds best.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _starts(length: int, side: int, count: int) -> list[int]:
 def rmac_pool(features: Tensor, levels: int = 3) -> Tensor:
     """Regional maxima: each region's maximum, L2-normalised, summed. B×C×h×w → B×C.
 
-    (Tolias et al., arXiv 1511.05879; without the PCA whitening, which would have to be learned from other data.)
+    (Tolias et al., arXiv 1511.05879; without the PCA, which has to be learned: `LearnedRMAC`.)
     """
     regions = rmac_regions(features.shape[-2], features.shape[-1], levels)
     total = torch.zeros_like(features[..., 0, 0])
@@ -86,6 +86,42 @@ def rmac_pool(features: Tensor, levels: int = 3) -> Tensor:
         region = features[..., top : top + side, left : left + side]
         total = total + F.normalize(region.amax(dim=(-2, -1)), dim=-1)
     return total
+
+
+class LearnedRMAC(nn.Module):
+    """R-MAC whose regions are shifted and projected before they are summed (Gordo et al., arXiv 1610.07940, 3.1).
+
+    Maximum of each region → length 1 → shift and linear layer → length 1 → sum → length 1. At first the shift is 0 and
+    the layer changes nothing, which is R-MAC; training starts both from a PCA of its images' regions
+    (`fashret.learning.region_start`) and learns them.
+
+    >>> LearnedRMAC(2)(torch.tensor([[[[3.0]], [[4.0]]]]))  # one cell: all regions are the same
+    tensor([[0.6000, 0.8000]], grad_fn=<DivBackward0>)
+    """
+
+    def __init__(self, channels: int, levels: int = 3) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(channels))
+        self.linear = nn.Linear(channels, channels, bias=False)
+        nn.init.eye_(self.linear.weight)
+        self.levels = levels
+
+    def regions(self, features: Tensor) -> Tensor:
+        """B×C×h×w → B×R×C, the maxima of R regions, each of length 1."""
+        places = rmac_regions(features.shape[-2], features.shape[-1], self.levels)
+        maxima = [features[..., y : y + side, x : x + side].amax(dim=(-2, -1)) for y, x, side in places]
+        return F.normalize(torch.stack(maxima, dim=1), dim=2)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """B×C×h×w → B×C, of length 1."""
+        projected = F.normalize(self.linear(self.regions(features) - self.shift), dim=2)
+        return F.normalize(projected.sum(dim=1), dim=1)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether shift and layer are as they were made, neither started nor loaded."""
+        one = torch.eye(len(self.shift), device=self.shift.device)
+        return not bool(self.shift.any()) and bool(torch.equal(self.linear.weight, one))
 
 
 class Pool(nn.Module):
@@ -104,10 +140,11 @@ class Pool(nn.Module):
         return self.pool(features)
 
 
-POOLINGS: dict[str, Callable[[], nn.Module]] = {
-    "avg": lambda: Pool(average_pool),
-    "max": lambda: Pool(max_pool),
-    "gem": GeM,
-    "rmac": lambda: Pool(rmac_pool),
-    "cls": lambda: Pool(average_pool),  # the backbone gives the class token as a map of one place
+POOLINGS: dict[str, Callable[[int], nn.Module]] = {  # made for the C of a feature map
+    "avg": lambda channels: Pool(average_pool),
+    "max": lambda channels: Pool(max_pool),
+    "gem": lambda channels: GeM(),
+    "rmac": lambda channels: Pool(rmac_pool),
+    "rmac-learned": LearnedRMAC,
+    "cls": lambda channels: Pool(average_pool),  # the backbone gives the class token as a map of one place
 }

@@ -30,6 +30,7 @@ from fashret.learning.interrupts import Held
 from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, has_stalled, train
 from fashret.learning.precision import settle_precision
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
+from fashret.learning.region_start import start_from_regions
 from fashret.learning.shown_images import ShownImages
 from fashret.learning.task import Task, begin, check_same, make_task, model_folder, save
 from fashret.learning.training_rows import TrainingImages, requests
@@ -101,6 +102,7 @@ def run(crops: Path, output: Path, options: TrainOptions) -> TrainSummary | None
             wait(here.world)
             state = begin(task)
             state.threads = use_threads(options.threads, state.threads)
+            start_from_regions(state.network, task.crops, task.rows.row, options.seed, count_workers(options.workers))
             task = settle_precision(task, state)
             warn_of_small_crops(task.crop_size, state.network.settings)
             with noted_if_stopped(lambda: f"{task.last} is kept; --resume continues" if task.last.exists() else ""):

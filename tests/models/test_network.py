@@ -91,6 +91,8 @@ def test_outputs_are_float32_under_mixed_precision():
     ("backbone", "pooling"),
     [
         ("osnet_x0_25", "rmac"),
+        ("osnet_x0_25", "rmac-learned"),
+        ("small", "rmac-learned"),
         ("osnet_ain_x1_0", "avg"),
         ("resnet18", "gem"),
         ("timm:mobilenetv3_small_050", "max"),

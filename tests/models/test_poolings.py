@@ -10,7 +10,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fashret.models.poolings import POOLINGS, GeM, average_pool, max_pool, rmac_pool, rmac_regions
+from fashret.models.poolings import POOLINGS, GeM, LearnedRMAC, average_pool, max_pool, rmac_pool, rmac_regions
 
 
 def feature_map(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -94,6 +94,49 @@ def test_rmac_gradient():
     assert torch.autograd.gradcheck(rmac_pool, (feature_map(3, 4).requires_grad_(),))
 
 
+def unit(vector: list[float]) -> list[float]:
+    length = math.sqrt(sum(value**2 for value in vector))
+    return [value / length for value in vector]
+
+
+def learned_rmac(seed: int = 1) -> LearnedRMAC:
+    head = LearnedRMAC(3).double()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter += torch.randn(parameter.shape, dtype=torch.float64, generator=generator) / 3
+    return head
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 3), (16, 8), (5, 9)])
+def test_learned_rmac_equals_loops_over_regions(shape):
+    features, head = feature_map(*shape), learned_rmac()
+    weight, shift = head.linear.weight.tolist(), head.shift.tolist()
+    for b in range(2):
+        total = [0.0, 0.0, 0.0]
+        for top, left, side in regions_by_definition(*shape, levels=3):
+            square = features[b, :, top : top + side, left : left + side]
+            region = unit([max(places(channel)) for channel in square])
+            shifted = [value - s for value, s in zip(region, shift, strict=True)]
+            projected = unit([sum(w * x for w, x in zip(row, shifted, strict=True)) for row in weight])
+            total = [t + value for t, value in zip(total, projected, strict=True)]
+        assert head(features)[b].tolist() == pytest.approx(unit(total))
+
+
+def test_learned_rmac_begins_as_rmac_and_learns_both_of_its_parameters():
+    features = feature_map(5, 4)
+    head = LearnedRMAC(3).double()
+    assert head.is_new and not learned_rmac().is_new
+    torch.testing.assert_close(head(features), torch.nn.functional.normalize(rmac_pool(features), dim=1))
+    head = learned_rmac()
+    assert torch.autograd.gradcheck(head, (features.requires_grad_(),))
+    head(features)[:, 0].sum().backward()
+    assert head.shift.grad.any() and head.linear.weight.grad.any()
+    assert sorted(head.state_dict()) == ["linear.weight", "shift"]
+    black = learned_rmac()(torch.zeros(1, 3, 4, 4, dtype=torch.float64))
+    assert torch.isfinite(black).all()
+
+
 @pytest.mark.parametrize("name", POOLINGS)
 def test_every_pooling_gives_vectors(name):
-    assert POOLINGS[name]()(feature_map(4, 2).float()).shape == (2, 3)
+    assert POOLINGS[name](3)(feature_map(4, 2).float()).shape == (2, 3)
