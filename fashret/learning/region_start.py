@@ -21,7 +21,7 @@ from fashret.models.preprocessing import normalise
 
 MOST_IMAGES = 1024
 BATCH = 64
-POWER = 0.5  # of the variance that directions are divided by: 0 turns them only
+POWER = 0.25  # of the variance that directions are divided by: 0 turns them only, 0.5 evens them out
 FLOOR = 0.01  # of the mean variance: no direction counts as narrower
 NARROWEST = 1e-12  # of vectors that are all the same
 

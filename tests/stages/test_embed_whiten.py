@@ -58,16 +58,16 @@ def whitening_of(path: Path) -> Any:
 
 def test_it_is_fitted_on_training_rows_alone(crops: Path, model: Path, tmp_path: Path) -> None:
     embed.run(crops, tmp_path / "plain.emb.h5", options(model))
-    summary = embed.run(crops, tmp_path / "a.emb.h5", options(model, whiten=4, whiten_power=0.25))
+    summary = embed.run(crops, tmp_path / "a.emb.h5", options(model, whiten=4, whiten_power=0.4))
     assert summary is not None and summary.width == 4
     plain = vectors_of(tmp_path / "plain.emb.h5")
-    fitted = fit_whitening(plain[:TRAIN], 4, 0.25)
+    fitted = fit_whitening(plain[:TRAIN], 4, 0.4)
     np.testing.assert_allclose(vectors_of(tmp_path / "a.emb.h5"), whitened(plain, fitted), atol=1e-5)
     found = whitening_of(tmp_path / "a.emb.h5")
-    assert (found.rows, found.power, found.width) == (TRAIN, 0.25, 4)
+    assert (found.rows, found.power, found.width) == (TRAIN, 0.4, 4)
     images = [255 - image if i >= TRAIN else image for i, image in enumerate(pictures())]
     write_crops(tmp_path / "b.crops.h5", rows(), images, size=20)
-    embed.run(tmp_path / "b.crops.h5", tmp_path / "b.emb.h5", options(model, whiten=4, whiten_power=0.25))
+    embed.run(tmp_path / "b.crops.h5", tmp_path / "b.emb.h5", options(model, whiten=4, whiten_power=0.4))
     assert whitening_of(tmp_path / "b.emb.h5").digest == found.digest
     assert not np.allclose(vectors_of(tmp_path / "b.emb.h5")[TRAIN:], vectors_of(tmp_path / "a.emb.h5")[TRAIN:])
 
@@ -93,8 +93,8 @@ def test_append_keeps_the_whitening(crops: Path, model: Path, tmp_path: Path) ->
     fitted, before = whitening_of(path), path.read_bytes()
     how = options(model, append=True)
     for changes, message in (
-        ({"whiten": 3}, "its whitening is 4 numbers, power 0.5, which --append keeps; leave out --whiten"),
-        ({"whiten": 4, "whiten_power": 0.25}, "which --append keeps"),
+        ({"whiten": 3}, "its whitening is 4 numbers, power 0.25, which --append keeps; leave out --whiten"),
+        ({"whiten": 4, "whiten_power": 0.4}, "which --append keeps"),
         ({"whiten": 0}, "which --append keeps"),
     ):
         with pytest.raises(FashretError, match=message):
@@ -126,8 +126,8 @@ def test_the_other_side_of_a_search_is_whitened_alike_or_refused(crops: Path, mo
     embed.run(crops, tmp_path / "turned.emb.h5", options(model, whiten=6, whiten_power=0.0))
     for name, words in (
         ("o", "whitening fitted on other rows: embed the one with --whiten-from the other"),
-        ("plain", "whitening none → 4 numbers, power 0.5"),
-        ("turned", "whitening 6 numbers, power 0.0 → 4 numbers, power 0.5"),
+        ("plain", "whitening none → 4 numbers, power 0.25"),
+        ("turned", "whitening 6 numbers, power 0.0 → 4 numbers, power 0.25"),
     ):
         with pytest.raises(FashretError, match=re.escape(words)):
             search.run(tmp_path / f"{name}.emb.h5", shop, tmp_path / "r2.h5", SearchOptions(device="cpu"))
@@ -162,7 +162,7 @@ def test_joined_models_are_whitened_after_they_are_joined(crops: Path, model: Pa
     embed.run(crops, tmp_path / "plain.emb.h5", options(None, **both))
     embed.run(crops, tmp_path / "white.emb.h5", options(None, **both, whiten=7))
     plain = vectors_of(tmp_path / "plain.emb.h5")
-    expected = whitened(plain, fit_whitening(plain[:TRAIN], 7, 0.5))
+    expected = whitened(plain, fit_whitening(plain[:TRAIN], 7, 0.25))
     found = vectors_of(tmp_path / "white.emb.h5")
     np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-3)
 
