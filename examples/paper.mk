@@ -6,6 +6,7 @@
 #   LAYOUT      name of its drawn miniature         OUT         folder for everything that is made
 #   CROP        flags of `fashret crop`             SHOWN       flags of `fashret evaluate`: the paper's measures
 #   PUBLISHED   what is known of the paper's own scores
+#   MORE        targets beside the tables that `tiny` makes too
 #
 # FORM=-raw takes the metric losses as public code has them, on raw features; FORM= on features of length 1. Recipes and
 # settings of re-ranking are named here, so that no default moves the tables.
@@ -140,9 +141,10 @@ tiny_make = OMP_NUM_THREADS=1 $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j2) --no
 
 tiny:
 	+$(tiny_make) OUT=$(OUT) $(tiny_out)/drawn $(tiny_out)/drawn-other
-	+$(tiny_make) all \
+	+$(tiny_make) all $(MORE) \
 	    ROOT=$(tiny_out)/photos OUT=$(tiny_out)/made OTHER_ROOT=$(tiny_out)/photos-other STAND_IN=small \
 	    SMALL=64x32 MEDIUM=64x64 LARGE=96x96 TRAIN='$(tiny_train)' EMBED='--workers 0' \
+	    DTR_SIDE=64 DTR_WHITEN=16 \
 	    PUBLISHED='nothing to compare with: a drawn miniature, the network `small` in place of every backbone.'
 
 $(tiny_out)/drawn:

@@ -139,6 +139,24 @@ def test_no_table_depends_on_a_default_recipe_or_on_settings_of_re_ranking(stand
         assert "--method k-reciprocal --settings published --k1 20 --k2 6 --lambda 0.3" in call
 
 
+def test_detect_then_retrieve_joins_and_whitens_two_networks(stand_in):
+    done = stand_in("street2shop", "-j4", "detect-then-retrieve")
+    assert done.returncode == 0, done.stderr
+    calls = stand_in.calls()
+    assert len(outputs(calls)) == len(set(outputs(calls)))
+    trained = {outputs([c])[0].split("/")[-2]: c for c in calls if c.startswith("train")}
+    assert set(trained) == {"rmac-triplet", "rmac-ap"}
+    for name, loss in (("rmac-triplet", "triplet:margin=0.3,normalise=yes"), ("rmac-ap", "ap")):
+        assert f"--loss {loss}" in trained[name] and trained[name].count("--loss") == 1
+        assert "--pooling rmac-learned --neck none --input 800x800" in trained[name] and "crops-800.h5" in trained[name]
+    (joined,) = [c for c in calls if c.startswith("embed") and c.count("--model") == 2]
+    assert "rmac-triplet/model" in joined and "rmac-ap/model" in joined and "--whiten 512" in joined
+    (scored,) = [c for c in calls if c.startswith("evaluate")]
+    assert scored.count("ranking.h5") == 3 and "--per-category" in scored and "the other half" in done.stdout
+    assert stand_in("street2shop", "detect-then-retrieve").returncode == 0
+    assert len(stand_in.calls()) == len(calls)
+
+
 def test_the_form_of_the_losses_can_be_chosen(stand_in):
     stand_in("street2shop", "table3", "FORM=")
     trained = [call for call in stand_in.calls() if call.startswith("train")]
@@ -166,7 +184,7 @@ def test_a_newer_crops_file_makes_everything_after_it_anew(stand_in):
 
 
 def test_published_figures_are_those_that_are_known():
-    text = "".join((TREE / "examples" / f"{name}.mk").read_text() for name in (*RECIPES, "paper"))
+    text = "".join((TREE / "examples" / f"{name}.mk").read_text() for name in (*RECIPES, "paper", "detect-then-retrieve"))
     numbers = set(re.findall(r"\b\d+\.\d+\b", text)) - {"2003.04094", "0.3"}  # λ of re-ranking
     assert numbers == {"54.8", "72.9", "47.3", "79.0"}
 
@@ -189,4 +207,6 @@ def test_the_whole_miniature(tmp_path):
     assert "Average over categories" in (made / "table6.txt").read_text()
     eighth = (made / "table8.txt").read_text()
     assert "street2shop" in eighth and "deepfashion" in eighth and "missing" not in eighth
+    scores = (made / "detect-then-retrieve.txt").read_text()
+    assert scores.count("joined") >= 2 and "rmac-ap" in scores and "mAP" in scores
     assert not list(made.rglob("*.partial"))

@@ -20,7 +20,7 @@ from fashret.models.poolings import LearnedRMAC
 from fashret.models.preprocessing import normalise
 
 MOST_IMAGES = 1024
-BATCH = 64
+PIXELS_AT_ONCE = 1 << 21  # of images, 64 of 256x128
 POWER = 0.25  # of the variance that directions are divided by: 0 turns them only, 0.5 evens them out
 FLOOR = 0.01  # of the mean variance: no direction counts as narrower
 NARROWEST = 1e-12  # of vectors that are all the same
@@ -39,8 +39,9 @@ def start_from_regions(
     device = head.shift.device
     images = CropImages(crops, (network.settings,))
     count, total, products = 0, torch.zeros(len(head.shift), dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    size = max(1, PIXELS_AT_ONCE // (network.settings.height * network.settings.width))
     network.eval()
-    for batch in load(images, slices(rows, BATCH), workers, device):
+    for batch in load(images, slices(rows, size), workers, device):
         regions = _regions(network, head, batch.images[0].to(device))
         count += len(regions)
         total += regions.sum(dim=0)

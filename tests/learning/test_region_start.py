@@ -72,7 +72,7 @@ def test_equal_vectors_have_a_finite_start() -> None:
 
 def test_it_starts_from_the_regions_of_the_rows_that_it_is_given(crops: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net, rows = network(), list(range(7))
-    monkeypatch.setattr(region_start, "BATCH", 3)
+    monkeypatch.setattr(region_start, "PIXELS_AT_ONCE", 3 * SIDE * SIDE)
     start_from_regions(net, CropsFile.of(crops), np.array(rows), seed=0, workers=0)
     regions = regions_one_by_one(net, crops, rows)
     np.testing.assert_allclose(net.pooling.shift.detach(), regions.mean(axis=0), atol=1e-6)
