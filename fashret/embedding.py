@@ -27,7 +27,7 @@ from fashret.files.resume import log_path
 from fashret.files.row_errors import left_out_lines, none_read, write_errors
 from fashret.loading.batches import count_workers, load, slices
 from fashret.loading.processes import Place
-from fashret.loading.sources import Source
+from fashret.loading.sources import Source, chosen_rows
 from fashret.models.centroids import product_centroids
 from fashret.models.embedder import Embedder
 from fashret.models.whitening import check_width, fit_whitening, sample
@@ -236,6 +236,8 @@ def fit_on_training_rows(job: Job, logs: Sequence[RecordLog]) -> None:
         vectors[part] = embedder.joined(embedder.check(embedder.describe(batch.images).cpu().numpy()))
         there[part] = [i not in batch.failures for i in range(len(part))]
     embedder.whitening = fit_whitening(vectors[there], job.options.whiten, job.options.whiten_power)
+    if embedder.precision != "float32":
+        embedder.warn_of_precision(chosen_rows(job.source, rows[there][: job.options.batch_size]).images)
 
 
 def _fitted_rows(job: Job) -> NDArray[np.int64]:

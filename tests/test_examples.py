@@ -184,7 +184,9 @@ def test_a_newer_crops_file_makes_everything_after_it_anew(stand_in):
 
 
 def test_published_figures_are_those_that_are_known():
-    text = "".join((TREE / "examples" / f"{name}.mk").read_text() for name in (*RECIPES, "paper", "detect-then-retrieve"))
+    text = "".join(
+        (TREE / "examples" / f"{name}.mk").read_text() for name in (*RECIPES, "paper", "detect-then-retrieve")
+    )
     numbers = set(re.findall(r"\b\d+\.\d+\b", text)) - {"2003.04094", "0.3"}  # λ of re-ranking
     assert numbers == {"54.8", "72.9", "47.3", "79.0"}
 

@@ -171,13 +171,25 @@ class Embedder:
         -------
         The smallest cosine between a vector and its float32 twin.
         """
-        if self.precision == "float32":
-            return 1.0
-        exact = self.joined(self.describe(batches, "float32").cpu().numpy())
-        cosine = float((exact * self.joined(self.describe(batches).cpu().numpy())).sum(axis=1).min())
+        cosine = self.cosine_to_float32(batches)
         if not cosine > COSINE_KEPT:  # also NaN
             self.precision = "float32"
         return cosine
+
+    def warn_of_precision(self, batches: Sequence[Tensor]) -> None:
+        """Warn if a batch's whitened vectors are not close enough to their float32 values."""
+        cosine = self.cosine_to_float32(batches)
+        if not cosine > COSINE_KEPT:
+            log.warning(
+                "%s: cosine to float32 only %.5f when whitened; --precision float32 is safer", self.precision, cosine
+            )
+
+    def cosine_to_float32(self, batches: Sequence[Tensor]) -> float:
+        """The smallest cosine between a final vector of a batch and its float32 twin."""
+        if self.precision == "float32":
+            return 1.0
+        exact = self.joined(self.describe(batches, "float32").cpu().numpy())
+        return float((exact * self.joined(self.describe(batches).cpu().numpy())).sum(axis=1).min())
 
     def record(self, beside: Path) -> dict[str, Any]:
         """The `model` attribute of the embeddings file `beside`."""

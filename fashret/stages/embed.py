@@ -102,7 +102,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
     """
     check_flags(options.resume, options.restart)
     check_embed_options(options, given)
-    check_output(output, source)
+    check_output(output, source, options.whiten_from)
     with ExitStack() as stack:
         device = choose_device(options.device, place().local_rank)
         here = stack.enter_context(together(device))

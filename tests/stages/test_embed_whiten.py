@@ -14,6 +14,7 @@ from fashret.catalogue import Catalogue
 from fashret.errors import FashretError
 from fashret.files.columns import Role, Rows
 from fashret.files.embeddings import open_embeddings
+from fashret.models.embedder import Embedder
 from fashret.models.whitening import fit_whitening, whitened
 from fashret.options import SearchOptions
 from fashret.stages import embed, search
@@ -201,3 +202,25 @@ def test_an_interrupted_run_resumes_with_any_whitening(
     summary = embed.run(crops, tmp_path / "a.emb.h5", options(model, whiten=4, resume=True))
     assert summary is not None and summary.kept > 0
     np.testing.assert_array_equal(vectors_of(tmp_path / "a.emb.h5"), vectors_of(tmp_path / "whole.emb.h5"))
+
+
+def test_a_precision_that_whitening_does_not_bear_is_said(
+    crops: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for whitened_cosine in (0.9995, 0.998):
+        caplog.clear()
+        monkeypatch.setattr(
+            Embedder, "cosine_to_float32", lambda self, _, value=whitened_cosine: value if self.whitening else 1.0
+        )
+        embed.run(crops, tmp_path / "a.emb.h5", options(model, whiten=6, precision="bf16"))
+        said = "bf16: cosine to float32 only 0.99800 when whitened; --precision float32 is safer" in caplog.text
+        assert said == (whitened_cosine == 0.998) and whitening_of(tmp_path / "a.emb.h5") is not None
+
+
+def test_the_file_to_whiten_from_is_not_overwritten(crops: Path, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.emb.h5"
+    embed.run(crops, path, options(model, whiten=4))
+    before = path.read_bytes()
+    with pytest.raises(FashretError, match="overwrite its own input"):
+        embed.run(crops, path, options(model, whiten_from=path))
+    assert path.read_bytes() == before
