@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fashret.errors import PhotoError
 from fashret.files.columns import Rows
 from fashret.files.photos.decoder import Decoder
-from fashret.files.photos.orientation import Pixels, stored_box, turn
+from fashret.files.photos.orientation import SIDEWAYS, Pixels, stored_box, turn
 from fashret.files.photos.picture import Picture, decoding_errors
 from fashret.files.photos.sources import file_bytes
 
@@ -54,18 +54,10 @@ def read_crop(path: Path, box: GivenBox, size: int, upright: bool = False, decod
     return crop
 
 
-def read_crops(path: Path, boxes: Sequence[GivenBox], size: int) -> list[Pixels | PhotoError]:
-    """Cut several boxes out of one photo, decoded once; see `read_crop`. What fails is returned, not raised."""
-    try:
-        return cut_crops(file_bytes(path), boxes, size)
-    except PhotoError as error:
-        return [error] * len(boxes)
-
-
 def cut_crops(
     data: bytes, boxes: Sequence[GivenBox], size: int, decoder: Decoder | None = None
 ) -> list[Pixels | PhotoError]:
-    """Cut several boxes, in pixels as stored, out of one encoded photo; see `read_crops`."""
+    """Cut several boxes, in pixels as stored, out of one photo, decoded once; what fails is returned, not raised."""
     try:
         return _cut(data, boxes, size, decoder or Decoder(), upright=False)
     except PhotoError as error:
@@ -83,13 +75,13 @@ def _cut(
         if not sound:
             return [box for box in inside if isinstance(box, PhotoError)]
         divisor = min(_divisor(box, picture, size) for box in sound)
-        pixels = decoder.decode(picture, divisor)
-        return [
-            box
-            if isinstance(box, PhotoError)
-            else np.ascontiguousarray(turn(shrink(pixels, box, divisor, size), picture.orientation))
-            for box in inside
-        ]
+        pixels, orientation = decoder.decode(picture, divisor), picture.orientation
+        sideways = orientation in SIDEWAYS
+
+        def crop(box: Box) -> Pixels:
+            return np.ascontiguousarray(turn(shrink(pixels, box, divisor, size, sideways), orientation))
+
+        return [box if isinstance(box, PhotoError) else crop(box) for box in inside]
 
 
 def _placed(box: GivenBox, picture: Picture, size: int, decoder: Decoder, upright: bool) -> Box | PhotoError:
@@ -117,13 +109,16 @@ def reduction(longer: int, size: int) -> int:
     return next((n for n in REDUCTIONS if longer >= size * n), 1)
 
 
-def shrink(pixels: Pixels, box: Box, divisor: int, size: int) -> Pixels:
+def shrink(pixels: Pixels, box: Box, divisor: int, size: int, sideways: bool = False) -> Pixels:
     """Cut a box out of a photo decoded at 1/divisor, and shrink it to a longer side of at most `size`.
 
     Parameters
     ----------
     box
         In pixels of the photo as stored, inside of it.
+    sideways
+        Whether the result will be turned so that width and height are exchanged: then it is filtered down before it is
+        filtered across, as that crop of the upright photo would be. Between the two, values are rounded.
 
     Returns
     -------
@@ -132,15 +127,20 @@ def shrink(pixels: Pixels, box: Box, divisor: int, size: int) -> Pixels:
     x1, y1, x2, y2 = box
     width, height = target_size(box, size)
     step_x, step_y = (x2 - x1) / divisor / width, (y2 - y1) / divisor / height
-    if step_x == step_y == 1:
-        return np.ascontiguousarray(pixels[y1:y2, x1:x2])
+    if step_x == step_y == 1 and x1 % divisor == y1 % divisor == 0:
+        left, top = x1 // divisor, y1 // divisor
+        return np.ascontiguousarray(pixels[top : top + height, left : left + width])
     left, skip_x = _anchor(x1 / divisor, step_x)
     top, skip_y = _anchor(y1 / divisor, step_y)
     right, bottom = math.ceil(x2 / divisor), math.ceil(y2 / divisor)
     part = pixels[max(top, 0) : bottom, max(left, 0) : right]
     if min(left, top) < 0:
         part = np.pad(part, ((max(-top, 0), 0), (max(-left, 0), 0), (0, 0)), mode="edge")
-    shrunk = _resample(part, skip_y + height, skip_x + width, step_y, step_x)
+    shape, steps = (skip_y + height, skip_x + width), (step_y, step_x)
+    if sideways:
+        shrunk = _resample(_resample(part, (shape[0], part.shape[1]), (step_y, 1)), shape, (1, step_x))
+    else:
+        shrunk = _resample(part, shape, steps)
     return np.ascontiguousarray(shrunk[skip_y:, skip_x:])
 
 
@@ -167,15 +167,18 @@ def _anchor(edge: float, step: float) -> tuple[int, int]:
     return round(edge - skip * step), skip
 
 
-def _resample(part: Pixels, height: int, width: int, step_y: float, step_x: float) -> Pixels:
-    """Bicubic with antialiasing: output pixel i is centred on (i + 0.5)·step. As Pillow's, but vectorised."""
+def _resample(part: Pixels, shape: tuple[int, int], steps: tuple[float, float]) -> Pixels:
+    """Bicubic with antialiasing, across and then down: output pixel i is centred on (i + 0.5)·step.
+
+    As Pillow's, but vectorised. `shape`: height and width of the result.
+    """
     import torch
 
     # the function behind torch.nn.functional.interpolate, which takes either the output's size or the steps; and which
     # gives the channels of its result apart, so that they have to be put together again
-    shrunk = torch.empty((1, 3, height, width), dtype=torch.uint8, memory_format=torch.channels_last)
+    shrunk = torch.empty((1, 3, *shape), dtype=torch.uint8, memory_format=torch.channels_last)
     image = torch.from_numpy(np.ascontiguousarray(part)[None]).permute(0, 3, 1, 2)  # 1×3×H×W, channels last
-    torch.ops.aten._upsample_bicubic2d_aa.out(image, [height, width], False, 1 / step_y, 1 / step_x, out=shrunk)
+    torch.ops.aten._upsample_bicubic2d_aa.out(image, list(shape), False, 1 / steps[0], 1 / steps[1], out=shrunk)
     return shrunk[0].permute(1, 2, 0).numpy()
 
 
