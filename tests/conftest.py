@@ -86,10 +86,11 @@ def run_fashret(*arguments: Any, **settings: Any) -> subprocess.CompletedProcess
 _commands_of = functools.cache(typer.main.get_command)  # all commands with their flags: 10 ms, made once for all tests
 
 
-def invoke(*arguments: Any, columns: int = 120) -> subprocess.CompletedProcess[str]:
+def invoke(*arguments: Any, columns: int = 120, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
     """Run the command line in this process, which saves the seconds that importing torch takes."""
     words = ["fashret", *map(str, arguments)]
-    stdout, stderr, code = io.StringIO(), io.StringIO(), 0
+    written, code = (io.BytesIO(), io.BytesIO()), 0
+    stdout, stderr = (io.TextIOWrapper(data, encoding, write_through=True) for data in written)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", words)
@@ -105,7 +106,7 @@ def invoke(*arguments: Any, columns: int = 120) -> subprocess.CompletedProcess[s
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-    return subprocess.CompletedProcess(words, code, stdout.getvalue(), stderr.getvalue())
+    return subprocess.CompletedProcess(words, code, *(data.getvalue().decode(encoding) for data in written))
 
 
 PIPELINE = (  # what `make demo` runs, on a few products and for one epoch
