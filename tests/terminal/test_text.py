@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +29,8 @@ def test_values_are_below_each_other_and_a_very_long_name_moves_no_other() -> No
 def test_what_stdout_lacks_is_measured_as_it_is_written(tmp_path: Path, encoding: str) -> None:
     rows = make_rows(8, categories=("Hüte→帽子", "b"), category=np.arange(8, dtype=np.int16) // 2 % 2)
     write_embeddings(tmp_path / "e.h5", rows, np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32))
-    done = subprocess.run(
-        [sys.executable, "-m", "fashret", "evaluate", str(tmp_path / "e.h5"), "--per-category"],
-        env=os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "200"}, capture_output=True,
-    )  # fmt: skip
-    table = [line for line in done.stdout.decode(encoding).splitlines() if line[:1] in ("|", "+")]
+    done = invoke("evaluate", tmp_path / "e.h5", "--per-category", columns=200, encoding=encoding)
+    table = [line for line in done.stdout.splitlines() if line[:1] in ("|", "+")]
     assert any("->\\u5e3d\\u5b50" in line for line in table), done
     assert len(set(map(len, table))) == 1
 
