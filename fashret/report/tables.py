@@ -11,7 +11,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -128,7 +128,7 @@ def is_number(table: Table, column: int) -> bool:
 def to_json(table: Table) -> dict[str, Any]:
     """The table as plain values: shares from 0 to 1, None where undefined, `<column> low`, `<column> high` beside."""
     keys = script_columns(table)
-    rows = [dict(zip(keys, script_cells(table, row), strict=True)) for row in table.rows]
+    rows = [dict(zip(keys, cells, strict=True)) for cells in script_rows(table)]
     return {"name": table.name, "title": table.title, "rows": rows, "notes": list(table.notes)}
 
 
@@ -139,7 +139,7 @@ def to_csv(table: Table, formulas: bool = False) -> str:
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    for row in (script_columns(table), *(script_cells(table, row) for row in table.rows)):
+    for row in (script_columns(table), *script_rows(table)):
         first = "table" if not stream.tell() else table.name
         writer.writerow([_csv_cell(cell, formulas) for cell in (first, *row)])
     return stream.getvalue()
@@ -165,14 +165,16 @@ def script_columns(table: Table) -> list[str]:
     return names
 
 
-def script_cells(table: Table, row: Sequence[Cell]) -> list[Any]:
-    """Plain values of one row, under `script_columns`."""
-    values: list[Any] = []
-    for i, cell in enumerate(row):
-        ends = (cell.low, cell.high) if isinstance(cell, Score) else (math.nan, math.nan)
-        values.append(_defined(cell.value) if isinstance(cell, Score) else cell)
-        values += [_defined(end) for end in ends] if has_intervals(table, i) else []
-    return values
+def script_rows(table: Table) -> Iterator[list[Any]]:
+    """Plain values of each row, under `script_columns`."""
+    wide = [has_intervals(table, i) for i in range(len(table.columns))]
+    for row in table.rows:
+        values: list[Any] = []
+        for cell, with_ends in zip(row, wide, strict=True):
+            ends = (cell.low, cell.high) if isinstance(cell, Score) else (math.nan, math.nan)
+            values.append(_defined(cell.value) if isinstance(cell, Score) else cell)
+            values += [_defined(end) for end in ends] if with_ends else []
+        yield values
 
 
 def has_intervals(table: Table, column: int) -> bool:
