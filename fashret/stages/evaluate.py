@@ -256,7 +256,7 @@ def _of_rankings(
         gallery=int(first.attribute("gallery_size")),
         plain=_searches(scores),
         reranked=_searches(again) if again else None,
-        notes=_notes(first, options),
+        notes=(*_notes(first, options), *_settings_note(second or first)),
     )
     found = {"re-ranked" if first.reranking else "plain": first}
     return Scored(found | ({"re-ranked": second} if second is not None else {}), run)
@@ -283,7 +283,11 @@ def _notes(ranking: rankings.Ranking, options: EvaluateOptions) -> tuple[str, ..
     if copies := ranking.queries_with_copies:
         shown = counted(copies, "query shows", "queries show")
         notes.append(f"{shown} the same as gallery rows of another name; search --exclude-copies leaves these out.")
-    if ranking.reranking:
-        settings = ", ".join(f"{name} {value}" for name, value in ranking.reranking.items())
-        notes.append(f"Re-ranked: {settings}.")
     return tuple(notes)
+
+
+def _settings_note(ranking: rankings.Ranking) -> tuple[str, ...]:
+    """What a re-ranking was made with, and why; nothing for a plain ranking."""
+    used = ranking.reranking
+    why = f"; settings: {used.pop('settings')}" if "settings" in used else ""
+    return (f"Re-ranked: {', '.join(f'{name} {value}' for name, value in used.items())}{why}.",) if used else ()

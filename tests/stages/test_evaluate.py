@@ -252,3 +252,16 @@ def test_cross_domain_from_embeddings(tmp_path):
     assert "DF → S2S is missing" in page(tmp_path / "r")
     with pytest.raises(FashretError, match="takes embeddings files"):
         evaluate.run([case.ranking], EvaluateOptions(cross_domain=True))
+
+
+def test_the_tables_say_what_was_re_ranked_with_and_why(case):
+    plain = evaluate.run([case.ranking], EvaluateOptions()).tables
+    assert not [note for table in plain for note in table.notes if "Re-ranked" in note]
+    options = EvaluateOptions(rerank=True, images_per_product=8, lam=0.5, device="cpu")
+    with open_embeddings(case.embeddings) as file:
+        assert file.images_per_product is None
+    (note,) = [n for n in evaluate.run([case.embeddings], options).tables[0].notes if n.startswith("Re-ranked")]
+    assert note == (
+        "Re-ranked: method k-reciprocal, k1 10, k2 3, lambda 0.5, per_query False; "
+        "settings: --lambda; the rest auto, for 8 images per product (--images-per-product)."
+    )
