@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from fashret import choices
+from fashret.choices import RESULTS
 from fashret.errors import FashretError
 from fashret.files import hdf5
 from fashret.files.atomic import check_output
@@ -98,6 +99,20 @@ def check_photo(catalogue: Path, photo: Path, options: PhotoOptions) -> None:
     _check_where(catalogue, options.where)
     if not photo.exists():
         raise FashretError(f"--image {photo}: no such photo")
+
+
+def check_photos(catalogue: Path, output: Path, options: PhotoOptions) -> None:
+    """Of `fashret search --images`."""
+    assert options.images is not None
+    for model in options.model:
+        open_model(model)
+    if output.suffix.lower() not in RESULTS:
+        raise FashretError(f"{output}: results for photos are written to a name that ends in {' or '.join(RESULTS)}")
+    check_output(output, catalogue, options.images)
+    _check_where(catalogue, options.where)
+    _check_there(options.images)
+    if options.images.is_file() and is_photo(options.images):
+        raise FashretError(f"--images {options.images}: is a photo; give it with --image, or the folder that it is in")
 
 
 def check_rerank(ranking: Path, output: Path, options: RerankOptions) -> None:

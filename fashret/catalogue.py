@@ -141,7 +141,7 @@ class Catalogue:
         FashretError
             If the photo cannot be read, or the box has no area inside it.
         """
-        return crop_photo(photo, box, self._crop_size, max_pixels)
+        return crop_photo(photo, box, self.crop_size, max_pixels)
 
     def embed(self, photos: Photo | Sequence[Photo], boxes: Sequence[Box] | None = None) -> NDArray[np.float32]:
         """N photos → N×D float32, by the model that made the catalogue.
@@ -151,7 +151,7 @@ class Catalogue:
         FashretError
             As :meth:`crop`, and if the model is not available.
         """
-        vectors = embed_photos(self._embedder(), listed(photos), boxes, self._crop_size)
+        vectors = embed_photos(self._embedder(), listed(photos), boxes, self.crop_size)
         if vectors.shape[1] != self.file.width:
             raise FashretError(
                 f"{self.file.path}: its vectors have width {self.file.width}, its model makes {vectors.shape[1]}"
@@ -240,7 +240,8 @@ class Catalogue:
         return tuple(hits)
 
     @property
-    def _crop_size(self) -> int:
+    def crop_size(self) -> int:
+        """Longer side, in pixels, of the crops that vectors are made of."""
         self._check_open()
         return int(self.file.model.get("crop_size") or CropOptions.size)
 

@@ -47,6 +47,7 @@ ARCHITECTURES = (  # of detectors
 )
 ANNOTATED = ("auto", "all", "one")  # garments of a photo that have boxes
 PRECISIONS = ("float32", "bf16", "fp16")
+RESULTS = (".jsonl", ".csv")  # endings of what is found for many photos
 VECTOR_TYPES = ("float32", "float16")
 
 # training

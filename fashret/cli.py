@@ -221,10 +221,12 @@ def _check_needs(options: Any, given: set[str]) -> None:
     """Wrong usage if an option was given that has no effect without another."""
     fields = {f.name: f for f in dataclasses.fields(options)}
     for name in fields:
-        for other, values in fields[name].metadata.get("needs", {}).items() if name in given else ():
-            value = getattr(options, other) if other in fields else True
-            if not value or (values and value not in values):
-                needed = f"{_flags(fields[other])[-1]} {' or '.join(values)}".rstrip()
+        for others, values in fields[name].metadata.get("needs", {}).items() if name in given else ():
+            known = [other for other in others.split("|") if other in fields]
+            found = [getattr(options, other) for other in known]
+            if known and not any(value and (not values or value in values) for value in found):
+                flags = " or ".join(_flags(fields[other])[-1] for other in known)
+                needed = f"{flags} {' or '.join(values)}".rstrip()
                 raise typer.BadParameter(f"{_flags(fields[name])[-1]} has no effect without {needed}")
 
 
@@ -425,24 +427,36 @@ def search(
 
     Example:
     fashret search demo/catalogue.emb.h5 --image photo.jpg --box 40,60,380,900
+
+    Example:
+    fashret search demo/catalogue.emb.h5 --images photos/ -o results.jsonl
     """
     from fashret import arguments
 
+    products = options.k if "k" in given else stage_options.PRODUCTS
+    of_rows = options.within or options.exclude_same_product or options.exclude_copies  # which a photo is not
     if options.image:
         if len(options.image) > 1:
+            raise typer.BadParameter("give --image once; for several photos: --images FOLDER|LIST -o results.jsonl")
+        if gallery or output or options.images or of_rows:
             raise typer.BadParameter(
-                "give --image once; several photos will be --images FOLDER|LIST, not available yet"
-            )
-        if gallery or output or options.within or options.exclude_same_product or options.exclude_copies:
-            raise typer.BadParameter(
-                "--image takes one embeddings file, and no --output, --within, --exclude-same-product or "
+                "--image takes one embeddings file, and no --output, --images, --within, --exclude-same-product or "
                 "--exclude-copies"
             )
         arguments.check_photo(queries, options.image[0], options)
         from fashret.stages import search_photo
 
-        products = options.k if "k" in given else stage_options.PRODUCTS
         return search_photo.run(queries, options.image[0], options, products)
+    if options.images:
+        if gallery or of_rows:
+            raise typer.BadParameter(
+                "--images takes one embeddings file, and no --within, --exclude-same-product or --exclude-copies"
+            )
+        needed = _needed(output, "results.jsonl or results.csv")
+        arguments.check_photos(queries, needed, options)
+        from fashret.stages import search_photos
+
+        return search_photos.run(queries, needed, options, products)
     arguments.check_gallery(queries, gallery)
     needed = _needed(output, "ranking.h5 (or --image photo.jpg for one photo)")
     arguments.check_search(queries, gallery, needed, options.where)

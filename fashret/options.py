@@ -28,7 +28,7 @@ AUGMENTATION = "Augmentation"
 SCHEDULE = "Schedule"
 VALIDATION = "Validation"
 SEARCH = "Search"
-ONE_PHOTO = "Search for one photo"
+ONE_PHOTO = "Search for photos"
 SCORES = "Scores"
 RERANKING = "Re-ranking"
 RECIPROCAL = "Re-ranking by k-reciprocal"
@@ -48,7 +48,7 @@ PANELS = (  # of the help, from top to bottom
 Options = TypeVar("Options")
 
 
-Needs = dict[str, tuple[str, ...]]  # other options by name, and the values that do; () = any that is not empty
+Needs = dict[str, tuple[str, ...]]  # other options by name (a|b: one of them), and the values that do; () = any
 
 
 def option(default: Any, help: str, panel: str, *, flag: str = "", choices: tuple[str, ...] = (), **more: Any) -> Any:
@@ -542,7 +542,10 @@ class SearchOptions(Checked):
     """`fashret search`: the exact nearest gallery rows of every query."""
 
     k: int = option(
-        50, f"Results kept per query; with --image, products to show ({PRODUCTS} if not given)", OUTPUT, flag="-k,--top"
+        50,
+        f"Results kept per query; with --image or --images, products per photo ({PRODUCTS} if not given)",
+        OUTPUT,
+        flag="-k,--top",
     )
     metric: str = option("cosine", "Distance", SEARCH, choices=known.METRICS)
     within: str = option("", "Search only in the query's category", SEARCH, choices=("", "category"))
@@ -563,6 +566,8 @@ RERANKED: Needs = {"rerank": ()}  # of `evaluate`; `fashret rerank` always does
 BY_RECIPROCAL: Needs = RERANKED | {"method": ("k-reciprocal",)}
 BY_EXPANSION: Needs = RERANKED | {"method": ("aqe", "alpha-qe")}
 OF_PHOTO: Needs = {"image": ()}
+OF_PHOTOS: Needs = {"images": ()}
+OF_EITHER: Needs = {"image|images": ()}
 
 
 @dataclass(frozen=True)
@@ -667,16 +672,23 @@ class EvaluateOptions(Reranking):
 
 @dataclass(frozen=True)
 class PhotoOptions(SearchOptions):
-    """`fashret search`: with --image, the nearest products of one photo."""
+    """`fashret search`: with --image or --images, the nearest products of one photo or of many."""
 
     image: tuple[Path, ...] = option((), "Search for this photo and print the best products", ONE_PHOTO, shown="<path>")
+    images: Path | None = option(
+        None,
+        "Search for each photo of this folder, table, or text file with one path per line; -o results.jsonl or .csv",
+        ONE_PHOTO,
+    )
     box: str = option(
         "", "Its garment: x1,y1,x2,y2 in pixels of the photo as viewers show it", ONE_PHOTO, needs=OF_PHOTO
     )
     model: tuple[Path, ...] = like(
-        EmbedOptions, "model", "The catalogue's model, if it was moved", ONE_PHOTO, needs=OF_PHOTO
+        EmbedOptions, "model", "The catalogue's model, if it was moved", ONE_PHOTO, needs=OF_EITHER
     )
-    max_pixels: str = like(CropOptions, "max_pixels", panel=ONE_PHOTO, needs=OF_PHOTO)
+    max_pixels: str = like(CropOptions, "max_pixels", panel=ONE_PHOTO, needs=OF_EITHER)
+    boxes: str = like(CropOptions, "boxes", panel=ONE_PHOTO, needs=OF_PHOTOS)
+    max_errors: float | None = like(CropOptions, "max_errors", panel=ONE_PHOTO, needs=OF_PHOTOS)
     show: Path | None = option(None, "Draw what was found to this PNG or JPEG", ONE_PHOTO, needs=OF_PHOTO)
     crops: tuple[Path, ...] = like(
         EvaluateOptions,

@@ -141,14 +141,14 @@ def to_csv(table: Table, formulas: bool = False) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     for row in (script_columns(table), *script_rows(table)):
         first = "table" if not stream.tell() else table.name
-        writer.writerow([_csv_cell(cell, formulas) for cell in (first, *row)])
+        writer.writerow([csv_cell(cell, formulas) for cell in (first, *row)])
     return stream.getvalue()
 
 
-def _csv_cell(cell: Any, formulas: bool = False) -> Any:
+def csv_cell(cell: Any, formulas: bool = False) -> Any:
     r"""The cell as text for a spreadsheet; numbers as they are. (Python's writer leaves carriage returns unquoted.)
 
-    >>> [_csv_cell(cell) for cell in ("=1+1", "tops", -0.5, None)]
+    >>> [csv_cell(cell) for cell in ("=1+1", "tops", -0.5, None)]
     ["'=1+1", 'tops', -0.5, None]
     """
     if not isinstance(cell, str):

@@ -25,7 +25,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,8 +67,8 @@ Columns = dict[str, list[Any]]  # name → values, one per row; text, and None f
 Read = tuple[Columns, Where, dict[str, FurtherColumn]]
 
 
-def read_table(path: Path, root: Path | None = None) -> Listing:
-    """List the rows of a CSV or Parquet table.
+def read_table(path: Path, root: Path | None = None, needed: Sequence[str] = NEEDED) -> Listing:
+    """List the rows of a CSV or Parquet table, which has the columns `needed`; without products all are unlabelled.
 
     Raises
     ------
@@ -78,10 +78,11 @@ def read_table(path: Path, root: Path | None = None) -> Listing:
     if not path.exists():
         raise FashretError(f"{path}: no such file")
     is_parquet = path.suffix.lower() == ".parquet"
-    columns, where, further = _read_parquet(path) if is_parquet else _read_csv(path)
-    missing = [name for name in NEEDED if name not in columns]
+    columns, where, further = _read_parquet(path, needed) if is_parquet else _read_csv(path)
+    missing = [name for name in needed if name not in columns]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(columns)}")
+    columns.setdefault("product", [""] * len(columns["image"]))
     columns = _without_blank(columns)
     columns["image"] = photo_paths(columns["image"], root or path.parent, where)
     form = box_columns(path, columns)
@@ -181,12 +182,12 @@ def _check_header(path: Path, names: Iterable[str]) -> None:
         raise FashretError(f"{path}: duplicate column {_listed(sorted(double))}")
 
 
-def _read_parquet(path: Path) -> Read:
+def _read_parquet(path: Path, needed: Sequence[str]) -> Read:
     names = parquet_names(path)
     known = {name.strip().lower(): name for name in names}
     _check_header(path, (name.strip().lower() for name in names))
     wanted = {name: known[name] for name in (*NEEDED, *OPTIONAL) if name in known}
-    missing = [name for name in NEEDED if name not in wanted]
+    missing = [name for name in needed if name not in wanted]
     if missing:
         raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(names)}")
     inside = holds_photos(path)

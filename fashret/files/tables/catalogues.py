@@ -55,8 +55,13 @@ def read_catalogue(path: Path, root: Path | None = None) -> Listing:
     return read_folder(path)
 
 
-def read_folder(root: Path) -> Listing:
+def read_folder(root: Path, every: bool = False) -> Listing:
     """List the photos of a folder, in the order of their paths.
+
+    Parameters
+    ----------
+    every
+        All photos, even where some are in `<product>/street` or `<product>/shop`.
 
     Raises
     ------
@@ -67,7 +72,7 @@ def read_folder(root: Path) -> Listing:
     sources, left_out = _photos(root, content)
     if not sources:
         raise FashretError(_no_photo(root, left_out))
-    ordered = [source for source in sources if _side(source)]
+    ordered = [source for source in sources if _side(source) and not every]
     notes = {"linked folders left out: listed under another path": content.again} if content.again else {}
     if ordered and len(ordered) < len(sources):
         notes["photos left out: not in <product>/street or <product>/shop"] = len(sources) - len(ordered)
