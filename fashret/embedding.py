@@ -25,12 +25,11 @@ from fashret.files.origins import Origins, changed_photos, read_origins, warn_of
 from fashret.files.record_log import RecordLog, Status, open_log, task_of
 from fashret.files.resume import log_path
 from fashret.files.row_errors import left_out_lines, none_read, write_errors
-from fashret.loading.batches import count_workers, load, slices
+from fashret.files.vector_logs import owners, raw_vectors
 from fashret.loading.processes import Place
-from fashret.loading.sources import Source, chosen_rows
+from fashret.loading.sources import Source
 from fashret.models.centroids import product_centroids
 from fashret.models.embedder import Embedder
-from fashret.models.whitening import check_width, fit_whitening, sample
 from fashret.options import EmbedOptions
 
 BLOCK = 4096  # rows that are written at a time
@@ -184,7 +183,7 @@ def note_errors(job: Job, logs: Sequence[RecordLog]) -> None:
 def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
     """Write embeddings.h5 from the logs and the file to append to, in the source's order; how many rows it has."""
     note_errors(job, logs)
-    owner = _owner(job, logs)
+    owner = owners(logs, len(job.source.rows))
     count = int(((owner >= 0) | (job.place >= 0)).sum())
     if not count:
         sources, photos = job.source.rows.source, job.source.photos
@@ -208,51 +207,6 @@ def write_output(job: Job, logs: Sequence[RecordLog]) -> int:
     return count
 
 
-def check_whitening(job: Job) -> None:
-    """Raise FashretError before any work if the source has too few training rows for the whitening asked for."""
-    check_width(job.options.whiten, job.embedder.joined_width, len(_fitted_rows(job)))
-
-
-def fit_on_training_rows(job: Job, logs: Sequence[RecordLog]) -> None:
-    """Fit the embedder's whitening on a sample of the rows with the role train.
-
-    Vectors that the logs do not have are made here and kept nowhere.
-
-    Raises
-    ------
-    FashretError
-        If the rows do not give the width that was asked for.
-    """
-    rows, embedder = _fitted_rows(job), job.embedder
-    vectors, there = np.empty((len(rows), embedder.joined_width), np.float32), np.zeros(len(rows), np.bool_)
-    owner = _owner(job, logs)
-    for part in slices(np.flatnonzero(owner[rows] >= 0), BLOCK):
-        vectors[part], there[part] = embedder.joined(_raw(logs, owner, rows[part])), True
-    failed = np.logical_or.reduce([log.status[rows] == Status.FAILED for log in logs])
-    left = slices(np.flatnonzero(~there & ~failed), job.options.batch_size)
-    workers = count_workers(job.options.workers) if left else 0
-    made = load(job.source.images, (rows[part] for part in left), workers, embedder.device)
-    for part, batch in zip(left, made, strict=True):
-        vectors[part] = embedder.joined(embedder.check(embedder.describe(batch.images).cpu().numpy()))
-        there[part] = [i not in batch.failures for i in range(len(part))]
-    embedder.whitening = fit_whitening(vectors[there], job.options.whiten, job.options.whiten_power)
-    if embedder.precision != "float32":
-        embedder.warn_of_precision(chosen_rows(job.source, rows[there][: job.options.batch_size]).images)
-
-
-def _fitted_rows(job: Job) -> NDArray[np.int64]:
-    """The rows that a whitening is fitted on."""
-    return sample(job.source.rows.with_role(Role.TRAIN), job.options.seed)
-
-
-def _owner(job: Job, logs: Sequence[RecordLog]) -> NDArray[np.int64]:
-    """For each row of the source the number of the log that has its vector, −1 for none."""
-    owner = np.full(len(job.source.rows), -1, np.int64)
-    for number, finished in enumerate(logs):
-        owner[finished.status == Status.DONE] = number
-    return owner
-
-
 def _origins(job: Job, logs: Sequence[RecordLog], owner: NDArray[np.int64]) -> Origins:
     """What the written rows' crops were cut from."""
     origins, made = job.origins, np.flatnonzero(owner >= 0)
@@ -267,7 +221,7 @@ def _described(
     """Rows of the logs and their vectors as the networks gave them, in the source's order."""
     chosen, start = np.flatnonzero(owner >= 0), 0
     for rows in blocks(job.source.rows, chosen, BLOCK):
-        yield rows, _raw(logs, owner, chosen[start : start + len(rows)])
+        yield rows, raw_vectors(logs, owner, chosen[start : start + len(rows)])
         start += len(rows)
 
 
@@ -282,13 +236,7 @@ def _vectors_of(
         new = owner[part] >= 0
         vectors = np.empty((len(part), job.embedder.width), np.float32)
         if new.any():
-            vectors[new] = job.embedder.joined(_raw(logs, owner, part[new]))
+            vectors[new] = job.embedder.joined(raw_vectors(logs, owner, part[new]))
         if job.old is not None:
             vectors[~new] = job.old.vectors[job.place[part[~new]]]
         yield job.further.block(rows, part), vectors
-
-
-def _raw(logs: Sequence[RecordLog], owner: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Vectors of some rows as the networks gave them."""
-    data = [logs[owner[row]].read(int(row)) for row in rows]
-    return np.frombuffer(b"".join(data), "<f4").reshape(len(rows), -1)

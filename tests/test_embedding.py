@@ -13,15 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from fashret.embedding import Job, fit_on_training_rows, rows_there
+from fashret.embedding import Job, rows_there
 from fashret.errors import FashretError
-from fashret.files.columns import Role
-from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
 from fashret.files.origins import Origins, read_origins
 from fashret.loading.processes import Place
-from fashret.loading.sources import crops_source
-from fashret.models.opening import open_embedder
 from fashret.stages import embed
 from tests.conftest import make_rows, write_crops, write_embeddings
 from tests.stages.test_embed import make_photos, options, vectors_of, write_tiny_model
@@ -181,19 +177,3 @@ def test_half_of_the_bytes(crops: Path, model: Path, tmp_path: Path) -> None:
     half = vectors_of(tmp_path / "b.emb.h5")
     assert half.dtype == np.float16
     np.testing.assert_allclose(half, vectors_of(tmp_path / "a.emb.h5"), atol=1e-3)
-
-
-def test_training_rows_that_are_not_written_are_embedded_for_the_whitening(model: Path, tmp_path: Path) -> None:
-    """Rows without a vector in the logs give the same fit as those with one."""
-    roles = np.where(np.arange(23) < 15, Role.TRAIN, Role.GALLERY).astype(np.uint8)
-    crops, how = write_crops(tmp_path / "t.crops.h5", make_rows(23, role=roles), size=20), options(model, whiten=3)
-    embed.run(crops, tmp_path / "a.emb.h5", how)
-    with open_embeddings(tmp_path / "a.emb.h5") as file, open_crops(crops) as opened:
-        embedder = open_embedder([model], device="cpu", precision="float32")
-        source = crops_source(opened, embedder.settings)
-        job = Job.of(source, embedder, (tmp_path / "b.emb.h5", Place()), how, None)
-        with job.open_log(0) as log:
-            fit_on_training_rows(job, [log])
-        assert embedder.whitening is not None and file.whitening is not None
-        np.testing.assert_allclose(embedder.whitening.directions, file.whitening.directions, atol=1e-4)
-        assert embedder.whitening.rows == 15

@@ -43,6 +43,7 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
     "vector_sets": GROUND | {"files", "knn", "copies"},
     "catalogue": GROUND | {"files", "knn", "models", "vector_sets"},
     "embedding": GROUND | {"files", "models", "loading"},
+    "training_fit": GROUND | {"files", "models", "loading", "embedding"},
     "cropping": GROUND | {"files"},
     "api": GROUND | {"files", "knn", "reranking", "models", "evaluation", "vector_sets"},
     "stages": GROUND
@@ -60,6 +61,7 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
         "vector_sets",
         "catalogue",
         "embedding",
+        "training_fit",
         "cropping",
         "detection",
     },

@@ -177,14 +177,6 @@ class Embedder:
             self.precision = "float32"
         return cosine
 
-    def warn_of_precision(self, batches: Sequence[Tensor]) -> None:
-        """Warn if a batch's whitened vectors are not close enough to their float32 values."""
-        cosine = self.cosine_to_float32(batches)
-        if not cosine > COSINE_KEPT:
-            log.warning(
-                "%s: cosine to float32 only %.5f when whitened; --precision float32 is safer", self.precision, cosine
-            )
-
     def cosine_to_float32(self, batches: Sequence[Tensor]) -> float:
         """The smallest cosine between a final vector of a batch and its float32 twin."""
         if self.precision == "float32":

@@ -26,8 +26,6 @@ from fashret.console import counted, log, progress
 from fashret.datasets import readers
 from fashret.embedding import (
     Job,
-    check_whitening,
-    fit_on_training_rows,
     for_training_alone,
     note_errors,
     part_of,
@@ -54,6 +52,7 @@ from fashret.models.embedder import Embedder
 from fashret.models.opening import backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.options import CropOptions, EmbedOptions, check_embed_options
+from fashret.training_fit import check_whitening, fit_on_training_rows
 
 SKIPPED = "rows for training alone (--all embeds them)"
 ADVICE = "lower --batch-size; with --resume nothing is embedded twice"

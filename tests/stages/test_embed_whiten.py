@@ -16,10 +16,11 @@ from fashret.files.columns import Role, Rows
 from fashret.files.embeddings import open_embeddings
 from fashret.models.embedder import Embedder
 from fashret.models.whitening import fit_whitening, whitened
-from fashret.options import SearchOptions
+from fashret.options import EmbedOptions, SearchOptions
 from fashret.stages import embed, search
 from tests.conftest import invoke, make_rows, write_crops
-from tests.stages.test_embed import interrupted, make_photos, options, vectors_of, write_tiny_model
+from tests.stages.test_embed import interrupted, make_photos, vectors_of, write_tiny_model
+from tests.stages.test_embed import options as few_options
 from tests.training_case import add_tiny_backbone
 
 TRAIN = 14  # rows
@@ -34,6 +35,11 @@ def tiny_backbone() -> None:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     return write_tiny_model(tmp_path / "model")
+
+
+def options(trained: Path | None, **changes: Any) -> EmbedOptions:
+    """Training rows have vectors too."""
+    return few_options(trained, **({"all": True} | changes))
 
 
 def rows(count: int = 23) -> Rows:
@@ -66,6 +72,12 @@ def test_it_is_fitted_on_training_rows_alone(crops: Path, model: Path, tmp_path:
     np.testing.assert_allclose(vectors_of(tmp_path / "a.emb.h5"), whitened(plain, fitted), atol=1e-5)
     found = whitening_of(tmp_path / "a.emb.h5")
     assert (found.rows, found.power, found.width) == (TRAIN, 0.4, 4)
+    summary = embed.run(crops, tmp_path / "few.emb.h5", options(model, whiten=4, whiten_power=0.4, all=False))
+    assert summary is not None and (summary.rows, sum(summary.skipped.values())) == (9, TRAIN)
+    np.testing.assert_allclose(whitening_of(tmp_path / "few.emb.h5").directions, found.directions, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        vectors_of(tmp_path / "few.emb.h5"), vectors_of(tmp_path / "a.emb.h5")[TRAIN:], atol=1e-4
+    )
     images = [255 - image if i >= TRAIN else image for i, image in enumerate(pictures())]
     write_crops(tmp_path / "b.crops.h5", rows(), images, size=20)
     embed.run(tmp_path / "b.crops.h5", tmp_path / "b.emb.h5", options(model, whiten=4, whiten_power=0.4))
