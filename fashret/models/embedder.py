@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fashret.console import log
 from fashret.errors import FashretError
 from fashret.files.embeddings import recorded, relative_path
 from fashret.files.whitening import GROUP, Whitening
