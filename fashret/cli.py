@@ -374,7 +374,7 @@ def train(
 
 @command(stage_options.DetectorOptions, OTHERS)
 def train_detector(
-    manifest: Annotated[str, typer.Argument(help="A CSV or Parquet table, or a public dataset's name.")],
+    manifest: Annotated[str, typer.Argument(help="A CSV or Parquet table, a COCO file, or a public dataset's name.")],
     options: stage_options.DetectorOptions,
     output: OutputFolder = None,
 ) -> Any:

@@ -434,8 +434,9 @@ class DetectorOptions(Checked):
     boxes: str = like(CropOptions, "boxes")
     annotated: str = option(
         "auto",
-        "Garments of a photo that have boxes: all, or one of many (then the network sees a part of the photo round the "
-        "box, and boxes found elsewhere do not count); auto = one, where no photo has two boxes",
+        "Garments of a photo that have boxes: all, or one of many (then the network is shown the photo round that box, "
+        "and boxes found elsewhere do not count in the scores); auto = as the dataset says; else one, where no photo "
+        "has two boxes",
         PHOTOS,
         choices=known.ANNOTATED,
     )

@@ -37,8 +37,13 @@ DOMAINS = {"user": Domain.STREET, "shop": Domain.SHOP}
 LEFT_OUT = "items of style 0 outside of the gallery, left out"
 
 
-def read(root: Path, options: CropFlags) -> Listing:
+def read(root: Path, options: CropFlags, every: bool = False) -> Listing:
     """List DeepFashion2.
+
+    Parameters
+    ----------
+    every
+        Whether items without a pair are listed everywhere, as detectors need them.
 
     Raises
     ------
@@ -55,7 +60,7 @@ def read(root: Path, options: CropFlags) -> Listing:
             raise FashretError(f"{root / part / 'annos'}: holds no annotations like 000001.json")
         with progress(len(names), f"annotations of {part}", "files") as advance:
             for name in names:
-                notes[LEFT_OUT] += _add_photo(collected, root, part, name)
+                notes[LEFT_OUT] += _add_photo(collected, root, part, name, every)
                 advance()
     rows, repeats = drop_repeats(collected.rows())
     return Listing("deepfashion2", root, rows, PhotoFolder(root), True, repeats, notes)
@@ -69,9 +74,10 @@ class _Photo:
     source: str
     domain: Domain
     pair: int
+    every: bool  # items without a pair too
 
 
-def _add_photo(rows: RowList, root: Path, part: str, name: str) -> int:
+def _add_photo(rows: RowList, root: Path, part: str, name: str, every: bool) -> int:
     """Add the items of one annotation; how many were left out."""
     path = root / part / "annos" / name
     content = read_json(path)
@@ -81,7 +87,7 @@ def _add_photo(rows: RowList, root: Path, part: str, name: str) -> int:
     if source not in DOMAINS:
         raise FashretError(f"{path}: source is {shown(source)}; expected user or shop")
     pair = whole_number(content, "pair_id", str(path))
-    photo = _Photo(part, f"{part}/image/{Path(name).stem}.jpg", DOMAINS[source], pair)
+    photo = _Photo(part, f"{part}/image/{Path(name).stem}.jpg", DOMAINS[source], pair, every)
     left_out = 0
     for key in sorted((k for k in content if re.fullmatch(r"item\d+", k)), key=lambda k: (len(k), k)):
         left_out += _add_item(rows, photo, content[key], f"{path}, {key}")
@@ -98,7 +104,7 @@ def _add_item(rows: RowList, photo: _Photo, item: Any, where: str) -> bool:
     style = whole_number(item, "style", where)
     box = four_numbers(item.get("bounding_box"), f"{where}, bounding_box")
     role = Role.TRAIN if photo.part == "train" else Role.QUERY if photo.domain == Domain.STREET else Role.GALLERY
-    if style == 0 and role != Role.GALLERY:
+    if style == 0 and role != Role.GALLERY and not photo.every:
         return True
     product = f"{photo.part}/{photo.pair}/{style}" if style else ""
     rows.add(Row(photo.source, box, product, role, photo.domain, CATEGORIES[category - 1]), where)

@@ -1,6 +1,7 @@
-"""The reader of each public dataset, and `load`, which finds the reader of any manifest.
+"""The reader of each public dataset, and `load` and `load_boxes`, which find the reader of any manifest.
 
-In: what `fashret crop` is given: a public dataset's name, a table, or a folder. Out: its `Listing`.
+In: what `fashret crop` is given: a public dataset's name, a table, or a folder. Out: its `Listing`. Or what `fashret
+train-detector` is given, which may be a COCO file, too. Out: its `Boxes`.
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ from pathlib import Path
 from fashret.console import log
 from fashret.datasets import (
     coco,
+    coco_boxes,
     deepfashion2,
     deepfashion_consumer_to_shop,
     deepfashion_inshop,
+    fashionai,
     lookbench,
     pairs,
     street2shop,
 )
+from fashret.datasets.boxes import Boxes, boxes_of
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import text_array
 from fashret.files.photos.box_frames import boxes_as_stored, refuse_fractions
 from fashret.files.photos.names import one_spelling
 from fashret.files.photos.sources import PhotoFolder
-from fashret.files.tables.catalogue_tables import SUFFIXES
+from fashret.files.tables.catalogue_tables import SUFFIXES, read_table
 from fashret.files.tables.catalogues import is_catalogue, read_catalogue
 from fashret.files.tables.manifests import Listing, drop_repeats, find_manifest, manifest_names
 from fashret.options import CropOptions, taken_over
@@ -44,6 +48,11 @@ READERS: dict[str, Reader] = {  # name of the manifest → what reads the datase
     "worn-flat": pairs.read_worn_flat,
     "darn": pairs.read_darn,
 }
+BOX_READERS: dict[str, Reader] = {  # datasets of which `crop` reads less, or nothing
+    "deepfashion2": lambda root, options: deepfashion2.read(root, options, every=True),
+    "fashionai": fashionai.read,
+}
+COCO = ("modanet", "fashionpedia")  # datasets that are COCO files
 
 
 def load(manifest: str, options: CropOptions) -> Listing:
@@ -58,7 +67,12 @@ def load(manifest: str, options: CropOptions) -> Listing:
     """
     if options.root is not None and not options.root.is_dir():
         raise FashretError(f"--root {options.root}: no such folder")
-    listing = _spelled(_load(manifest, options))
+    return in_stored_pixels(_load(manifest, options), options)
+
+
+def in_stored_pixels(listing: Listing, options: CropOptions) -> Listing:
+    """A listing with one spelling for each photo, and boxes in pixels of the photos as stored."""
+    listing = _spelled(listing)
     refuse_fractions(listing.rows.box, listing.name)
     if options.boxes == "upright":
         listing = replace(listing, rows=boxes_as_stored(listing.rows, listing.photos))
@@ -99,3 +113,41 @@ def _load_public(name: str, options: CropOptions) -> Listing:
     if not len(listing.rows):
         raise FashretError(f"{options.root}: lists no rows of {name}")
     return replace(listing, expected=manifest.expected)
+
+
+def load_boxes(manifest: str, options: CropFlags) -> Boxes:
+    """List the boxes of a public dataset (by name, with `options.root`), of a COCO file, or of a table.
+
+    Raises
+    ------
+    FashretError
+        If there is nothing of that name, or it cannot be read or has no boxes for a detector.
+    """
+    path, root = Path(manifest), options.root
+    if root is not None and not root.is_dir():
+        raise FashretError(f"--root {root}: no such folder")
+    if path.suffix.lower() == ".json":
+        return _coco([path], root or path.parent, path.stem)
+    if path.suffix.lower() in SUFFIXES:
+        return boxes_of(in_stored_pixels(read_table(path, root, needed=("image",)), options))
+    if path.is_dir() and (root is None or manifest not in manifest_names()):
+        raise FashretError(f"{path}: a folder of photos has no boxes; give a table, or a COCO file and --root {path}")
+    if manifest not in manifest_names():
+        return boxes_of(load(manifest, options))  # says what is known
+    about = find_manifest(manifest)
+    if not about.boxed:
+        raise FashretError(
+            f"{manifest}: has no boxes to learn from; `fashret datasets` says what is good for detection"
+        )
+    if root is None:
+        raise FashretError(f"{manifest}: pass its folder with --root FOLDER")
+    if manifest in COCO:
+        return _coco(coco_boxes.annotation_files(root), root, manifest)
+    if manifest in BOX_READERS:
+        return boxes_of(in_stored_pixels(BOX_READERS[manifest](root, options), options), about.boxed)
+    return boxes_of(load(manifest, options), about.boxed)
+
+
+def _coco(files: list[Path], root: Path, name: str) -> Boxes:
+    listing, crowd = coco_boxes.read(files, root, name)
+    return boxes_of(listing, "all", crowd)

@@ -101,8 +101,22 @@ def schedule_of(options: DetectorOptions, steps: int = 0) -> TrainOptions:
     return taken_over(TrainOptions, options, **{name: getattr(options, name) for name in names}, total_steps=steps)
 
 
-def make_task(listing: Listing, output: Path, options: DetectorOptions, machine: Machine) -> Task:
+def make_task(
+    listing: Listing,
+    output: Path,
+    options: DetectorOptions,
+    machine: Machine,
+    crowd: NDArray[np.bool_] | None = None,
+    annotated: str = "",
+) -> Task:
     """Check what can be checked before any work, and find the photos.
+
+    Parameters
+    ----------
+    crowd
+        For each row whether its box is round many garments; None: none is.
+    annotated
+        What is known about the garments of a photo that have boxes: all, or one; empty = the boxes tell.
 
     Raises
     ------
@@ -116,7 +130,8 @@ def make_task(listing: Listing, output: Path, options: DetectorOptions, machine:
         raise FashretError(f"{listing.name}: has no categories to learn; add the column category, or give --one-class")
     training, validation = _sides(listing, label, options)
     chosen = np.flatnonzero(training | validation)
-    found, counted = boxed_photos(listing.rows.take(chosen), listing.photos, label[chosen])
+    crowds = None if crowd is None else crowd[chosen]
+    found, counted = boxed_photos(listing.rows.take(chosen), listing.photos, label[chosen], crowds)
     found = dataclasses.replace(found, row=chosen[found.row])
     left_out = _said(listing, counted)
     is_validation = np.array([bool(validation[found.row[found.boxes_of(i)]].any()) for i in range(len(found))], bool)
@@ -135,7 +150,9 @@ def make_task(listing: Listing, output: Path, options: DetectorOptions, machine:
     settings = DetectorSettings(
         options.architecture, classes, options.side or kind.size, options.weights, seed=options.seed
     )
-    in_part = annotated_in_part(photos) if options.annotated == "auto" else options.annotated == "one"
+    if options.annotated != "auto":
+        annotated = options.annotated
+    in_part = annotated == "one" if annotated else annotated_in_part(photos)
     return Task(options, output, machine, settings, listing, photos, held, in_part, left_out)
 
 

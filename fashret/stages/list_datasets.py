@@ -21,7 +21,7 @@ class Dataset:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self.manifest), "readable": self.readable}
+        return {**asdict(self.manifest), "readable": self.readable, "good_for": self.manifest.good_for}
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fashret.console import log, progress
-from fashret.datasets import readers
 from fashret.datasets.flags import CropFlags
+from fashret.datasets.readers import load_boxes
 from fashret.detection.architectures import ARCHITECTURES
 from fashret.detection.batches import load_batches
 from fashret.detection.detectors import TrainedDetector
@@ -74,8 +74,9 @@ def run(manifest: str, output: Path, options: DetectorOptions) -> DetectorSummar
     started = time.monotonic()
     device = choose_device(options.device, place().local_rank)
     with together(device) as here, ExitStack() as stack:
-        listing = readers.load(manifest, taken_over(CropFlags, options))
-        task = make_task(listing, output, options, Machine(device, choose_precision(options.precision, device), here))
+        boxes = load_boxes(manifest, taken_over(CropFlags, options))
+        machine = Machine(device, choose_precision(options.precision, device), here)
+        task = make_task(boxes.listing, output, options, machine, boxes.crowd, boxes.annotated)
         if here.first:
             stack.enter_context(training_folder(output, DETECTOR, resume=options.resume, restart=options.restart))
         if options.resume and not task.last.exists() and (output / DETECTOR.description).exists():

@@ -29,17 +29,17 @@ def dataset_table(table: DatasetTable, console: Console) -> Iterator[Any]:
 
     caption = "figures as the literature writes them; × = none, empty = not known"
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), caption=caption)
-    for column in ("name", "year", "pairs", "images", "categ.", "boxes", "landm.", "masks", "crop"):
-        shown.add_column(column, justify="left" if column in ("name", "crop") else "right", no_wrap=True)
+    for column in ("name", "year", "pairs", "images", "categ.", "boxes", "landm.", "masks", "good for"):
+        shown.add_column(column, justify="left" if column in ("name", "good for") else "right", no_wrap=True)
     for dataset in table.datasets:
         about = dataset.manifest
         figures = (about.published.get(figure, "") for figure in FIGURES)
-        shown.add_row(*map(one_line, (about.name, str(about.year), *figures, "yes" if dataset.readable else "no")))
+        shown.add_row(*map(one_line, (about.name, str(about.year), *figures, about.good_for)))
     yield shown
 
 
 def dataset_page(dataset: Dataset, console: Console) -> Iterator[Any]:
-    """What is known about one public dataset, and the command that crops it."""
+    """What is known about one public dataset, and the commands that read it."""
     about = dataset.manifest
     yield one_line(f"{about.title} ({about.year})", "bold")
     yield _facts({"name": about.name, "paper": about.paper, "data": about.data, "licence": about.licence})

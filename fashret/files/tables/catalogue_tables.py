@@ -68,7 +68,12 @@ Read = tuple[Columns, Where, dict[str, FurtherColumn]]
 
 
 def read_table(path: Path, root: Path | None = None, needed: Sequence[str] = NEEDED) -> Listing:
-    """List the rows of a CSV or Parquet table, which has the columns `needed`; without products all are unlabelled.
+    """List the rows of a CSV or Parquet table.
+
+    Parameters
+    ----------
+    needed
+        Columns that it must have. Where product is not among them, rows without one are unlabelled and lose no role.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def read_table(path: Path, root: Path | None = None, needed: Sequence[str] = NEE
         columns[name] = identities(path, name, list(map(cell_text, columns[name])))
     for name in KEYWORDS.intersection(columns):
         columns[name] = ["" if is_blank(cell) else cell_text(cell) for cell in columns[name]]
-    rows, repeats = drop_repeats(replace(_rows(columns, form, where), further=further))
+    rows, repeats = drop_repeats(replace(_rows(columns, form, where, labelled="product" in needed), further=further))
     if not len(rows):
         raise FashretError(f"{path}: has no rows")
     if is_parquet and holds_photos(path):
@@ -202,7 +207,7 @@ def _read_parquet(path: Path, needed: Sequence[str]) -> Read:
     return found, lambda row: f"{path}, row {row}", further
 
 
-def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:
+def _rows(columns: Columns, form: tuple[str, ...], where: Where, labelled: bool) -> Rows:
     count = len(columns["image"])
     blank = [""] * count
     domain_given = "domain" in columns
@@ -218,7 +223,7 @@ def _rows(columns: Columns, form: tuple[str, ...], where: Where) -> Rows:
             if "role" in columns
             else _role_of_split(columns.get("split", blank)[i], side, i, where)
         )
-        if not product[i]:
+        if labelled and not product[i]:
             role[i] &= Role.GALLERY | Role.VAL_GALLERY
     category, categories = categories_of(columns.get("category", blank))
     return Rows(

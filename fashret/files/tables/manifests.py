@@ -112,6 +112,15 @@ class Manifest:
     published: dict[str, str]  # pairs, images, categories, boxes, landmarks, masks, as the literature writes them
     expected: tuple[Expected, ...]
     no_pairs: str = ""  # why it cannot be used for retrieval
+    boxed: str = (
+        ""  # garments of a photo that have boxes, for detectors: all, or one; empty = no boxes that can be read
+    )
+
+    @property
+    def good_for(self) -> str:
+        """retrieval, detection, both or neither."""
+        uses = {"retrieval": not self.no_pairs, "detection": bool(self.boxed)}
+        return "both" if all(uses.values()) else next((use for use, good in uses.items() if good), "neither")
 
 
 def manifest_folder() -> Path:

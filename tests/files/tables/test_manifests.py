@@ -47,7 +47,7 @@ def test_street2shop_expects_the_published_counts() -> None:
     assert sum(n for (c, w), n in expected.items() if c and w == "query products") == 2587
 
 
-@pytest.mark.parametrize("name", ["modanet", "fashionai", "zalando"])
+@pytest.mark.parametrize("name", ["modanet", "fashionai", "fashionpedia", "zalando"])
 def test_a_dataset_without_pairs_says_so_in_one_line(name: str) -> None:
     with pytest.raises(FashretError, match=rf"^{name}: .*(nothing to retrieve|never published)"):
         readers.load(name, CropOptions(root=Path(".")))

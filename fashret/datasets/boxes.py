@@ -1,0 +1,32 @@
+"""Photos with boxes for detectors, of whatever origin.
+
+In: the listing of a reader. Out: `Boxes`, its rows and what is known about their boxes. `readers.load_boxes` finds the
+reader of whatever `fashret train-detector` is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashret.console import log
+from fashret.files.tables.manifests import Listing
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Rows that have boxes, or some of which have."""
+
+    listing: Listing
+    crowd: NDArray[np.bool_]  # N: a box round many garments
+    annotated: str = ""  # garments of a photo that have boxes: all, or one; empty = not known
+
+
+def boxes_of(listing: Listing, annotated: str = "", crowd: NDArray[np.bool_] | None = None) -> Boxes:
+    """The boxes of a listing, whose notes are said."""
+    for what, count in listing.notes.items():
+        if count:
+            log.info("%s: %s %s", listing.name, f"{count:,}", what)
+    return Boxes(listing, np.zeros(len(listing.rows), np.bool_) if crowd is None else crowd, annotated)
