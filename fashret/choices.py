@@ -67,6 +67,9 @@ OPTIMISERS = ("adam", "amsgrad", "adamw", "sgd")
 SCHEDULES = ("step", "cosine", "constant")
 DECIDING_SCORES = ("mAP", "Acc@1")  # that can choose the best checkpoint
 
+# detectors
+LABELS = ("street2shop", "deepfashion2", "modanet")  # datasets whose words classes can be called by
+
 # searches and scores
 METRICS = ("cosine", "euclidean")
 SETTINGS = ("auto", "published")  # of k-reciprocal re-ranking

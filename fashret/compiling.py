@@ -18,7 +18,7 @@ import fashret
 from fashret.caches import cache_folder, is_writable
 from fashret.console import Advance, log, progress
 
-COMPILED = ("knn", "reranking")  # packages with compiled functions
+COMPILED = ("detection", "knn", "reranking")  # packages with compiled functions
 
 
 def keep_compiled() -> None:

@@ -29,6 +29,7 @@ SCHEDULE = "Schedule"
 VALIDATION = "Validation"
 SEARCH = "Search"
 ONE_PHOTO = "Search for photos"
+DETECTORS = "Detectors"
 SCORES = "Scores"
 RERANKING = "Re-ranking"
 RECIPROCAL = "Re-ranking by k-reciprocal"
@@ -42,7 +43,7 @@ MACHINE = "Machine"
 MESSAGES = "Results and messages"
 PANELS = (  # of the help, from top to bottom
     PHOTOS, RECIPE, MODEL, NETWORK, UNTRAINED, LOSS, BATCHES, AUGMENTATION, SCHEDULE, VALIDATION, SEARCH, ONE_PHOTO,
-    SCORES, RERANKING, RECIPROCAL, EXPANSION, REPORT, FORM, DRAWING, MOVED, OUTPUT, MACHINE, MESSAGES,
+    DETECTORS, SCORES, RERANKING, RECIPROCAL, EXPANSION, REPORT, FORM, DRAWING, MOVED, OUTPUT, MACHINE, MESSAGES,
 )  # fmt: skip
 
 Options = TypeVar("Options")
@@ -136,13 +137,17 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "jitter": (0, 1),
     "k": (1, math.inf),
     "k1": (1, math.inf),
+    "iou": (0, 1),
     "k2": (1, math.inf),
     "lam": (0, 1),
     "last_stride": (1, 2),
     "max_errors": (0, 1),
+    "max_garments": (1, math.inf),
+    "min_score": (0, 1),
     "neighbours": (1, math.inf),
     "pad": (0, math.inf),
     "patience": (0, math.inf),
+    "photo_size": (32, 16_384),
     "quality": (1, 100),
     "query": (0, math.inf),
     "report_queries": (0, math.inf),
@@ -520,6 +525,39 @@ class EmbedOptions(Checked):
     max_pixels: str = like(CropOptions, "max_pixels")
 
 
+@dataclass(frozen=True)
+class DetectOptions(Checked):
+    """`fashret detect`: find the garments of photos. :class:`CropOptions` are those of the photos."""
+
+    detector: tuple[Path, ...] = option(
+        (),
+        "Folder of a detector, of `fashret train-detector` or the transformers library; repeat it to fuse several",
+        DETECTORS,
+    )
+    detector_weight: tuple[float, ...] = option((), "Weight of each --detector (default: equal)", DETECTORS)
+    iou: float = option(0.55, "Boxes of several detectors that overlap more are one garment", DETECTORS)
+    labels: str = option(
+        "",
+        f"Categories to give: words of {', '.join(known.LABELS)}, or a TOML file (default: as the detectors name them)",
+        DETECTORS,
+        shown="<words|file>",
+    )
+    min_score: float = option(0.5, "Leave out boxes of a lower score", DETECTORS)
+    max_garments: int = option(8, "Garments kept per photo, the best", DETECTORS)
+    evaluate: bool = option(False, "Print AP, AP50 and recall against the manifest's boxes", SCORES)
+    show: Path | None = option(None, "Draw the boxes on the photos, into this folder", OUTPUT)
+    root: Path | None = like(CropOptions, "root")
+    boxes: str = like(CropOptions, "boxes")
+    max_errors: float | None = like(CropOptions, "max_errors")
+    max_pixels: str = like(CropOptions, "max_pixels")
+    resume: bool = like(CropOptions, "resume")
+    restart: bool = like(CropOptions, "restart")
+    photo_size: int = option(1333, "Longer side, in pixels, of the photo that detectors get", PHOTOS)
+    batch_size: int = option(4, "Photos looked at together", MACHINE)
+    device: str = like(TrainOptions, "device")
+    workers: int = like(CropOptions, "workers")
+
+
 OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own
 
 
@@ -690,7 +728,9 @@ class PhotoOptions(SearchOptions):
     max_pixels: str = like(CropOptions, "max_pixels", panel=ONE_PHOTO, needs=OF_EITHER)
     boxes: str = like(CropOptions, "boxes", panel=ONE_PHOTO, needs=OF_PHOTOS)
     max_errors: float | None = like(CropOptions, "max_errors", panel=ONE_PHOTO, needs=OF_PHOTOS)
-    show: Path | None = option(None, "Draw what was found to this PNG or JPEG", ONE_PHOTO, needs=OF_PHOTO)
+    show: Path | None = like(
+        DetectOptions, "show", "Draw what was found to this PNG or JPEG", ONE_PHOTO, needs=OF_PHOTO
+    )
     crops: tuple[Path, ...] = like(
         EvaluateOptions,
         "crops",

@@ -33,6 +33,7 @@ OWN_DEFAULTS = {  # fields that differ from those of the same name, and why
     ("DetectorOptions", "warmup"): "as many steps in far fewer epochs",
     ("DetectorOptions", "validate_every"): "epochs are longer",
     ("DetectorOptions", "holdout"): "a detector has no classifier of products to be trained on all of them",
+    ("DetectOptions", "batch_size"): "whole photos, in place of crops",
 }
 TREE = Path(options.__file__).parent
 
