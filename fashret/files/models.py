@@ -70,6 +70,7 @@ MODEL = FolderKind("model", "fashret train", "backbone")
 DETECTOR = FolderKind("detector", "fashret train-detector", "architecture")
 KINDS = (MODEL, DETECTOR)
 DESCRIPTION = MODEL.description
+PUBLISHED = "config.json"  # describes a model in a folder of the transformers library
 
 
 @dataclass(frozen=True)
