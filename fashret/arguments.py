@@ -6,6 +6,7 @@ an input that is missing or of another kind, an output that cannot be written, a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -19,14 +20,16 @@ from fashret.files.embeddings import KIND as EMBEDDINGS
 from fashret.files.embeddings import open_embeddings
 from fashret.files.file_kinds import is_photo
 from fashret.files.hints import hub_hint
-from fashret.files.models import DESCRIPTION, DETECTOR, open_model
+from fashret.files.models import DESCRIPTION, DETECTOR, PUBLISHED, open_model
 from fashret.files.rankings import open_ranking
 from fashret.files.resume import check_flags
 from fashret.files.row_filter import checked
+from fashret.files.tables.found_garments import check_ending
 from fashret.learning.schedules import check_schedule
 from fashret.learning.training_folder import check_folder
 from fashret.options import (
     DetectorOptions,
+    DetectOptions,
     EmbedOptions,
     EvaluateOptions,
     PhotoOptions,
@@ -61,6 +64,33 @@ def check_train_detector(output: Path, options: DetectorOptions) -> None:
     if options.weights != "none" and not Path(options.weights).exists():
         hint = hub_hint(options.weights)
         raise FashretError(f"--weights {options.weights}: no such file; give none, or the path of a file{hint}")
+
+
+def check_detect(photos: str, output: Path | None, options: DetectOptions) -> bool:
+    """Of `fashret detect`; whether it is for one photo."""
+    check_flags(options.resume, options.restart)
+    if not options.detector:
+        raise FashretError(f"give a detector: fashret detect {photos} --detector FOLDER")
+    if any(not 0 < weight < math.inf for weight in options.detector_weight):
+        raise FashretError("--detector-weight: must be above zero")
+    check_detectors(options.detector)
+    if options.labels not in ("", *choices.LABELS) and not Path(options.labels).is_file():
+        raise FashretError(f"--labels {options.labels}: no such file; give {', '.join(choices.LABELS)} or a TOML file")
+    if output:
+        check_ending(output)
+        check_output(output, photos)
+    if options.show and options.show.exists() and not options.show.is_dir():
+        raise FashretError(f"--show {options.show}: is a file; give a folder")
+    return Path(photos).is_file() and is_photo(Path(photos))
+
+
+def check_detectors(folders: Sequence[Path]) -> None:
+    """Refuse folders that hold no detector, or one of them twice."""
+    for folder in folders:
+        if [each.resolve() for each in folders].count(folder.resolve()) > 1:
+            raise FashretError(f"--detector {folder}: is given more than once")
+        if not (folder / PUBLISHED).is_file():
+            open_model(folder, DETECTOR)
 
 
 def check_embed(source: Path, output: Path, options: EmbedOptions, given: Collection[str]) -> None:

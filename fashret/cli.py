@@ -339,6 +339,35 @@ def crop(
     return stage.run(manifest, _needed(output, "crops.h5"), options)
 
 
+@command(stage_options.DetectOptions, panel=OTHERS)
+def detect(
+    photos: Annotated[
+        str, typer.Argument(help="A photo, a folder, a CSV or Parquet table, or a public dataset's name.")
+    ],
+    options: stage_options.DetectOptions,
+    output: Annotated[
+        Path | None, _own("File to write: .csv, .parquet or .coco.json.", OUTPUT, "-o", "--output")
+    ] = None,
+) -> Any:
+    """Find the garments in photos: photos + detectors → a manifest of one row per garment, which `crop` takes.
+
+    Example:
+    fashret detect photos/ --detector detector/ -o found.csv
+
+    Example:
+    fashret detect photo.jpg --detector detector/ --show pictures/
+    """
+    from fashret import arguments
+
+    if arguments.check_detect(photos, output, options):
+        from fashret.stages import detect_photo
+
+        return detect_photo.run(Path(photos), output, options)
+    from fashret.stages import detect as stage
+
+    return stage.run(photos, _needed(output, "found.csv"), options)
+
+
 @command(stage_options.TrainOptions)
 def train(
     options: stage_options.TrainOptions,

@@ -47,8 +47,16 @@ def limit_passed(failed: Collection[str], rows: int, max_errors: float | None) -
     return f"more than {ALLOWED_SHARE:.0%} and than {ALLOWED_PHOTOS} photos (--max-errors SHARE allows more)"
 
 
-def check_errors(output: Path, sources: NDArray[np.object_], done: RecordLog, max_errors: float | None) -> None:
-    """End a run of which too many rows failed.
+def check_errors(
+    output: Path,
+    sources: NDArray[np.object_],
+    done: RecordLog,
+    max_errors: float | None,
+    *,
+    unit: str = "crop",
+    verb: str = "made",
+) -> None:
+    """End a run of which too many rows failed: crops that cannot be made, photos that cannot be read.
 
     Raises
     ------
@@ -58,7 +66,7 @@ def check_errors(output: Path, sources: NDArray[np.object_], done: RecordLog, ma
     failed = np.flatnonzero(done.status == Status.FAILED)
     if passed := limit_passed(sources[failed], len(sources), max_errors):
         raise FashretError(
-            f"{len(failed):,} of {counted(len(sources), 'crop')} cannot be made, {passed}"
+            f"{len(failed):,} of {counted(len(sources), unit)} cannot be {verb}, {passed}"
             f"{_first_reason(sources, [done])}; all: {errors_path(output)}"
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from fashret.terminal.checks import check_summary
+from fashret.terminal.detections import found_in_all, found_in_photo
 from fashret.terminal.facts import file_facts, photo_hits, picture_facts
 from fashret.terminal.lists import (
     backbone_page,
@@ -42,6 +43,8 @@ RENDERERS: dict[str, Renderer] = {  # name of a result's class → what prints i
     "RecipeTable": recipe_table,
     "Recipe": recipe_page,
     "CheckSummary": check_summary,
+    "DetectSummary": found_in_all,
+    "PhotoGarments": found_in_photo,
     "PhotoSearch": photo_hits,
     "ShowSummary": picture_facts,
     "Evaluation": evaluation,

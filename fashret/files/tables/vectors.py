@@ -24,6 +24,7 @@ from fashret.files.embeddings import Embeddings
 from fashret.files.further_columns import FurtherColumn, iso_date
 from fashret.files.tables.box_columns import CORNERS
 from fashret.files.tables.catalogue_tables import KNOWN
+from fashret.files.tables.found_garments import role_text
 
 BLOCK_BYTES = 64 << 20  # of vectors between two writes
 
@@ -84,7 +85,7 @@ def _table(file: Embeddings, rows: slice, types: dict[str, Any]) -> Any:
         "product": pa.array([name or None for name in file.product[rows]], pa.string()),
         "domain": pa.array([Domain(value).name.lower() for value in file.domain[rows]], pa.string()),
         "category": pa.array([names[i] for i in file.category[rows]], pa.string()),
-        "role": pa.array([_roles(int(value)) for value in file.role[rows]], pa.string()),
+        "role": pa.array([role_text(Role(int(value))) or None for value in file.role[rows]], pa.string()),
         **{name: _corner(file.box[rows, i]) for i, name in enumerate(CORNERS)},
         "crop_id": pa.array(file.crop_id[rows], pa.string()),
         **{
@@ -103,11 +104,6 @@ def _values(column: FurtherColumn, kind: Any) -> Any:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return pa.array(column.values, kind, mask=column.is_null)
     return pa.array(column.plain(), pa.string() if pa.types.is_date(kind) else kind).cast(kind)
-
-
-def _roles(bits: int) -> str | None:
-    """Names of a row's roles, joined by +."""
-    return "+".join(role.name.lower() for role in Role if role & bits and role.name) or None
 
 
 def _corner(values: NDArray[np.float32]) -> Any:
