@@ -28,8 +28,8 @@ from fashret.files.tables.found_garments import check_ending
 from fashret.learning.schedules import check_schedule
 from fashret.learning.training_folder import check_folder
 from fashret.options import (
-    DetectorOptions,
     DetectOptions,
+    DetectorOptions,
     EmbedOptions,
     EvaluateOptions,
     PhotoOptions,

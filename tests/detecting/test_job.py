@@ -16,7 +16,7 @@ from fashret.files.columns import Domain, Role, Rows, text_array
 from fashret.files.photos.sources import PhotoFolder
 from fashret.files.tables.manifests import Listing
 from fashret.options import DetectOptions
-from tests.detector_case import PaintedDetector
+from tests.painted_case import PaintedDetector
 
 WHOLE = (np.nan,) * 4
 ENSEMBLE = Ensemble([PaintedDetector()], LabelMap(), Fusion())

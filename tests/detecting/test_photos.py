@@ -15,7 +15,7 @@ from fashret.detection.labels import LabelMap
 from fashret.errors import FashretError
 from fashret.files.photos.whole import WholePhoto
 from fashret.options import DetectOptions
-from tests.detector_case import PaintedDetector, painted
+from tests.painted_case import PaintedDetector, painted
 
 ENSEMBLE = Ensemble([PaintedDetector()], LabelMap(), Fusion())
 

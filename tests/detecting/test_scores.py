@@ -16,7 +16,7 @@ from fashret.detection.labels import LabelMap
 from fashret.errors import FashretError
 from fashret.files.tables.catalogue_tables import read_table
 from fashret.options import DetectOptions
-from tests.detector_case import PaintedDetector
+from tests.painted_case import PaintedDetector
 
 TABLE = """image,product,category,x1,y1,x2,y2
 a.jpg,p1,red,0,0,40,40

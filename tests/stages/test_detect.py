@@ -16,7 +16,7 @@ from fashret.files.tables.catalogue_tables import read_table
 from fashret.options import DetectOptions
 from fashret.stages import detect
 from tests.conftest import invoke
-from tests.detector_case import PaintedDetector, painted, use_painted
+from tests.painted_case import PaintedDetector, painted, use_painted
 
 RED, GREEN, BLUE = (10, 20, 60, 120), (65, 30, 110, 150), (0, 130, 30, 160)
 

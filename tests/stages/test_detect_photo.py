@@ -12,7 +12,7 @@ from fashret.files.tables.catalogue_tables import read_table
 from fashret.options import DetectOptions
 from fashret.stages import detect_photo
 from tests.conftest import invoke
-from tests.detector_case import PaintedDetector, painted, use_painted
+from tests.painted_case import PaintedDetector, painted, use_painted
 
 RED, BLUE = (10, 20, 60, 120), (0, 130, 30, 160)
 

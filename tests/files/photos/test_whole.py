@@ -11,7 +11,7 @@ from fashret.errors import PhotoError
 from fashret.files.photos.decoder import Decoder
 from fashret.files.photos.sources import PhotoFolder
 from fashret.files.photos.whole import WholePhoto, boxes_upright, read_whole, stream_whole
-from tests.detector_case import PaintedDetector, painted
+from tests.painted_case import PaintedDetector, painted
 
 BOX = (10, 20, 60, 120)
 
