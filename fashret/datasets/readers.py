@@ -26,6 +26,7 @@ from fashret.datasets.boxes import Boxes, boxes_of
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import text_array
+from fashret.files.file_kinds import is_photo
 from fashret.files.photos.box_frames import boxes_as_stored, refuse_fractions
 from fashret.files.photos.names import one_spelling
 from fashret.files.photos.sources import PhotoFolder
@@ -33,6 +34,8 @@ from fashret.files.tables.catalogue_tables import SUFFIXES, read_table
 from fashret.files.tables.catalogues import is_catalogue, read_catalogue
 from fashret.files.tables.manifests import Listing, drop_repeats, find_manifest, manifest_names
 from fashret.options import CropOptions, taken_over
+
+OTHER_TABLES = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".ndjson", ".txt", ".feather", ".pkl")  # that are no CSV
 
 Reader = Callable[[Path, CropFlags], Listing]
 
@@ -66,7 +69,8 @@ def load(manifest: str, options: CropOptions) -> Listing:
         If there is nothing of that name, it has no pairs, or it cannot be read.
     """
     if options.root is not None and not options.root.is_dir():
-        raise FashretError(f"--root {options.root}: no such folder")
+        found = "is a file; give the folder that paths start from" if options.root.exists() else "no such folder"
+        raise FashretError(f"--root {options.root}: {found}")
     return in_stored_pixels(_load(manifest, options), options)
 
 
@@ -98,9 +102,18 @@ def _load(manifest: str, options: CropOptions) -> Listing:
     if is_catalogue(path):
         return read_catalogue(path, options.root)
     if path.exists():
-        raise FashretError(f"{path}: expected a table ({', '.join(SUFFIXES)}), a folder, or a public dataset's name")
+        raise FashretError(
+            f"{path}: {_mistaken(path)}expected a table ({', '.join(SUFFIXES)}), a folder, or a dataset's name"
+        )
     known = ", ".join(manifest_names())
     raise FashretError(f"{manifest}: no such file or folder, and no public dataset of that name; known: {known}")
+
+
+def _mistaken(path: Path) -> str:
+    """What a file is that is no catalogue, and what to do, where that is known; with a blank behind it."""
+    if is_photo(path):
+        return "is a photo; give its folder, or a table that names it in the column image; "
+    return "save the table as CSV; " if path.suffix.lower() in OTHER_TABLES else ""
 
 
 def _load_public(name: str, options: CropOptions) -> Listing:

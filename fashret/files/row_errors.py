@@ -19,6 +19,7 @@ from fashret.files.atomic import whole_file
 from fashret.files.record_log import RecordLog, Status
 from fashret.files.tables.manifests import LeftOut
 
+NO_PHOTO = b"no such photo"  # how the reason of a `MissingPhotoError` begins
 ALLOWED_SHARE, ALLOWED_PHOTOS = 0.01, 10  # that may be unreadable, whichever is more
 
 
@@ -65,9 +66,10 @@ def check_errors(
     """
     failed = np.flatnonzero(done.status == Status.FAILED)
     if passed := limit_passed(sources[failed], len(sources), max_errors):
+        nowhere = not done.count(Status.DONE) and all(done.read(int(row)).startswith(NO_PHOTO) for row in failed)
         raise FashretError(
             f"{len(failed):,} of {counted(len(sources), unit)} cannot be {verb}, {passed}"
-            f"{_first_reason(sources, [done])}; all: {errors_path(output)}"
+            f"{'; is --root right?' if nowhere else ''}{_first_reason(sources, [done])}; all: {errors_path(output)}"
         )
 
 

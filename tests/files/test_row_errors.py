@@ -58,6 +58,13 @@ def test_too_many_failures_end_a_run_with_the_first_reason(tmp_path: Path) -> No
             check_errors(tmp_path / "a.h5", sources, log, 0.5)
 
 
+@pytest.mark.parametrize(("reasons", "hint"), [(["no such photo"] * 3, True), (["no such photo", "is torn"], False)])
+def test_where_no_photo_at_all_is_found_the_root_may_be_wrong(tmp_path: Path, reasons: list[str], hint: bool) -> None:
+    with log_of(tmp_path / "a.spool", reasons) as log, pytest.raises(FashretError) as caught:
+        check_errors(tmp_path / "a.h5", np.array([f"{i}.jpg" for i in range(len(reasons))], object), log, 0.5)
+    assert ("; is --root right?; the first: 0.jpg: no such photo" in str(caught.value)) is hint
+
+
 def test_files_that_are_not_listed_are_one_line_per_ending_and_reason() -> None:
     assert left_out_lines([LeftOut(".txt", "no photo", 3, "a/b.txt")]) == [
         {"source": "a/b.txt", "status": "left out", "reason": "no photo", "ending": ".txt", "files": 3}

@@ -25,7 +25,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,12 @@ from fashret.files.tables.manifests import Listing, categories_of, drop_repeats
 from fashret.files.tables.parquet import check_text_columns, parquet_names, read_columns, row_count
 from fashret.files.tables.photo_column import photo_paths
 
-NEEDED = ("image", "product")
+NEEDED = {"image": "path of the photo", "product": "name of the product; cells may be empty"}
 IDENTITIES = {"product", "category"}  # columns of names, which may be numbers
 KEYWORDS = {"domain", "role", "split"}  # columns of words that fashret knows
 OPTIONAL = ("domain", "category", "role", "split", *NAMES)
 KNOWN = {*NEEDED, *OPTIONAL, "crop_id", "vector"}  # the last two are those of an export, and made anew
+UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how spreadsheets begin "Unicode text"
 TOLERATED = 0.01  # share of lines of a CSV that may not be UTF-8
 SUFFIXES = TABLE_ENDINGS
 DOMAINS = {
@@ -67,7 +68,7 @@ Columns = dict[str, list[Any]]  # name → values, one per row; text, and None f
 Read = tuple[Columns, Where, dict[str, FurtherColumn]]
 
 
-def read_table(path: Path, root: Path | None = None, needed: Sequence[str] = NEEDED) -> Listing:
+def read_table(path: Path, root: Path | None = None, needed: Collection[str] = NEEDED) -> Listing:
     """List the rows of a CSV or Parquet table.
 
     Parameters
@@ -83,10 +84,7 @@ def read_table(path: Path, root: Path | None = None, needed: Sequence[str] = NEE
     if not path.exists():
         raise FashretError(f"{path}: no such file")
     is_parquet = path.suffix.lower() == ".parquet"
-    columns, where, further = _read_parquet(path, needed) if is_parquet else _read_csv(path)
-    missing = [name for name in needed if name not in columns]
-    if missing:
-        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(columns)}")
+    columns, where, further = _read_parquet(path, needed) if is_parquet else _read_csv(path, needed)
     columns.setdefault("product", [""] * len(columns["image"]))
     columns = _without_blank(columns)
     columns["image"] = photo_paths(columns["image"], root or path.parent, where)
@@ -118,14 +116,14 @@ def _listed(names: Iterable[str], most: int = 12) -> str:
     return (", ".join(names[:most]) or "none") + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _read_csv(path: Path) -> Read:
+def _read_csv(path: Path, needed: Collection[str]) -> Read:
     text = _utf8_text(path)
     lines: list[int] = []
     columns: Columns = {}
     for number, cells in _csv_rows(path, text):
         if not columns:
             header, names = cells, [cell.strip().lower() for cell in cells]
-            _check_header(path, names)
+            _check_header(path, names, needed)
             wanted = [(name, place) for place, name in enumerate(names) if name]
             columns = {name: [] for name, _ in wanted}
             continue
@@ -147,7 +145,7 @@ def _utf8_text(path: Path) -> str:
     except OSError as error:
         raise FashretError(f"{path}: cannot be read ({error.strerror})") from None
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-16" if data[:2] in UTF16 else "utf-8-sig")
     except UnicodeDecodeError:
         lines = data.split(b"\n")
     wrong = [i for i, line in enumerate(lines) if not _is_utf8(line)]
@@ -180,21 +178,21 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         raise FashretError(f"{path}, line {reader.line_num}: is not CSV ({error})") from None
 
 
-def _check_header(path: Path, names: Iterable[str]) -> None:
-    """Refuse a column that is there twice; columns without a name, which are not read, may be."""
+def _check_header(path: Path, names: list[str], needed: Collection[str]) -> None:
+    """Refuse a column that is missing, or there twice; columns without a name, which are not read, may be."""
+    missing = [f"{name} ({NEEDED[name]})" for name in needed if name not in names]
+    if missing:
+        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(filter(None, names))}")
     double = [name for name, count in Counter(names).items() if count > 1 and name]
     if double:
         raise FashretError(f"{path}: duplicate column {_listed(sorted(double))}")
 
 
-def _read_parquet(path: Path, needed: Sequence[str]) -> Read:
+def _read_parquet(path: Path, needed: Collection[str]) -> Read:
     names = parquet_names(path)
     known = {name.strip().lower(): name for name in names}
-    _check_header(path, (name.strip().lower() for name in names))
+    _check_header(path, [name.strip().lower() for name in names], needed)
     wanted = {name: known[name] for name in (*NEEDED, *OPTIONAL) if name in known}
-    missing = [name for name in needed if name not in wanted]
-    if missing:
-        raise FashretError(f"{path}: lacks the column {' and '.join(missing)}; it has {_listed(names)}")
     inside = holds_photos(path)
     if inside:
         del wanted["image"]

@@ -103,7 +103,7 @@ def test_repeats_are_dropped_with_their_roles_joined(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("photo,product\na.jpg,p\n", "lacks the column image; it has photo, product"),
+        ("photo,product\na.jpg,p\n", "lacks the column image (path of the photo); it has photo, product"),
         ("", "is empty; expected a header with the columns image and product"),
         ("image,product\n", "has no rows"),
         ("image,product\na.jpg,p,x\n", "line 2: has 3 cells, the header has 2"),
@@ -145,6 +145,21 @@ def test_a_table_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes(b"image,product\na.jpg,p\nb.jpg,\xe9\n")
     with pytest.raises(FashretError, match="line 3: is not UTF-8"):
         read_table(tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("c.xlsx", "save the table as CSV; expected a table"), ("c.json", "save the table as CSV"),
+     ("c.jpg", "is a photo; give its folder, or a table that names it in the column image; expected a table")],
+)  # fmt: skip
+def test_what_is_no_table_says_what_to_do(tmp_path: Path, name: str, said: str) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "c.jpg")
+    (tmp_path / "c.xlsx").write_bytes(b"PK\x03\x04")
+    (tmp_path / "c.json").write_text("[]")
+    with pytest.raises(FashretError, match=said):
+        readers.load(str(tmp_path / name), CropOptions())
+    with pytest.raises(FashretError, match="--root .*: is a file; give the folder that paths start from"):
+        readers.load("c.csv", CropOptions(root=tmp_path / name))
 
 
 def test_a_file_of_no_known_kind(tmp_path: Path) -> None:
@@ -193,7 +208,10 @@ def test_parquet_reads_like_csv(tmp_path: Path) -> None:
     with pytest.raises(FashretError, match=r"d\.parquet: is not a sound Parquet table"):
         read_table(tmp_path / "d.parquet")
     parquet.write_table(pa.table({"picture": [1]}), tmp_path / "e.parquet")
-    with pytest.raises(FashretError, match="lacks the column image and product; it has picture"):
+    with pytest.raises(
+        FashretError,
+        match=r"lacks the column image .* and product \(name of the product; cells may be empty\); it has picture",
+    ):
         read_table(tmp_path / "e.parquet")
 
 
@@ -258,6 +276,16 @@ def test_half_a_box_is_refused_in_parquet_as_in_csv(tmp_path: Path) -> None:
         read_table(tmp_path / "c.parquet")
     with pytest.raises(FashretError, match=r"line 2: box .*; expected four"):
         rows(tmp_path / "c.csv", "image,product,x1,y1,x2,y2\n1.jpg,p,1,nan,3,4\n")
+
+
+def test_a_table_that_a_spreadsheet_saved_as_unicode_text(tmp_path: Path) -> None:
+    for encoding in ("utf-16", "utf-16-be"):
+        text = "image\tproduct\r\nGröße.jpg\t帽子\r\n"
+        (tmp_path / "c.tsv").write_bytes(("\ufeff" * (encoding != "utf-16") + text).encode(encoding))
+        assert [row[0::2][:2] for row in plain(read_table(tmp_path / "c.tsv").rows)] == [("Größe.jpg", "帽子")]
+    (tmp_path / "c.tsv").write_bytes(b"\xff\xfei")
+    with pytest.raises(FashretError, match="line 1: is not UTF-8 text; save the table as UTF-8"):
+        read_table(tmp_path / "c.tsv")
 
 
 @pytest.mark.parametrize("column", ["domain", "category", "role", "split", "x1", "bbox"])
