@@ -66,6 +66,7 @@ def search_sets(
     same = gallery.path.resolve() == queries.path.resolve()
     if not same:
         check_same_model(queries, gallery)
+        _check_order(queries, gallery)
     files, rows = (queries, gallery), (rows_with_role(queries, Role.QUERY), gallery_rows(gallery, where))
     product = _codes(queries.product[rows[0]], gallery.product[rows[1]])
     names = tuple(dict.fromkeys((*queries.categories, *gallery.categories)))
@@ -77,6 +78,15 @@ def search_sets(
         for i, (file, found) in enumerate(zip(files, rows, strict=True))
     ]
     return SearchSets(both[0], both[1], same, names, copies)
+
+
+def _check_order(queries: Embeddings, gallery: Embeddings) -> None:
+    """Refuse a file of queries given as the gallery of a file without any."""
+    if not len(queries.with_role(Role.QUERY)) and len(gallery.with_role(Role.QUERY)):
+        raise FashretError(
+            f"{queries.path}: no row has the role query ({counted(len(queries), 'row')}), and {gallery.path} has some; "
+            f"the other way round: fashret search {gallery.path} {queries.path}"
+        )
 
 
 def search_spec(options: SearchOptions, device: str, sets: SearchSets | None = None) -> SearchSpec:
@@ -138,6 +148,8 @@ def gallery_rows(file: Embeddings, where: Sequence[str] = ()) -> NDArray[np.int6
 
 def _advice(file: Embeddings, role: Role) -> str:
     """What to do about a file without rows of a role."""
+    if role == Role.GALLERY and len(file.with_role(Role.QUERY)):
+        return f"to search it in another file: fashret search {file.path} GALLERY.emb.h5"
     if role != Role.QUERY or not len(file.with_role(Role.GALLERY)):
         return "see `fashret info`"
     return (

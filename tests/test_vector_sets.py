@@ -70,3 +70,17 @@ def test_a_spec_is_what_the_options_say_of_the_sets(tmp_path: Path) -> None:
     assert search_spec(SearchOptions(), "cpu", sets) == SearchSpec(k=2, same_matrix=True, positives=True)
     with pytest.raises(FashretError, match="--top 0: must be 1 or more"):
         search_spec(SearchOptions(k=0), "cpu", sets)
+
+
+def test_files_in_the_wrong_order_are_told_the_other_way_round(tmp_path: Path) -> None:
+    for name, role in (("q", 2), ("g", 4)):
+        rows = make_rows(4, role=np.full(4, role, np.uint8))
+        write_embeddings(tmp_path / f"{name}.h5", rows, np.eye(4, dtype=np.float32))
+    with open_embeddings(tmp_path / "q.h5") as asked, open_embeddings(tmp_path / "g.h5") as searched:
+        search_sets(asked, searched)
+        with pytest.raises(FashretError, match=r"the other way round: fashret search \S*q\.h5 \S*g\.h5$"):
+            search_sets(searched, asked)
+        with pytest.raises(
+            FashretError, match=r"no row has the role gallery .*; to search it in another file: fashret"
+        ):
+            search_sets(asked)

@@ -48,6 +48,12 @@ def limit_passed(failed: Collection[str], rows: int, max_errors: float | None) -
     return f"more than {ALLOWED_SHARE:.0%} and than {ALLOWED_PHOTOS} photos (--max-errors SHARE allows more)"
 
 
+def errors_there(output: Path) -> Path | None:
+    """The file that names them, if there are any."""
+    path = errors_path(output)
+    return path if path.exists() else None
+
+
 def check_errors(
     output: Path,
     sources: NDArray[np.object_],

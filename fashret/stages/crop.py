@@ -36,7 +36,7 @@ from fashret.files.photos.sources import MissingPhotoError, PhotoError
 from fashret.files.photos.streams import stream_crops, worker_count
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
-from fashret.files.row_errors import check_errors
+from fashret.files.row_errors import check_errors, errors_there
 from fashret.files.tables.manifests import counts_of
 from fashret.options import CropOptions
 
@@ -54,6 +54,7 @@ class CropSummary:
     lost: int  # their photo is missing in a public dataset: a dead link
     failed: int  # unreadable photos and boxes without area
     left_out: dict[str, int]  # files of a folder that are not listed, by ending and reason
+    named_in: Path | None  # the file that names what failed and what was left out, with reasons
     repeats: int  # rows left out because the same (photo, box, product) was there before
     kept: int  # crops that an interrupted run had made
     added: int  # with --append: rows that the file did not have
@@ -154,6 +155,7 @@ def _summary(job: Job, done: RecordLog, made: int, seconds: float) -> CropSummar
         lost=done.count(Status.LOST),
         failed=done.count(Status.FAILED),
         left_out=counts_of(listing.left_out),
+        named_in=errors_there(job.output),
         repeats=listing.repeats,
         kept=done.kept,
         added=made + done.kept - changed if old else 0,

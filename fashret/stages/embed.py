@@ -39,7 +39,7 @@ from fashret.files.origins import UNKNOWN
 from fashret.files.photos.decoder import warn_of_scaled
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
 from fashret.files.resume import check_flags
-from fashret.files.row_errors import check_errors
+from fashret.files.row_errors import check_errors, errors_there
 from fashret.files.tables.catalogues import is_catalogue
 from fashret.files.tables.manifests import counts_of
 from fashret.files.whitening import GROUP, Whitening, in_words, whitened_otherwise
@@ -74,6 +74,7 @@ class EmbedSummary:
     skipped: dict[str, int]  # rows without a vector, by reason
     failed: int  # photos that could not be read
     left_out: dict[str, int]  # files of a folder that are not listed, by ending and reason
+    named_in: Path | None  # the file that names what failed and what was left out, with reasons
     width: int  # of a vector
     precision: str
     threads: int
@@ -149,6 +150,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             skipped={SKIPPED: skipped} if (skipped := int(job.skipped.sum())) else {},
             failed=failed,
             left_out=counts_of(taken.left_out),
+            named_in=errors_there(output),
             width=embedder.width,
             precision=embedder.precision,
             threads=threads,

@@ -88,7 +88,8 @@ def test_raw_crops_are_exact_and_keep_their_shapes(manifest: Path, tmp_path: Pat
 
 
 def test_a_folder_and_a_root(manifest: Path, tmp_path: Path) -> None:
-    assert crop.run(str(tmp_path / "photos"), tmp_path / "a.h5", CropOptions()).crops == 5
+    summary = crop.run(str(tmp_path / "photos"), tmp_path / "a.h5", CropOptions())
+    assert (summary.crops, summary.named_in) == (5, None)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     moved = manifest.rename(elsewhere / "catalogue.csv")
@@ -115,6 +116,7 @@ def test_bad_rows_are_skipped_named_and_counted(manifest: Path, tmp_path: Path) 
     write(manifest, manifest.read_text() + "\nphotos/3.png,p1,train,street,,90,90,99,99")
     summary = crop.run(str(manifest), tmp_path / "out.h5", CropOptions(max_errors=0.5))
     assert (summary.rows, summary.crops, summary.failed, summary.lost) == (7, 4, 3, 0)
+    assert summary.named_in == tmp_path / "out.h5.errors.jsonl"
     lines = [json.loads(line) for line in (tmp_path / "out.h5.errors.jsonl").read_text().splitlines()]
     assert [(line["row"], line["source"], line["status"]) for line in lines] == [
         (1, "photos/1.png", "failed"),
