@@ -20,6 +20,7 @@ from fashret.errors import FashretError
 from fashret.files import atomic, crops
 from fashret.files.record_log import RecordLog
 from fashret.files.resume import log_path
+from fashret.files.row_errors import errors_path
 from fashret.options import CropOptions
 from fashret.stages import crop
 from tests.dataset_case import write
@@ -206,4 +207,4 @@ def size_of(path: Path) -> int:
 
 
 def errors(output: Path) -> str:
-    return crop.errors_path(output).read_text()
+    return errors_path(output).read_text()

@@ -163,8 +163,8 @@ def test_files_of_other_width_or_model_are_refused(catalogue: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [
-        ({"role": np.full(COUNT, 4, np.uint8)}, {}, "no row has the role query (120 rows)"),
-        ({"role": np.full(COUNT, 2, np.uint8)}, {}, "no row has the role gallery (120 rows)"),
+        ({"role": np.full(COUNT, 4, np.uint8)}, {}, "no row has the role query .120 rows"),
+        ({"role": np.full(COUNT, 2, np.uint8)}, {}, "no row has the role gallery .120 rows"),
         ({}, {"memory": "1KB"}, "the least is"),
         ({}, {"k": 0}, "--top 0: must be 1 or more"),
         ({}, {"k": -1}, "--top -1: must be 1 or more"),
