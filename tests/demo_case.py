@@ -24,8 +24,8 @@ def families(catalogue: list[Product]) -> list[list[Product]]:
 
 def seen(product: Product) -> np.ndarray:
     """The sprite, worn and flat side by side, on light grey."""
-    pictures = []
-    for cutout in (sprite(product).worn, sprite(product).flat):
+    drawn, pictures = sprite(product), []
+    for cutout in (drawn.worn, drawn.flat):
         alpha = np.asarray(cutout.alpha, dtype=np.float64)[..., None] / 255
         pictures.append(np.asarray(cutout.rgb, dtype=np.float64) * alpha + 240 * (1 - alpha))
     return np.stack(pictures)

@@ -11,6 +11,7 @@ import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -85,16 +86,17 @@ COMPILED = {"njit", "jit", "guvectorize", "vectorize", "cfunc", "intrinsic", "ov
 UNTESTED: set[str] = set()  # by a test of their own name
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Full names of everything a module imports, wherever in it."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: relative import"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -294,7 +296,7 @@ def test_only_files_and_their_description_open_hdf5(path: Path) -> None:
 def test_only_the_command_line_prints_or_exits(path: Path) -> None:
     if path.name in ("cli.py", "__main__.py"):
         return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in ("print", "sys.exit", "exit", "quit", "os._exit"), f"{path}:{node.lineno}: {called}"
