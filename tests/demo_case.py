@@ -5,16 +5,24 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import pytest
 
 from fashret.demo.catalogue import TWINS, Product
 from fashret.demo.drawing import sprite
 from fashret.demo.scenes import Props, props
+from fashret.stages import demo
 
 
 @cache
 def scene() -> Props:
     """The props of seed 0, made once for all tests."""
     return props(0)
+
+
+def draw_less(patch: pytest.MonkeyPatch) -> None:
+    """Make `fashret demo` in this process draw fewer photos, with the same props for every seed."""
+    patch.setattr(demo, "PHOTOS", {"train": (1, 0), "val": (0, 1), "test": (2, 1)})
+    patch.setattr(demo, "props", lambda seed: scene())
 
 
 def families(catalogue: list[Product]) -> list[list[Product]]:

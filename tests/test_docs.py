@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from fashret.cli import app
 from tests.conftest import PIPELINE, invoke
+from tests.demo_case import draw_less
 
 TREE = Path(__file__).parent.parent
 PAGES = [TREE / "README.md", *sorted((TREE / "docs").glob("*.md"))]
@@ -90,11 +91,12 @@ def test_the_readme_is_short() -> None:
 @pages
 def test_the_commands_run(page: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shop)
+    draw_less(monkeypatch)
     for command in shell_commands(page):
         words = shlex.split(command.replace("40,60,380,900", "10,10,150,200"))
         assert words[0] == "fashret", command
         if not has_run(command):
-            done = invoke(*words[1:])
+            done = invoke(*words[1:], *(["--workers", 1] if words[1] == "demo" else []))
             assert done.returncode == 0, f"{command}: {done.stderr}"
 
 

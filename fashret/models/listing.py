@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -24,6 +25,7 @@ class BackboneRow:
     input: str  # height x width that they were trained on, or the default where the backbone takes any
 
 
+@cache  # a network is built to count it, which takes a tenth of a second
 def describe_backbone(name: str) -> BackboneRow:
     """One backbone by its name, or any timm model as timm:NAME.
 

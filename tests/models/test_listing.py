@@ -14,6 +14,7 @@ from fashret.models.settings import ModelSettings
 @pytest.fixture(scope="module")
 def rows() -> list[BackboneRow]:
     """All rows; no random number is drawn to count them."""
+    describe_backbone.cache_clear()
     before = torch.random.get_rng_state()
     found = list_backbones()
     assert torch.equal(torch.random.get_rng_state(), before)

@@ -20,7 +20,7 @@ from fashret.files.columns import Role
 from fashret.files.tables.catalogue_tables import read_table
 from fashret.options import DemoOptions
 from fashret.stages import demo
-from tests.demo_case import scene
+from tests.demo_case import draw_less
 
 QUICK = DemoOptions(products=24, seed=3, workers=1)
 
@@ -40,12 +40,6 @@ def digest(folder: Path) -> str:
 def test_the_same_bytes_whatever_the_number_of_workers(small: Path, tmp_path: Path) -> None:
     demo.run(tmp_path / "demo", DemoOptions(products=24, workers=1))
     assert digest(tmp_path / "demo") == digest(small)
-
-
-def draw_less(patch: pytest.MonkeyPatch) -> None:
-    """Fewer photos, and the same props for every seed."""
-    patch.setattr(demo, "PHOTOS", {"train": (1, 0), "val": (0, 1), "test": (2, 1)})
-    patch.setattr(demo, "props", lambda seed: scene())
 
 
 @pytest.fixture(scope="module")
