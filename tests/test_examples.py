@@ -45,8 +45,7 @@ def make(recipe: str, *words: object, env: dict[str, str] | None = None, **setti
                           stdin=subprocess.DEVNULL, timeout=600, **settings)  # type: ignore[call-overload]  # fmt: skip
 
 
-@pytest.fixture
-def stand_in(tmp_path: Path):
+def stand_in_for_fashret(tmp_path: Path):
     """Run a recipe with a program in fashret's place that notes its calls and makes empty outputs."""
     (tmp_path / "fake.py").write_text(STAND_IN)
     program = shlex.join([sys.executable, "-I", "-S", str(tmp_path / "fake.py")])
@@ -62,6 +61,19 @@ def stand_in(tmp_path: Path):
     run.calls = calls  # type: ignore[attr-defined]
     run.out = tmp_path / "out"  # type: ignore[attr-defined]
     return run
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path):
+    return stand_in_for_fashret(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def of_everything(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The calls of a recipe of which everything was made, side by side."""
+    run = stand_in_for_fashret(tmp_path_factory.mktemp("everything"))
+    run("street2shop", "-j4", "all")
+    return run.calls()
 
 
 def outputs(calls: list[str]) -> list[str]:
@@ -106,10 +118,9 @@ def test_the_other_datasets_table_is_made_by_its_recipe_and_side_by_side(recipe,
     assert sum("--root /elsewhere" in call for call in calls if call.startswith("crop")) == 1
 
 
-def test_a_stage_comes_after_what_it_needs(stand_in):
-    stand_in("street2shop", "-j4", "all")
+def test_a_stage_comes_after_what_it_needs(of_everything):
     seen: set[str] = set()
-    for call in stand_in.calls():
+    for call in of_everything:
         words = call.split()
         needed = [word for word in words[1:] if word.endswith(".h5") or "/model" in word]
         made = outputs([call])
@@ -130,10 +141,9 @@ def test_models_are_those_of_the_paper(stand_in):
     assert "--input 480x480" in trained["large"] and "crops-480.h5" in trained["large"]
 
 
-def test_no_table_depends_on_a_default_recipe_or_on_settings_of_re_ranking(stand_in):
-    stand_in("street2shop", "-j4", "all")
-    assert all(" --recipe " in call for call in stand_in.calls() if call.startswith("train"))
-    reranked = [c for c in stand_in.calls() if c.startswith("rerank") or " --rerank " in c]
+def test_no_table_depends_on_a_default_recipe_or_on_settings_of_re_ranking(of_everything):
+    assert all(" --recipe " in call for call in of_everything if call.startswith("train"))
+    reranked = [c for c in of_everything if c.startswith("rerank") or " --rerank " in c]
     assert len(reranked) == 2
     for call in reranked:
         assert "--method k-reciprocal --settings published --k1 20 --k2 6 --lambda 0.3" in call
