@@ -40,11 +40,13 @@ def test_numbers_override() -> None:
     assert (whole.k1, whole.k2, whole.lam, whole.why) == (7, 2, 1.0, "--k1, --k2 and --lambda")
 
 
-def test_many_images_are_as_published_and_few_are_careful() -> None:
-    assert by_images(20) == by_images(1000) == PUBLISHED
-    for images in (1, 2, 2.5, 5, 13, 19.5):
-        k1, k2, lam = by_images(images)
-        assert 1 <= k2 <= k1 <= 20 and lam > PUBLISHED[2]
+def test_the_fewer_images_the_more_the_plain_distance_counts() -> None:
+    numbers = [by_images(images) for images in (1, 2, 2.5, 5, 10, 13, 19.5, 20, 50, 1000)]
+    for k1, k2, lam in numbers:
+        assert 1 <= k2 <= k1 <= PUBLISHED[0] and lam > PUBLISHED[2]
+    assert [k1 for k1, _, _ in numbers] == sorted(k1 for k1, _, _ in numbers)
+    assert [lam for _, _, lam in numbers] == sorted((lam for _, _, lam in numbers), reverse=True)
+    assert len(set(numbers[:5])) == len(set(numbers[-3:])) == 1
 
 
 @pytest.mark.parametrize(("images", "nothing"), [(1, True), (2, True), (3, False), (None, False)])

@@ -262,6 +262,6 @@ def test_the_tables_say_what_was_re_ranked_with_and_why(case):
         assert file.images_per_product is None
     (note,) = [n for n in evaluate.run([case.embeddings], options).tables[0].notes if n.startswith("Re-ranked")]
     assert note == (
-        "Re-ranked: method k-reciprocal, k1 10, k2 3, lambda 0.5, per_query False; "
+        "Re-ranked: method k-reciprocal, k1 10, k2 2, lambda 0.5, per_query False; "
         "settings: --lambda; the rest auto, for 8 images per product (--images-per-product)."
     )
