@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from fashret.console import progress
 from fashret.errors import FashretError
 from fashret.files import hdf5
-from fashret.files.columns import TEXT
 from fashret.files.crops import KIND, VERSION, Crops, append_crops, create_crops
 from fashret.files.digests import Content
 from fashret.files.further_merge import Merge
@@ -140,8 +139,6 @@ def write_output(job: Job, done: RecordLog) -> None:
                 images = [_stored(job, done, row) for row in batch]
                 append_crops(file, job.further.block(listing.rows.take(batch), batch), images)
                 advance(len(batch))
-        for name, texts in listing.labels.items():
-            file.create_dataset(f"labels/{name}", data=texts[chosen], dtype=TEXT)
         made = np.flatnonzero(done.status == Status.DONE)
         job.origins.replaced(made, (done.origin(int(row)) for row in made)).take(chosen).write(file)
 

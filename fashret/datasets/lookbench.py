@@ -1,15 +1,16 @@
 """LookBench (2026): Parquet tables of queries and of galleries, photos inside; one subset is one search.
 
 In: `<version>/<subset>/{query,gallery}.parquet` below the root, and the distractors `<version>/noise/*.parquet` where
-they are. Out: its `Listing`, with the columns `main_attribute`, `task` and `difficulty` as labels.
+they are. Out: its `Listing`, with `main_attribute`, `task` and `difficulty` as further columns.
 
 The identity is item_ID, shared by the subset's query, gallery and noise. The dataset's own scores ask for less (the
-category, or category and attributes); they need the labels.
+category, or category and attributes); they need these columns.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from fashret.datasets.annotations import listed
 from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import WHOLE, Row, RowList
 from fashret.errors import FashretError
-from fashret.files.columns import Domain, Role, text_array
+from fashret.files.columns import Domain, Role
 from fashret.files.hdf5 import storable
 from fashret.files.photos.in_parquet import ParquetPhotos, check_photo_column
+from fashret.files.tables.column_types import column_of
 from fashret.files.tables.manifests import Listing
 from fashret.files.tables.parquet import parquet_names, read_columns, row_count
 
@@ -53,11 +55,12 @@ def read(root: Path, options: CropFlags) -> Listing:
             if not item and role == Role.QUERY:
                 raise FashretError(f"{where}: has no {IDENTITY}; a query needs one")
             collected.add(Row(f"{source}#{i}", WHOLE, item, role, domain, of_table["category"][i]), where)
-    labels = {name: text_array(value for of_table in columns for value in of_table[name]) for name in LABELS}
+    further = {name: column_of([value for of_table in columns for value in of_table[name]]) for name in LABELS}
+    rows = replace(collected.rows(), further=further)
     notes = {"distractors of the noise tables": sum(row_count(path) for path in noise)}
     return Listing(
-        f"lookbench/{folder.name}", root, collected.rows(), ParquetPhotos(root), True, 0, notes,
-        files=tuple(path for path, _, _ in tables), options={"subset": folder.name}, labels=labels,
+        f"lookbench/{folder.name}", root, rows, ParquetPhotos(root), True, 0, notes,
+        files=tuple(path for path, _, _ in tables), options={"subset": folder.name},
     )  # fmt: skip
 
 

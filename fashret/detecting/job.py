@@ -154,7 +154,7 @@ def _columns_that_came(listing: Listing) -> dict[str, FurtherColumn]:
     rows = listing.rows
     names = np.array([*rows.categories, ""], object)
     given = {"given_category": names[rows.category]} if rows.categories else {}
-    texts = {name: FurtherColumn("text", values) for name, values in (given | listing.labels).items()}
+    texts = {name: FurtherColumn("text", values) for name, values in given.items()}
     return {name: column for name, column in (texts | rows.further).items() if name.lower() not in COLUMNS}
 
 

@@ -3,7 +3,6 @@
     images    N × variable-length uint8, encoded JPEG or PNG bytes (`encoding` "jpeg"), or N×H×W×3 uint8 RGB ("raw")
     extent    only in raw files: N×2 uint16, height and width of the crop, at the top left of its H×W frame; the rest of
               the frame is white. Without it every crop fills its frame
-    labels/…  further text columns that a dataset brings, N utf-8 each; may be missing
     content, photo_stamp  what each crop was cut from (`fashret.files.origins`); may be missing
     and the columns of `fashret.files.columns`
     attributes: those of every file, `encoding`, `size` (longer side in pixels), `dataset`, `categories` (JSON)

@@ -77,7 +77,8 @@ def test_rows_of_a_subset(root: Path) -> None:
     ]
     assert listing.name == "lookbench/real_streetlook"
     assert listing.notes == {"distractors of the noise tables": 1}
-    assert listing.labels["main_attribute"].tolist() == ["floral", "plain", "", "", "", ""]
+    assert list(listing.rows.further) == ["main_attribute", "task", "difficulty"]
+    assert listing.rows.further["main_attribute"].plain() == ["floral", "plain", None, None, None, None]
 
 
 def test_columns_that_are_not_known_are_named(root: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -86,11 +87,11 @@ def test_columns_that_are_not_known_are_named(root: Path, caplog: pytest.LogCapt
     assert "the columns bbox_note are not known" in caplog.text
 
 
-def test_crops_come_out_of_the_tables_with_the_labels(root: Path, tmp_path: Path) -> None:
+def test_crops_come_out_of_the_tables_with_their_columns(root: Path, tmp_path: Path) -> None:
     crop.run("lookbench", tmp_path / "crops.h5", options(root))
     with open_crops(tmp_path / "crops.h5") as crops:
         colours = [crops.image(i)[3, 4].astype(int).round(-2).tolist() for i in range(6)]
-        assert crops.file["labels/main_attribute"].asstr()[:].tolist() == ["floral", "plain", "", "", "", ""]
+        assert crops.block(1, 3).further["main_attribute"].plain() == ["plain", None]
     assert colours == [[300, 0, 0], [0, 0, 300], [300, 0, 0], [0, 100, 0], [300, 300, 300], [0, 0, 0]]
 
 

@@ -59,7 +59,6 @@ class Listing:
     notes: dict[str, int] = field(default_factory=dict)  # what was found → how often
     files: tuple[Path, ...] = ()  # annotation files that were read
     options: dict[str, Any] = field(default_factory=dict)  # options that the choice of rows depends on
-    labels: dict[str, NDArray[np.object_]] = field(default_factory=dict)  # further text columns, N each
     expected: tuple[Expected, ...] = ()  # counts that its manifest knows
     left_out: tuple[LeftOut, ...] = ()  # files of a folder that are not listed
 
