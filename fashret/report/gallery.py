@@ -10,13 +10,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.files.embeddings import Embeddings
-from fashret.files.further_columns import in_words
 from fashret.files.photos.names import photo_name
 from fashret.files.rankings import Ranking
 
@@ -36,7 +36,7 @@ class Picture:
     """One crop and what is written below it.
 
     `side` is "query" or "gallery" and `row` its row in that side's embeddings; `hit` is None where the query has no
-    known positives; `rank` counts from 1, 0 = it is the query itself; `about` is what further columns say, as text.
+    known positives; `rank` counts from 1, 0 = it is the query itself; `about` is what further columns say.
     """
 
     side: str
@@ -46,7 +46,7 @@ class Picture:
     rank: int = 0
     distance: float = math.nan
     hit: bool | None = None
-    about: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -201,9 +201,9 @@ def _line(found: Found, name: str, number: int, results: int) -> Line:
                 math.nan if precision is None else float(precision[number]))  # fmt: skip
 
 
-def _about(file: Embeddings, rows: list[int]) -> list[dict[str, str]]:
-    """What further columns say of some rows, as text; without those that say nothing."""
+def _about(file: Embeddings, rows: list[int]) -> list[dict[str, Any]]:
+    """What further columns say of some rows; without those that say nothing."""
     return [
-        {name: in_words(value) for name, value in list(values.items())[:MOST] if value is not None}
+        {name: value for name, value in list(values.items())[:MOST] if value is not None}
         for values in file.further_values(rows)
     ]

@@ -27,6 +27,7 @@ import fashret
 from fashret.console import progress
 from fashret.errors import FashretError
 from fashret.files.atomic import check_no_loop, whole_folder
+from fashret.files.further_columns import in_words
 from fashret.report.gallery import KINDS, RESULTS, GalleryRow, Picture
 from fashret.report.pictures import Pictures, thumbnail
 from fashret.report.plots import Plot
@@ -182,6 +183,7 @@ def render(report: Report, thumbs: Mapping[tuple[str, int], str]) -> str:
         "percent": lambda share: f"{100 * share:.1f}",
         "text": cell_text,
         "name": lambda name: printable(name, LONGEST_SHOWN),
+        "words": in_words,
     }
     environment.tests |= {"score": lambda cell: isinstance(cell, Score), "nan": math.isnan}
     script, style = (_package_text(name) for name in ("page.js", "page.css"))

@@ -11,7 +11,11 @@ from hypothesis.extra import numpy as hnp
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
+from fashret.options import SearchOptions
 from fashret.report.gallery import Found, choose_queries, gallery_row, gallery_rows
+from fashret.stages import search
+from tests.conftest import make_rows, write_embeddings
+from tests.files.test_further_columns import column
 from tests.report_case import write_case
 
 AP = hnp.arrays(float, st.integers(0, 30), elements=st.one_of(st.sampled_from([0.0, 0.5, 1.0, math.nan])))
@@ -33,6 +37,19 @@ def test_best_worst_and_moved_queries_are_those():
     assert chosen["best"] == [1] and chosen["worst"] == [0]
     assert chosen["gained"] == [4] and chosen["lost"] == [5]
     assert len(chosen["random"]) == 1
+
+
+def test_results_bring_what_further_columns_say(tmp_path):
+    further = {"price": column("number", [1.5, None, 3.0, 19.0]), "title": column("text", ["q", "<b>", None, "d"])}
+    rows = make_rows(4, role=np.array([2, 4, 4, 4], np.uint8), further=further)
+    path = write_embeddings(tmp_path / "a.emb.h5", rows, np.array([[1, 0], [1, 0.1], [1, 0.5], [0, 1]], np.float32))
+    search.run(path, None, tmp_path / "r.h5", SearchOptions(k=3))
+    with open_ranking(tmp_path / "r.h5") as ranking, open_embeddings(path) as file:
+        row = gallery_row(Found({"plain": ranking}, file, file, {}), 0)
+    assert row.query.about == {"price": 1.5, "title": "q"}
+    assert [each.about for each in row.lines[0].results] == [
+        {"title": "<b>"}, {"price": 3.0}, {"price": 19.0, "title": "d"},
+    ]  # fmt: skip
 
 
 def test_without_labels_queries_are_drawn_at_random():
