@@ -10,10 +10,10 @@ COUNT ?= 500
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow fuzz kills lint check bench clean
+.PHONY: help setup demo demo-detect test test-slow fuzz kills lint check bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/installed  ## make .venv with fashret and everything it needs
 
@@ -48,6 +48,13 @@ $(DEMO)/ranking.h5: $(DEMO)/catalogue.emb.h5
 
 $(DEMO)/reranked.h5: $(DEMO)/ranking.h5
 	fashret rerank $< -o $@ --resume
+
+demo-detect: $(DEMO)/detector/detector.json  ## train a detector on the demo's street photos
+	fashret info $(DEMO)/detector
+
+$(DEMO)/detector/detector.json: $(DEMO)/photos/manifest.csv
+	fashret train-detector $< --one-class --architecture ssdlite320_mobilenet_v3_large --side 128 --batch-size 16 \
+	  --lr 1e-3 --epochs 8 -o $(@D) $(if $(wildcard $(@D)/checkpoints/last.pt),--resume)
 
 test: $(VENV)/installed  ## run the tests, but for the slow ones
 	$(BIN)/python -m pytest -m 'not slow' $(TESTFLAGS)

@@ -22,7 +22,8 @@ from fashret.files import crops, embeddings, hdf5, rankings
 from fashret.files.columns import Domain, Role, RowFile, Rows
 from fashret.files.further_columns import in_words
 from fashret.files.further_merge import kinds_of
-from fashret.files.models import open_model
+from fashret.files.models import KINDS as FOLDERS
+from fashret.files.models import FolderKind, open_model
 from fashret.files.tables.catalogues import is_catalogue, read_catalogue
 from fashret.files.tables.manifests import Listing, counts_of
 
@@ -66,8 +67,9 @@ def run(path: Path) -> Info:
 
 
 def _described(path: Path) -> Info:
-    if path.name == "model.json" or (path / "model.json").exists():
-        return _model(path)
+    for folder in FOLDERS:
+        if path.name == folder.description or (path / folder.description).exists():
+            return _trained(path, folder)
     if is_catalogue(path):
         return _listing(path, read_catalogue(path))
     kind = hdf5.kind_of(path)
@@ -226,11 +228,12 @@ def _type_name(kind: np.dtype[Any]) -> str:
     return f"variable-length {np.dtype(base)}" if base is not None else str(kind)
 
 
-def _model(path: Path) -> Info:
-    about = dict(open_model(path).about)
+def _trained(path: Path, kind: FolderKind) -> Info:
+    """A model's folder or a detector's."""
+    about = dict(open_model(path, kind).about)
     nested = {name: about.pop(name) for name, value in list(about.items()) if isinstance(value, dict)}
     about["classes"] = len(about.get("classes") or [])
-    return Info(path, str(about.pop("format")), {"model": about, **nested})
+    return Info(path, str(about.pop("format")), {kind.what: about, **nested})
 
 
 def _listing(path: Path, listing: Listing) -> Info:

@@ -8,9 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from fashret.errors import FashretError
-from fashret.files import hdf5
+from fashret.files import hdf5, models
 from fashret.files.columns import Role
 from fashret.options import SearchOptions
 from fashret.stages import info, search
@@ -206,3 +207,13 @@ def test_what_fashret_does_not_know_is_one_line(tmp_path: Path) -> None:
 
 def test_every_role_is_named() -> None:
     assert {role.name for role in Role} == {"TRAIN", "QUERY", "GALLERY", "VAL_QUERY", "VAL_GALLERY"}
+
+
+@pytest.mark.parametrize("kind", models.KINDS, ids=lambda kind: kind.what)
+def test_folders_of_models_and_of_detectors(tmp_path: Path, kind: models.FolderKind) -> None:
+    about = {"settings": {kind.setting: "x"}, "classes": ["a", "b"], "validation": {"AP50": 0.5}}
+    models.write_model(tmp_path, {"a": torch.zeros(1)}, about, kind)
+    for path in (tmp_path, tmp_path / kind.description):
+        found = info.run(path)
+        assert found.kind == f"fashret.{kind.what}" and found.sections["validation"] == {"AP50": 0.5}
+        assert found.sections[kind.what]["classes"] == 2

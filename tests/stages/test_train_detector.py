@@ -70,10 +70,11 @@ def interrupted(table: Path, output: Path, monkeypatch: pytest.MonkeyPatch, afte
 
 
 def test_a_run_writes_a_folder_that_finds_garments(table: Path, tmp_path: Path) -> None:
-    summary = train(table, tmp_path / "d")
+    summary = train(table, tmp_path / "d", precision="auto")
     assert (summary.photos, summary.boxes, summary.validation_photos, summary.epochs, summary.steps) == (6, 6, 2, 2, 6)
     assert summary.classes == ("bags", "tops") and summary.annotated == "one garment of many"
     about = json.loads((tmp_path / "d/detector.json").read_text())
+    assert about["precision"] == "float32"
     assert about["settings"]["architecture"] == ARCHITECTURE and about["trained_on"]["photos"] == 6
     assert {"mAP", "AP50", "AP75", "recall", "epoch"} <= set(about["validation"])
     assert not list((tmp_path / "d").rglob("*.partial")) and not (tmp_path / "d/checkpoints/last.pt").exists()
