@@ -167,6 +167,13 @@ def test_detect_then_retrieve_joins_and_whitens_two_networks(stand_in):
     assert len(stand_in.calls()) == len(calls)
 
 
+def test_the_miniature_has_detect_then_retrieve_with_less_to_whiten(stand_in):
+    done = stand_in("street2shop", "tiny")
+    assert done.returncode == 0, done.stderr
+    (joined,) = [c for c in stand_in.calls() if c.startswith("embed") and c.count("--model") == 2]
+    assert "--whiten 16" in joined and "Detect-then-retrieve" in done.stdout
+
+
 def test_the_form_of_the_losses_can_be_chosen(stand_in):
     stand_in("street2shop", "table3", "FORM=")
     trained = [call for call in stand_in.calls() if call.startswith("train")]
