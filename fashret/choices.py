@@ -68,6 +68,7 @@ SCHEDULES = ("step", "cosine", "constant")
 DECIDING_SCORES = ("mAP", "Acc@1")  # that can choose the best checkpoint
 
 # detectors
+DETECT = ("missing", "shop", "street", "all")  # rows of which `crop` has the boxes found
 LABELS = ("street2shop", "deepfashion2", "modanet")  # datasets whose words classes can be called by
 
 # searches and scores

@@ -126,6 +126,7 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "batch_images": (1, math.inf),
     "batch_products": (0, math.inf),
     "batch_size": (1, math.inf),
+    "boxes_per_photo": (1, math.inf),
     "checkpoint_every": (0, math.inf),
     "dim": (0, math.inf),
     "epochs": (1, math.inf),
@@ -556,6 +557,38 @@ class DetectOptions(Checked):
     batch_size: int = option(4, "Photos looked at together", MACHINE)
     device: str = like(TrainOptions, "device")
     workers: int = like(CropOptions, "workers")
+
+
+WITH_DETECTOR: Needs = {"detector": ()}
+
+
+@dataclass(frozen=True)
+class BoxOptions(Checked):
+    """Of `fashret crop`: boxes that detectors find, in place of those that are missing or given."""
+
+    detector: tuple[Path, ...] = like(
+        DetectOptions, "detector", "Find boxes with the detector in this folder; repeat it to fuse several"
+    )
+    detect: str = option(
+        "missing",
+        "Rows whose box is found: those without one, or all of shop or street photos, or all",
+        DETECTORS,
+        choices=known.DETECT,
+        needs=WITH_DETECTOR,
+    )
+    boxes_per_photo: int = option(
+        1, "Boxes of a shop photo that are kept, as rows of its product", DETECTORS, needs=WITH_DETECTOR
+    )
+    detector_weight: tuple[float, ...] = like(DetectOptions, "detector_weight", needs=WITH_DETECTOR)
+    iou: float = like(DetectOptions, "iou", needs=WITH_DETECTOR)
+    labels: str = like(
+        DetectOptions,
+        "labels",
+        "Words of the rows' categories, as in `fashret detect` (default: those that have all of them)",
+        needs=WITH_DETECTOR,
+    )
+    min_score: float = like(DetectOptions, "min_score", needs=WITH_DETECTOR)
+    device: str = like(DetectOptions, "device", "Where detectors compute: auto, cpu, cuda, cuda:N or mps", DETECTORS)
 
 
 OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fashret.options import CropOptions, option
+from fashret.options import BoxOptions, CropOptions, option
 
 STREET2SHOP, DEEPFASHION, LOOKBENCH = (f"Only {name}" for name in ("street2shop", "deepfashion", "lookbench"))  # panels
 
@@ -41,5 +41,5 @@ class LookBenchFlags:
 
 
 @dataclass(frozen=True)
-class CropFlags(LookBenchFlags, DeepFashionFlags, Street2ShopFlags, CropOptions):
+class CropFlags(LookBenchFlags, DeepFashionFlags, Street2ShopFlags, BoxOptions, CropOptions):
     """All options of `fashret crop`."""

@@ -30,7 +30,6 @@ from fashret.files.further_columns import FurtherColumn
 from fashret.files.photos.cuts import by_photo
 from fashret.files.photos.in_parquet import ParquetPhotos
 from fashret.files.record_log import RecordLog, Status
-from fashret.files.row_errors import left_out_lines, write_errors
 from fashret.files.tables.found_garments import COLUMNS, About, FoundPhoto, Garment, write_found
 from fashret.files.tables.manifests import Listing
 from fashret.options import DetectOptions
@@ -109,16 +108,6 @@ def seen_in(done: RecordLog) -> Iterator[tuple[int, Seen]]:
     """What the log has, photo by photo."""
     for photo in np.flatnonzero(done.status == Status.DONE).tolist():
         yield photo, Seen.unpacked(done.read(photo))
-
-
-def note_errors(job: Job, done: RecordLog) -> None:
-    """Name every photo that could not be looked at and why."""
-    wrong = np.flatnonzero((done.status == Status.LOST) | (done.status == Status.FAILED))
-    about = [
-        {"source": job.sources[i], "status": Status(done.status[i]).name.lower(), "reason": done.read(int(i)).decode()}
-        for i in wrong
-    ]
-    write_errors(job.output, about + left_out_lines(job.listing.left_out))
 
 
 def write_output(job: Job, seen: Callable[[], Iterable[tuple[int, Seen]]]) -> None:

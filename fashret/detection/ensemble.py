@@ -20,7 +20,7 @@ from torchvision.ops import batched_nms
 from fashret.console import log
 from fashret.detection.detectors import Detector, Found, open_detector
 from fashret.detection.fusion import fuse
-from fashret.detection.labels import Kind, LabelMap, plain, read_labels
+from fashret.detection.labels import Kind, LabelMap, plain, read_labels, words_of
 from fashret.detection.published import is_published, open_published
 from fashret.errors import FashretError
 from fashret.options import DetectOptions
@@ -153,6 +153,19 @@ def ensemble_of(options: DetectOptions) -> Ensemble:
     """The detectors that options ask for. Raises FashretError as `open_ensemble`."""
     fusion = Fusion(options.detector_weight, options.iou)
     return open_ensemble(options.detector, options.device, read_labels(options.labels), fusion)
+
+
+def ensemble_for(options: DetectOptions, categories: Sequence[str]) -> Ensemble:
+    """The detectors that options ask for, in the words of some categories where no labels are asked for.
+
+    These are a dataset's words if it has all of the categories, and the detectors a class for any of them.
+    """
+    words = "" if options.labels else words_of(categories)
+    plain_one = ensemble_of(options)
+    if not words:
+        return plain_one
+    kinds = [LabelMap(words).kinds(each.name, each.classes) for each in plain_one.detectors]
+    return Ensemble(plain_one.detectors, LabelMap(words), plain_one.fusion) if all(map(any, kinds)) else plain_one
 
 
 def _check_names(detectors: Sequence[Detector]) -> None:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from fashret.console import progress
 from fashret.cropping import SHAPE, Job, note_errors, write_output
 from fashret.datasets import readers
 from fashret.datasets.census import search_census, warn_of_counts
+from fashret.detecting.row_boxes import counts_of_boxes, rows_to_detect, with_boxes
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.columns import Role
@@ -37,10 +38,11 @@ from fashret.files.photos.streams import stream_crops, worker_count
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
 from fashret.files.row_errors import check_errors, errors_there
-from fashret.files.tables.manifests import counts_of
-from fashret.options import CropOptions
+from fashret.files.tables.manifests import Listing, counts_of
+from fashret.options import BoxOptions, CropOptions, DetectOptions, taken_over
 
 BLOCK = 64  # crops between two writes to the log
+MOST_BOXES = 100  # of a photo, among which that of a row is chosen
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class CropSummary:
     crops: int  # in the output
     lost: int  # their photo is missing in a public dataset: a dead link
     failed: int  # unreadable photos and boxes without area
+    boxes: dict[str, int]  # with --detector: rows whose box is given, detected, or the whole photo
     left_out: dict[str, int]  # files of a folder that are not listed, by ending and reason
     named_in: Path | None  # the file that names what failed and what was left out, with reasons
     repeats: int  # rows left out because the same (photo, box, product) was there before
@@ -83,6 +86,9 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
     with only_writer(output), contextlib.ExitStack() as stack:
         listing = readers.load(manifest, options)
         warn_of_counts(listing)
+        boxes = taken_over(BoxOptions, options)
+        if boxes.detector:
+            listing = stack.enter_context(_detected(listing, output, options, boxes))
         old = stack.enter_context(open_crops(output)) if options.append else None
         job = Job.of(listing, output, options, old)
         opened = open_log(log_path(output), len(job.kept), job.task, resume=options.resume, restart=options.restart)
@@ -93,6 +99,36 @@ def run(manifest: str, output: Path, options: CropOptions) -> CropSummary:
         summary = _summary(job, done, made, time.monotonic() - started)
         done.path.unlink()
         return summary
+
+
+@contextlib.contextmanager
+def _detected(listing: Listing, output: Path, options: CropOptions, boxes: BoxOptions) -> Iterator[Listing]:
+    """The listing with the boxes that detectors find, which are kept beside the output until all is done."""
+    from fashret.detecting import job as detecting
+    from fashret.detecting.look import look
+    from fashret.detecting.photos import Seen
+    from fashret.detection.ensemble import ensemble_for
+
+    wanted = rows_to_detect(listing.rows, boxes.detect)
+    shared = {name: getattr(options, name) for name in ("max_errors", "max_pixels", "workers")}
+    detect = taken_over(DetectOptions, boxes, max_garments=MOST_BOXES, **shared)
+    ensemble = ensemble_for(detect, listing.rows.categories)
+    job = detecting.Job(replace(listing, rows=listing.rows.take(wanted), left_out=()), output, detect, ensemble)
+    path = log_path(output.with_name(output.name + ".boxes"))
+    flags = {"resume": options.resume, "restart": options.restart}
+    with open_log(path, len(job.sources), job.task, **flags) as done:
+        with noted_if_interrupted(done, "photo"):
+            look(job, done)
+        place = {str(source): i for i, source in enumerate(job.sources)}
+
+        def seen(source: str) -> Seen | None:
+            photo = place[source]
+            return Seen.unpacked(done.read(photo)) if done.status[photo] == Status.DONE else None
+
+        found = with_boxes(listing, wanted, seen, ensemble.kinds, boxes.boxes_per_photo)
+        record = {"detect": boxes.detect, "boxes_per_photo": boxes.boxes_per_photo, **ensemble.record()}
+        yield replace(found, options={**listing.options, **record, "min_score": boxes.min_score})
+    path.unlink()
 
 
 def _check_options(options: CropOptions) -> None:
@@ -154,6 +190,7 @@ def _summary(job: Job, done: RecordLog, made: int, seconds: float) -> CropSummar
         crops=int(np.count_nonzero(there)),
         lost=done.count(Status.LOST),
         failed=done.count(Status.FAILED),
+        boxes=counts_of_boxes(listing.rows),
         left_out=counts_of(listing.left_out),
         named_in=errors_there(job.output),
         repeats=listing.repeats,

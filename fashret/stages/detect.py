@@ -10,10 +10,8 @@ What was found goes to a log beside the output, photo by photo, so that a run th
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,19 +19,19 @@ import numpy as np
 
 from fashret.console import progress
 from fashret.datasets import readers
-from fashret.detecting.job import Job, note_errors, seen_in, write_output
+from fashret.detecting.job import Job, seen_in, write_output
+from fashret.detecting.look import look
 from fashret.detecting.photos import Seen, shown
 from fashret.detecting.scores import check_boxes, scores_of
 from fashret.detection.ensemble import ensemble_of
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
-from fashret.files.photos.decoder import Decoder, warn_of_scaled
-from fashret.files.photos.sources import MissingPhotoError, PhotoError
+from fashret.files.photos.decoder import Decoder
 from fashret.files.photos.streams import worker_count
 from fashret.files.photos.whole import WholePhoto, stream_whole
-from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted, open_log
+from fashret.files.record_log import RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
-from fashret.files.row_errors import check_errors, none_read
+from fashret.files.row_errors import none_read
 from fashret.files.tables.found_garments import check_ending
 from fashret.options import CropOptions, DetectOptions, taken_over
 from fashret.report.boxes_picture import draw_found, picture_name
@@ -83,7 +81,7 @@ def run(photos: str, output: Path, options: DetectOptions) -> DetectSummary:
         opened = open_log(log_path(output), len(job.sources), job.task, resume=options.resume, restart=options.restart)
         done = stack.enter_context(opened)
         with noted_if_interrupted(done, "photo"):
-            looked_at = _look(job, done)
+            looked_at = look(job, done)
             if not done.count(Status.DONE):
                 there = job.listing.photos.present(job.sources)
                 raise FashretError(none_read(job.listing.name, job.sources, there, [done]))
@@ -93,40 +91,6 @@ def run(photos: str, output: Path, options: DetectOptions) -> DetectSummary:
         summary = _summary(job, done, looked_at, time.monotonic() - started)
         done.path.unlink()
         return summary
-
-
-def _look(job: Job, done: RecordLog) -> int:
-    """Look at the photos that are not in the log; how many were looked at. An interruption loses at most a batch."""
-    done.status[done.status != Status.DONE] = Status.WAITING  # what failed may have been mended since
-    order = np.flatnonzero(done.status == Status.WAITING)
-    options = job.options
-    decoder = Decoder(options.max_pixels, worker_count(options.workers))
-    photos = stream_whole(job.listing.photos, job.sources.tolist(), options.photo_size, order.tolist(), decoder)
-    before = done.count(Status.DONE)
-    try:
-        with progress(len(job.sources), "detect", "photos", done=len(job.sources) - len(order)) as advance:
-            while batch := list(itertools.islice(photos, options.batch_size)):
-                done.append(_records(job, batch))
-                advance(len(batch))
-                check_errors(job.output, job.sources, done, options.max_errors, unit="photo", verb="read")
-    finally:
-        photos.close()  # ends the threads
-        warn_of_scaled(decoder.scaled, job.listing.name)
-        note_errors(job, done)
-    return done.count(Status.DONE) - before
-
-
-def _records(job: Job, batch: Sequence[tuple[int, WholePhoto | PhotoError]]) -> list[Record]:
-    records = []
-    good = [(i, photo) for i, photo in batch if isinstance(photo, WholePhoto)]
-    found = job.ensemble.find([photo.pixels for _, photo in good])
-    for (i, photo), garments in zip(good, found, strict=True):
-        records.append(Record(i, Status.DONE, Seen.of(photo, job.kept(garments)).packed()))
-    for i, error in batch:
-        if isinstance(error, PhotoError):
-            lost = job.listing.public and isinstance(error, MissingPhotoError)
-            records.append(Record(i, Status.LOST if lost else Status.FAILED, str(error).encode()))
-    return records
 
 
 def _draw_all(job: Job, done: RecordLog, folder: Path) -> None:

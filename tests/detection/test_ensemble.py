@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from fashret.detection.detectors import Found
-from fashret.detection.ensemble import Ensemble, Fusion, open_ensemble
+from fashret.detection.ensemble import Ensemble, Fusion, ensemble_for, open_ensemble
 from fashret.detection.fusion import fuse
 from fashret.detection.labels import LabelMap
 from fashret.errors import FashretError
+from fashret.options import DetectOptions
 from tests.painted_case import PaintedDetector, use_painted
 
 
@@ -129,6 +130,21 @@ def test_names_of_a_map_that_nobody_has_are_said(caplog: pytest.LogCaptureFixtur
     labels = LabelMap(given={"": {"red": "tops", "rde": "tops"}, "other": {}})
     Ensemble([PaintedDetector()], labels, Fusion())
     assert "no detector has 'rde', [other]" in caplog.text
+
+
+def test_words_of_categories_are_taken_where_detectors_have_a_class_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [seven, plain] = use_painted(
+        monkeypatch, tmp_path, PaintedDetector("seven", {"red": "shoes", "green": "bottom"}), PaintedDetector("plain")
+    )
+    categories = ["footwear", "skirts"]
+    assert ensemble_for(DetectOptions(detector=(seven,)), categories).kinds[0].name == "footwear"
+    assert ensemble_for(DetectOptions(detector=(seven, plain)), categories).kinds[0].name == "shoes"
+    assert ensemble_for(DetectOptions(detector=(seven,)), ["cups"]).kinds[0].name == "shoes"
+    assert (
+        ensemble_for(DetectOptions(detector=(seven,), labels="modanet"), categories).kinds[1].categories[0] == "pants"
+    )
 
 
 def test_detectors_are_opened_from_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
