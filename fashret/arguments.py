@@ -126,6 +126,9 @@ def check_photo(catalogue: Path, photo: Path, options: PhotoOptions) -> None:
         open_model(model)
     if options.show:
         check_output(options.show, photo)
+    if options.detector and options.box:
+        raise FashretError("--box and --detector exclude each other: a box says where the garment is")
+    check_detectors(options.detector)
     _check_where(catalogue, options.where)
     if not photo.exists():
         raise FashretError(f"--image {photo}: no such photo")

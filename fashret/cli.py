@@ -459,6 +459,8 @@ def search(
 
     Example:
     fashret search demo/catalogue.emb.h5 --images photos/ -o results.jsonl
+
+    With --detector, the garments of the photo are found first, and numbered.
     """
     from fashret import arguments
 
@@ -473,6 +475,10 @@ def search(
                 "--exclude-copies"
             )
         arguments.check_photo(queries, options.image[0], options)
+        if options.detector:
+            from fashret.stages import search_garments
+
+            return search_garments.run(queries, options.image[0], options, products)
         from fashret.stages import search_photo
 
         return search_photo.run(queries, options.image[0], options, products)

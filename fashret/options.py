@@ -638,6 +638,7 @@ RERANKED: Needs = {"rerank": ()}  # of `evaluate`; `fashret rerank` always does
 BY_RECIPROCAL: Needs = RERANKED | {"method": ("k-reciprocal",)}
 BY_EXPANSION: Needs = RERANKED | {"method": ("aqe", "alpha-qe")}
 OF_PHOTO: Needs = {"image": ()}
+OF_GARMENTS: Needs = OF_PHOTO | {"detector": ()}
 OF_PHOTOS: Needs = {"images": ()}
 OF_EITHER: Needs = {"image|images": ()}
 
@@ -771,6 +772,29 @@ class PhotoOptions(SearchOptions):
         ONE_PHOTO,
         needs=OF_PHOTO | {"show": ()},
     )
+    detector: tuple[Path, ...] = like(
+        DetectOptions,
+        "detector",
+        "With --image: find the photo's garments with the detector in this folder; repeat it to fuse several",
+        needs=OF_PHOTO,
+    )
+    garment: str = option(
+        "",
+        "Search only for this garment: its number, or a category",
+        DETECTORS,
+        needs=OF_GARMENTS,
+        shown="<n|category>",
+    )
+    detector_weight: tuple[float, ...] = like(DetectOptions, "detector_weight", needs=OF_GARMENTS)
+    iou: float = like(DetectOptions, "iou", needs=OF_GARMENTS)
+    labels: str = like(
+        DetectOptions,
+        "labels",
+        "Words to call garments by, as in `fashret detect` (default: the catalogue's, if a dataset's)",
+        needs=OF_GARMENTS,
+    )
+    min_score: float = like(DetectOptions, "min_score", needs=OF_GARMENTS)
+    max_garments: int = like(DetectOptions, "max_garments", needs=OF_GARMENTS)
 
 
 @dataclass(frozen=True)

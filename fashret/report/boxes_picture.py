@@ -100,12 +100,17 @@ def _write(pen, size, corner, label: BoxLabel, letters) -> None:  # type: ignore
     pen.text((x + 3, y + 2), label.text, "#ffffff", letters)
 
 
-def draw_found(path: Path, photo: WholePhoto, garments: Sequence[FoundBox]) -> None:
-    """Draw the garments of a photo, whose boxes are in pixels of the whole upright photo, and write a JPEG."""
+def drawn_found(photo: WholePhoto, garments: Sequence[FoundBox]) -> Image:
+    """A photo with its garments, whose boxes are in pixels of the whole upright photo."""
     scale = np.array(photo.pixels.shape[1::-1]) / upright_size(*photo.frame)
     boxes = np.array([garment.box for garment in garments], np.float32).reshape(-1, 4) * np.tile(scale, 2)
     labels = [BoxLabel(each.number, each.category or each.label, each.score) for each in garments]
-    picture = draw_boxes(photo.pixels, boxes.astype(np.float32), labels)
+    return draw_boxes(photo.pixels, boxes.astype(np.float32), labels)
+
+
+def draw_found(path: Path, photo: WholePhoto, garments: Sequence[FoundBox]) -> None:
+    """Draw the garments of a photo and write a JPEG, complete or not at all."""
+    picture = drawn_found(photo, garments)
     with whole_file(path) as part:
         picture.save(part, "JPEG", quality=QUALITY)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fashret.terminal.checks import check_summary
 from fashret.terminal.detections import found_in_all, found_in_photo
-from fashret.terminal.facts import file_facts, photo_hits, picture_facts
+from fashret.terminal.facts import file_facts, garment_hits, photo_hits, picture_facts
 from fashret.terminal.lists import (
     backbone_page,
     backbone_table,
@@ -45,6 +45,7 @@ RENDERERS: dict[str, Renderer] = {  # name of a result's class → what prints i
     "CheckSummary": check_summary,
     "DetectSummary": found_in_all,
     "PhotoGarments": found_in_photo,
+    "GarmentSearch": garment_hits,
     "PhotoSearch": photo_hits,
     "ShowSummary": picture_facts,
     "Evaluation": evaluation,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from fashret.stages.info import Info
+    from fashret.stages.search_garments import GarmentSearch
     from fashret.stages.search_photo import PhotoSearch
     from fashret.stages.show import ShowSummary
 
@@ -69,6 +70,20 @@ def photo_hits(search: PhotoSearch, console: Console) -> Iterator[Any]:
         cells = (_cell(hit.columns.get(name)) for name in columns)
         table.add_row(str(hit.rank), called, f"{hit.distance:.4f}", one_line(hit.photo), *cells)
     yield table
+
+
+def garment_hits(search: GarmentSearch, console: Console) -> Iterator[Any]:
+    """The products found for each garment of a photo."""
+    from fashret.stages.search_photo import PhotoSearch
+
+    if not search.found:
+        yield one_line(f"{search.photo}: no garment found")
+    for each in search.garments:
+        garment = each.garment
+        box = ",".join(f"{side:.0f}" for side in garment.box)
+        called = f"{garment.number} {garment.category or garment.label}"
+        yield one_line(called, "bold").append_text(one_line(f"  score {garment.score:.2f}, box {box}", "not bold"))
+        yield from photo_hits(PhotoSearch(search.photo, search.catalogue, search.gallery, each.hits), console)
 
 
 def _cell(value: Any) -> Text:

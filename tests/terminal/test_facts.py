@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from fashret.detecting.photos import FoundGarment
 from fashret.stages.info import Info
+from fashret.stages.search_garments import GarmentHits, GarmentSearch
 from fashret.stages.search_photo import Hit, PhotoSearch
 from fashret.stages.show import ShowSummary
 from fashret.terminal import RENDERERS
-from fashret.terminal.facts import file_facts, photo_hits, picture_facts
+from fashret.terminal.facts import file_facts, garment_hits, photo_hits, picture_facts
 from tests.terminal import printed
 
 
@@ -76,3 +78,12 @@ def test_products_found_for_a_photo() -> None:
     hits = (Hit(1, "p1", 0.25, "a.jpg", 4), Hit(2, "", 0.5, "a/b.jpg", 0))
     lines = [line.split() for line in printed(PhotoSearch(Path("q.jpg"), Path("a.h5"), 9, hits)).splitlines()]
     assert ["1", "p1", "0.2500", "a.jpg"] in lines and ["2", "b.jpg", "0.5000", "a/b.jpg"] in lines
+
+
+def test_products_of_the_garments_of_a_photo() -> None:
+    garment = FoundGarment(1, "", "bot[b]tom", 0.876, (1.2, 2, 30.7, 40))
+    hits = (Hit(1, "p[b]1", 0.25, "photos/1.jpg", 4),)
+    text = printed(GarmentSearch(Path("a.jpg"), Path("s.h5"), "d", 9, 3, (GarmentHits(garment, hits),)))
+    assert "1 bot[b]tom  score 0.88, box 1,2,31,40" in text and "p[b]1" in text
+    assert "a.jpg: no garment found" in printed(GarmentSearch(Path("a.jpg"), Path("s.h5"), "d", 9, 0, ()))
+    assert RENDERERS["GarmentSearch"] is garment_hits
