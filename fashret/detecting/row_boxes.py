@@ -86,11 +86,7 @@ def _replaced(
         further |= {f"given_{name}": FurtherColumn("number", before[:, i]) for i, name in enumerate(CORNERS)}
     rows = replace(rows, box=box, further={**rows.further, **further})
     new, repeats = drop_repeats(rows)
-    labels = {name: values[index] for name, values in listing.labels.items()}
-    if repeats:  # rows of one photo and product that got the same box
-        first = np.unique(rows.crop_id.astype(str), return_index=True)[1]
-        labels = {name: values[np.sort(first)] for name, values in labels.items()}
-    return replace(listing, rows=new, repeats=listing.repeats + repeats, labels=labels)
+    return replace(listing, rows=new, repeats=listing.repeats + repeats)
 
 
 def _order(seen: Seen, category: str, kinds: Sequence[Kind]) -> list[int]:
