@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from fashret.detecting.photos import Seen
 from fashret.detection.ensemble import Ensemble, Fusion
 from fashret.detection.labels import LabelMap
 from fashret.files.columns import Domain, Role, Rows, text_array
+from fashret.files.further_columns import FurtherColumn
 from fashret.files.photos.sources import PhotoFolder
 from fashret.files.tables.manifests import Listing
 from fashret.options import DetectOptions
@@ -31,8 +33,8 @@ def job(folder: Path, output: Path, *rows: tuple[str, tuple[float, ...], str, Ro
         domain=np.full(len(rows), Domain.SHOP, np.uint8),
         category=np.full(len(rows), -1, np.int16),
     )
-    texts = {name: text_array(values) for name, values in labels.items()}
-    listing = Listing("shop", folder, columns, PhotoFolder(folder), labels=texts)
+    texts = {name: FurtherColumn("text", text_array(values)) for name, values in labels.items()}
+    listing = Listing("shop", folder, replace(columns, further=texts), PhotoFolder(folder))
     return Job(listing, output, DetectOptions(min_score=0), ENSEMBLE)
 
 
