@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fashret.datasets import coco
 from fashret.errors import FashretError
-from fashret.files import crops, embeddings, hdf5
+from fashret.files import crops, embeddings, hdf5, rankings
 from fashret.files.atomic import check_output, whole_folder
 from fashret.files.columns import Role
 from fashret.files.crops import open_crops
@@ -19,7 +19,7 @@ from fashret.files.embeddings import open_embeddings
 from fashret.files.tables.vectors import write_vector_table
 
 MODEL = "fashret.model"
-NAMES = {crops.KIND: "crops.h5", embeddings.KIND: "embeddings.h5", MODEL: "a model"}
+NAMES = {crops.KIND: "crops.h5", embeddings.KIND: "embeddings.h5", rankings.KIND: "a ranking", MODEL: "a model"}
 SUFFIXES = (".parquet", ".onnx")  # an output with another is a folder
 WAYS = "crops.h5 to a COCO folder, embeddings.h5 to .parquet; a model to .onnx is not available yet"
 
