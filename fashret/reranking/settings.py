@@ -20,7 +20,7 @@ PUBLISHED = (20, 6, 0.3)  # k1, k2 and λ of arXiv 1701.08398
 FEWEST, MOST = 10, 20  # k1 follows the number of images between these
 SHARE = 0.2  # of k1 that k2 is
 MANY = 20  # images per product from which on neighbours are trusted more
-TRUSTED, CAREFUL = 0.7, 0.9  # λ with so many, and with fewer
+TRUSTED, CAREFUL = 0.7, 0.95  # λ with so many, and with fewer
 PAIR = 2  # images of a product that has one in the gallery, besides that of the query
 ASSUMED = 10.0  # images per product where nobody tells: what is taken then loses least over 2 … 50
 
@@ -40,7 +40,7 @@ def by_images(images: float) -> tuple[int, int, float]:
     """k1, k2 and λ for so many images per product.
 
     >>> by_images(2), by_images(5), by_images(15), by_images(50)
-    ((10, 2, 0.9), (10, 2, 0.9), (15, 3, 0.9), (20, 4, 0.7))
+    ((10, 2, 0.95), (10, 2, 0.95), (15, 3, 0.95), (20, 4, 0.7))
     """
     k1 = round(min(max(images, FEWEST), MOST))
     return k1, round(SHARE * k1), TRUSTED if images >= MANY else CAREFUL
