@@ -16,9 +16,7 @@ from fashret.reranking.methods import METHODS
 from tests.conftest import invoke, make_rows, write_embeddings
 
 GROUP: Any = typer.main.get_command(app)
-RESERVED = (
-    "--images", "--store", "--detector", "--shard", "--cluster", "--protocol", "--where", "--dry-run",
-)  # fmt: skip
+RESERVED = ("--store", "--shard", "--cluster", "--protocol", "--dry-run")
 
 
 def flags_of(command: str) -> set[str]:
