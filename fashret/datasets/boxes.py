@@ -6,12 +6,14 @@ reader of whatever `fashret train-detector` is given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashret.console import log
+from fashret.files.photos.outlines import Outline
 from fashret.files.tables.manifests import Listing
 
 
@@ -22,11 +24,18 @@ class Boxes:
     listing: Listing
     crowd: NDArray[np.bool_]  # N: a box round many garments
     annotated: str = ""  # garments of a photo that have boxes: all, or one; empty = not known
+    outlines: Sequence[Outline | None] = ()  # N, of those that are known; empty = of none
 
 
-def boxes_of(listing: Listing, annotated: str = "", crowd: NDArray[np.bool_] | None = None) -> Boxes:
+def boxes_of(
+    listing: Listing,
+    annotated: str = "",
+    crowd: NDArray[np.bool_] | None = None,
+    outlines: Sequence[Outline | None] = (),
+) -> Boxes:
     """The boxes of a listing, whose notes are said."""
     for what, count in listing.notes.items():
         if count:
             log.info("%s: %s %s", listing.name, f"{count:,}", what)
-    return Boxes(listing, np.zeros(len(listing.rows), np.bool_) if crowd is None else crowd, annotated)
+    crowd = np.zeros(len(listing.rows), np.bool_) if crowd is None else crowd
+    return Boxes(listing, crowd, annotated, outlines)

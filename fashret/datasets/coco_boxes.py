@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from fashret.datasets.row_list import Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
 from fashret.files.photos.box_frames import boxes_by_size
+from fashret.files.photos.outlines import Outline, outline_of
 from fashret.files.photos.sources import PhotoFolder
 from fashret.files.tables.folders import list_files
 from fashret.files.tables.manifests import Listing
@@ -44,6 +45,7 @@ class _Found:
 
     rows: RowList
     crowd: list[bool] = field(default_factory=list)
+    outlines: list[Outline | None] = field(default_factory=list)
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
     seen: set[Any] = field(default_factory=set)
@@ -63,12 +65,12 @@ def annotation_files(root: Path) -> list[Path]:
     return found
 
 
-def read(files: Sequence[Path], root: Path, name: str) -> tuple[Listing, NDArray[np.bool_]]:
+def read(files: Sequence[Path], root: Path, name: str) -> tuple[Listing, NDArray[np.bool_], list[Outline | None]]:
     """List the boxes of COCO files.
 
     Returns
     -------
-    The listing, and for each row whether its box is a crowd's.
+    The listing; for each row whether its box is a crowd's; and its outline, where it has polygons.
 
     Raises
     ------
@@ -82,10 +84,16 @@ def read(files: Sequence[Path], root: Path, name: str) -> tuple[Listing, NDArray
     for path, content in contents.items():
         _add(found, content, names[path], places, path)
     photos = PhotoFolder(root)
-    rows = boxes_by_size(found.rows.rows(), photos, found.sizes, name)
+    before = found.rows.rows()
+    rows = boxes_by_size(before, photos, found.sizes, name)
+    turned = np.flatnonzero((rows.box != before.box).any(axis=1))  # these are in pixels of the upright photo
+    for row in turned:
+        if (outline := found.outlines[row]) is not None:
+            found.outlines[row] = replace(outline, upright=True)
     notes = {**found.notes, CROWDS: sum(found.crowd)}
     notes = {what: count for what, count in notes.items() if count}
-    return Listing(name, root, rows, photos, True, notes=notes, files=tuple(files)), np.array(found.crowd, np.bool_)
+    listing = Listing(name, root, rows, photos, True, notes=notes, files=tuple(files))
+    return listing, np.array(found.crowd, np.bool_), found.outlines
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -157,6 +165,7 @@ def _add(found: _Found, content: dict[str, Any], names: dict[str, str], places: 
         found.seen.add(key)
         found.rows.add(Row(sources[number], box, "", role, Domain.STREET, names[category]), where)
         found.crowd.append(bool(entry.get("iscrowd")))
+        found.outlines.append(outline_of(entry.get("segmentation")))
 
 
 def role_of(path: Path) -> Role:

@@ -25,6 +25,7 @@ from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
+from fashret.files.photos.outlines import Outline, outline_of
 from fashret.files.photos.sources import PhotoFolder
 from fashret.files.tables.manifests import Listing, drop_repeats
 
@@ -37,13 +38,14 @@ DOMAINS = {"user": Domain.STREET, "shop": Domain.SHOP}
 LEFT_OUT = "items of style 0 outside of the gallery, left out"
 
 
-def read(root: Path, options: CropFlags, every: bool = False) -> Listing:
+def read(root: Path, options: CropFlags, outlines: list[Outline | None] | None = None) -> Listing:
     """List DeepFashion2.
 
     Parameters
     ----------
-    every
-        Whether items without a pair are listed everywhere, as detectors need them.
+    outlines
+        A list that gets the outline of each row. Then items without a pair are listed everywhere, as detectors need
+        them, and none is dropped as a repeat.
 
     Raises
     ------
@@ -60,9 +62,9 @@ def read(root: Path, options: CropFlags, every: bool = False) -> Listing:
             raise FashretError(f"{root / part / 'annos'}: holds no annotations like 000001.json")
         with progress(len(names), f"annotations of {part}", "files") as advance:
             for name in names:
-                notes[LEFT_OUT] += _add_photo(collected, root, part, name, every)
+                notes[LEFT_OUT] += _add_photo(collected, root, part, name, outlines)
                 advance()
-    rows, repeats = drop_repeats(collected.rows())
+    rows, repeats = drop_repeats(collected.rows()) if outlines is None else (collected.rows(), 0)
     return Listing("deepfashion2", root, rows, PhotoFolder(root), True, repeats, notes)
 
 
@@ -74,10 +76,10 @@ class _Photo:
     source: str
     domain: Domain
     pair: int
-    every: bool  # items without a pair too
+    outlines: list[Outline | None] | None  # of all items, those without a pair too, where they are wanted
 
 
-def _add_photo(rows: RowList, root: Path, part: str, name: str, every: bool) -> int:
+def _add_photo(rows: RowList, root: Path, part: str, name: str, outlines: list[Outline | None] | None) -> int:
     """Add the items of one annotation; how many were left out."""
     path = root / part / "annos" / name
     content = read_json(path)
@@ -87,7 +89,7 @@ def _add_photo(rows: RowList, root: Path, part: str, name: str, every: bool) -> 
     if source not in DOMAINS:
         raise FashretError(f"{path}: source is {shown(source)}; expected user or shop")
     pair = whole_number(content, "pair_id", str(path))
-    photo = _Photo(part, f"{part}/image/{Path(name).stem}.jpg", DOMAINS[source], pair, every)
+    photo = _Photo(part, f"{part}/image/{Path(name).stem}.jpg", DOMAINS[source], pair, outlines)
     left_out = 0
     for key in sorted((k for k in content if re.fullmatch(r"item\d+", k)), key=lambda k: (len(k), k)):
         left_out += _add_item(rows, photo, content[key], f"{path}, {key}")
@@ -104,8 +106,10 @@ def _add_item(rows: RowList, photo: _Photo, item: Any, where: str) -> bool:
     style = whole_number(item, "style", where)
     box = four_numbers(item.get("bounding_box"), f"{where}, bounding_box")
     role = Role.TRAIN if photo.part == "train" else Role.QUERY if photo.domain == Domain.STREET else Role.GALLERY
-    if style == 0 and role != Role.GALLERY and not photo.every:
+    if style == 0 and role != Role.GALLERY and photo.outlines is None:
         return True
     product = f"{photo.part}/{photo.pair}/{style}" if style else ""
     rows.add(Row(photo.source, box, product, role, photo.domain, CATEGORIES[category - 1]), where)
+    if photo.outlines is not None:
+        photo.outlines.append(outline_of(item.get("segmentation")))
     return False

@@ -29,6 +29,7 @@ from fashret.files.columns import text_array
 from fashret.files.file_kinds import is_photo
 from fashret.files.photos.box_frames import boxes_as_stored, refuse_fractions
 from fashret.files.photos.names import one_spelling
+from fashret.files.photos.outlines import Outline
 from fashret.files.photos.sources import PhotoFolder
 from fashret.files.tables.catalogue_tables import SUFFIXES, read_table
 from fashret.files.tables.catalogues import is_catalogue, read_catalogue
@@ -51,10 +52,7 @@ READERS: dict[str, Reader] = {  # name of the manifest → what reads the datase
     "worn-flat": pairs.read_worn_flat,
     "darn": pairs.read_darn,
 }
-BOX_READERS: dict[str, Reader] = {  # datasets of which `crop` reads less, or nothing
-    "deepfashion2": lambda root, options: deepfashion2.read(root, options, every=True),
-    "fashionai": fashionai.read,
-}
+BOX_READERS: dict[str, Reader] = {"fashionai": fashionai.read}  # datasets of which `crop` reads nothing
 COCO = ("modanet", "fashionpedia")  # datasets that are COCO files
 
 
@@ -156,11 +154,15 @@ def load_boxes(manifest: str, options: CropFlags) -> Boxes:
         raise FashretError(f"{manifest}: pass its folder with --root FOLDER")
     if manifest in COCO:
         return _coco(coco_boxes.annotation_files(root), root, manifest)
+    if manifest == "deepfashion2":
+        outlines: list[Outline | None] = []
+        listing = in_stored_pixels(deepfashion2.read(root, options, outlines), options)
+        return boxes_of(listing, about.boxed, outlines=outlines)
     if manifest in BOX_READERS:
         return boxes_of(in_stored_pixels(BOX_READERS[manifest](root, options), options), about.boxed)
     return boxes_of(load(manifest, options), about.boxed)
 
 
 def _coco(files: list[Path], root: Path, name: str) -> Boxes:
-    listing, crowd = coco_boxes.read(files, root, name)
-    return boxes_of(listing, "all", crowd)
+    listing, crowd, outlines = coco_boxes.read(files, root, name)
+    return boxes_of(listing, "all", crowd, outlines)

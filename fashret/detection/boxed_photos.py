@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +27,6 @@ UNREADABLE = "boxes whose photo cannot be read"
 WITHOUT_AREA = "boxes without area in the photo"
 CUT = "boxes that reach beyond the photo, cut at its edge"
 
-Masks = Sequence[Any]  # one per box: its polygons, each a list of x y x y …; None = none
-
 
 @dataclass(frozen=True)
 class BoxedPhotos:
@@ -43,6 +40,7 @@ class BoxedPhotos:
     label: NDArray[np.int64]  # N, number of the class
     crowd: NDArray[np.bool_]  # N: a box round many garments
     row: NDArray[np.int64]  # N, the row of the manifest
+    outline: NDArray[np.object_] | None = None  # N, each an `Outline`; None where masks are not learned
 
     def __len__(self) -> int:
         return len(self.source)
@@ -60,8 +58,13 @@ class BoxedPhotos:
             self.size[photos],
             self.orientation[photos],
             np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
-            *(getattr(self, name)[boxes] for name in ("box", "label", "crowd", "row")),
+            **self.of_boxes(boxes),
         )
+
+    def of_boxes(self, boxes: NDArray[Any]) -> dict[str, Any]:
+        """The columns of boxes, of some of them by position or mask."""
+        columns = {name: getattr(self, name) for name in ("box", "label", "crowd", "row", "outline")}
+        return {name: None if column is None else column[boxes] for name, column in columns.items()}
 
     @property
     def digest(self) -> str:

@@ -115,10 +115,10 @@ def checkpoint_due(step: int, learning: Learning) -> bool:
 
 def targets_of(sample: Sample, device: torch.device) -> dict[str, Tensor]:
     """A sample's garments as torchvision's detectors take them; their classes count from 1."""
-    return {
-        "boxes": torch.from_numpy(sample.boxes).to(device),
-        "labels": torch.from_numpy(sample.labels + 1).to(device),
-    }
+    target = {"boxes": torch.from_numpy(sample.boxes), "labels": torch.from_numpy(sample.labels + 1)}
+    if sample.masks is not None:
+        target["masks"] = torch.from_numpy(sample.masks)
+    return {name: values.to(device) for name, values in target.items()}
 
 
 def _step(run: Run, model: nn.Module, batch: Batch, learning: Learning, machine: Machine) -> Tensor:

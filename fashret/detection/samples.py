@@ -20,6 +20,7 @@ from fashret.errors import PhotoError
 from fashret.files.photos.cuts import clamp, cut_crops
 from fashret.files.photos.decoder import Decoder
 from fashret.files.photos.orientation import stored_box, turn_box, upright_size
+from fashret.files.photos.outlines import draw_mask
 from fashret.files.photos.sources import PhotoSource
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Sample:
     row: NDArray[np.int64]  # N, of the manifest
     window: tuple[float, float, float, float]  # the part of the upright photo that the picture shows
     mirrored: bool
+    masks: NDArray[np.uint8] | None = None  # N×H×W, 1 where the garment is
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,17 @@ def draw_sample(
     inside, shown = _inside(boxes, (left, top, right, bottom))
     moved = (inside - np.array([left, top, left, top], np.float32)) * scale
     shown &= (moved[:, 2:] - moved[:, :2] >= 1).all(axis=1)  # a box needs a pixel
+    masks = None
+    if photos.outline is not None:
+        outlines = photos.outline[mine][sound][shown]
+        size = picture.shape[1], picture.shape[0]
+        drawn = [draw_mask(each, as_stored, orientation, (left, top, right, bottom), size) for each in outlines]
+        masks = np.array(drawn, np.uint8).reshape(-1, *picture.shape[:2])
     if mirrored:
+        masks = None if masks is None else np.ascontiguousarray(masks[..., ::-1])
         picture = np.ascontiguousarray(picture[:, ::-1])
         moved[:, [0, 2]] = picture.shape[1] - moved[:, [2, 0]]
-    return Sample(picture, moved[shown], labels[shown], rows[shown], (left, top, right, bottom), mirrored)
+    return Sample(picture, moved[shown], labels[shown], rows[shown], (left, top, right, bottom), mirrored, masks)
 
 
 def draw_window(

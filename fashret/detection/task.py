@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role, Rows
 from fashret.files.embeddings import recorded
 from fashret.files.models import CHECKPOINTS, DETECTOR, read_training_state
+from fashret.files.photos.outlines import Outline
 from fashret.files.resume import check_flags, check_same_task
 from fashret.files.tables.manifests import Listing
 from fashret.learning.loop import Machine
@@ -101,28 +103,35 @@ def schedule_of(options: DetectorOptions, steps: int = 0) -> TrainOptions:
     return taken_over(TrainOptions, options, **{name: getattr(options, name) for name in names}, total_steps=steps)
 
 
-def make_task(
-    listing: Listing,
-    output: Path,
-    options: DetectorOptions,
-    machine: Machine,
-    crowd: NDArray[np.bool_] | None = None,
-    annotated: str = "",
-) -> Task:
-    """Check what can be checked before any work, and find the photos.
+class Annotations(Protocol):
+    """Rows and what is known about their boxes, as `fashret.datasets.boxes.Boxes`."""
 
-    Parameters
-    ----------
-    crowd
-        For each row whether its box is round many garments; None: none is.
-    annotated
-        What is known about the garments of a photo that have boxes: all, or one; empty = the boxes tell.
+    @property
+    def listing(self) -> Listing:
+        """The rows."""
+
+    @property
+    def crowd(self) -> NDArray[np.bool_]:
+        """For each row whether its box is round many garments."""
+
+    @property
+    def annotated(self) -> str:
+        """The garments of a photo that have boxes: all, or one; empty = the boxes tell."""
+
+    @property
+    def outlines(self) -> Sequence[Outline | None]:
+        """The outline of each row's garment, where it is known; empty = of none."""
+
+
+def make_task(boxes: Annotations, output: Path, options: DetectorOptions, machine: Machine) -> Task:
+    """Check what can be checked before any work, and find the photos.
 
     Raises
     ------
     FashretError
         If options make no sense, or too few boxes are there to learn from.
     """
+    listing, annotated = boxes.listing, boxes.annotated
     check_schedule(schedule_of(options))
     check_flags(options.resume, options.restart)
     classes, label = classes_of(listing.rows, options.one_class)
@@ -130,9 +139,12 @@ def make_task(
         raise FashretError(f"{listing.name}: has no categories to learn; add the column category, or give --one-class")
     training, validation = _sides(listing, label, options)
     chosen = np.flatnonzero(training | validation)
-    crowds = None if crowd is None else crowd[chosen]
-    found, counted = boxed_photos(listing.rows.take(chosen), listing.photos, label[chosen], crowds)
+    if ARCHITECTURES[options.architecture].masks:
+        chosen = _with_outlines(boxes, chosen, options)
+    found, counted = boxed_photos(listing.rows.take(chosen), listing.photos, label[chosen], boxes.crowd[chosen])
     found = dataclasses.replace(found, row=chosen[found.row])
+    if ARCHITECTURES[options.architecture].masks:
+        found = dataclasses.replace(found, outline=_objects([boxes.outlines[row] for row in found.row]))
     left_out = _said(listing, counted)
     is_validation = np.array([bool(validation[found.row[found.boxes_of(i)]].any()) for i in range(len(found))], bool)
     photos, held = found.take(np.flatnonzero(~is_validation)), found.take(np.flatnonzero(is_validation))
@@ -145,8 +157,6 @@ def make_task(
             "processes: give each at least one photo, and the same number of each batch"
         )
     kind = ARCHITECTURES[options.architecture]
-    if kind.masks:
-        raise FashretError(f"--architecture {options.architecture}: learns masks, and {listing.name} has none")
     settings = DetectorSettings(
         options.architecture, classes, options.side or kind.size, options.weights, seed=options.seed
     )
@@ -177,6 +187,26 @@ def _sides(
     if not options.validate_every:
         validated[:] = False
     return trained & ~searched, validated
+
+
+def _with_outlines(boxes: Annotations, chosen: NDArray[np.int64], options: DetectorOptions) -> NDArray[np.int64]:
+    """Of the chosen rows those that a network of masks can learn from; how many are left out is said."""
+    name = boxes.listing.name
+    kept = [row for row in chosen if len(boxes.outlines) and boxes.outlines[row] is not None]
+    if not kept:
+        raise FashretError(
+            f"--architecture {options.architecture}: learns masks, and {name} has none; choose another, or a COCO file "
+            "with polygons"
+        )
+    if len(kept) < len(chosen):
+        log.info("%s: %s boxes without a polygon, left out", name, f"{len(chosen) - len(kept):,}")
+    return np.array(kept, np.int64)
+
+
+def _objects(values: list[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
 
 
 def _said(listing: Listing, left_out: Counter[str]) -> dict[str, int]:
@@ -220,8 +250,7 @@ def _known(photos: BoxedPhotos) -> BoxedPhotos:
     """Photos without the boxes of classes that are not learned."""
     kept = photos.label >= 0
     before = np.concatenate([[0], np.cumsum(kept)])
-    boxes = {name: getattr(photos, name)[kept] for name in ("box", "label", "crowd", "row")}
-    return dataclasses.replace(photos, first=before[photos.first].astype(np.int64), **boxes)
+    return dataclasses.replace(photos, first=before[photos.first].astype(np.int64), **photos.of_boxes(kept))
 
 
 def check_same(task: Task, before: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ def run(manifest: str, output: Path, options: DetectorOptions) -> DetectorSummar
     with together(device) as here, ExitStack() as stack:
         boxes = load_boxes(manifest, taken_over(CropFlags, options))
         machine = Machine(device, _precision(options.precision, device), here)
-        task = make_task(boxes.listing, output, options, machine, boxes.crowd, boxes.annotated)
+        task = make_task(boxes, output, options, machine)
         if here.first:
             stack.enter_context(training_folder(output, DETECTOR, resume=options.resume, restart=options.restart))
         if options.resume and not task.last.exists() and (output / DETECTOR.description).exists():

@@ -28,7 +28,7 @@ def boxes_of(manifest: Any, root: Path | None = None) -> Boxes:
 
 def test_every_dataset_that_is_good_for_detection_has_a_reader() -> None:
     boxed = {name for name in manifest_names() if find_manifest(name).boxed}
-    assert boxed == {*COCO, *BOX_READERS, "street2shop", "deepfashion", "deepfashion-inshop"}
+    assert boxed == {*COCO, *BOX_READERS, "deepfashion2", "street2shop", "deepfashion", "deepfashion-inshop"}
     assert all(name in (*COCO, *BOX_READERS, *READERS) for name in boxed)
 
 
@@ -55,13 +55,25 @@ def test_a_coco_file_is_read_with_its_own_folder_or_the_root(tmp_path: Path) -> 
 
 
 def test_deepfashion2_has_all_garments_of_a_photo(tmp_path: Path) -> None:
-    item = {"category_id": 1, "category_name": "short sleeve top", "style": 1, "bounding_box": [1, 2, 9, 9]}
-    photo = {"source": "shop", "pair_id": 1, "item1": item, "item2": item | {"style": 0, "bounding_box": [3, 3, 8, 8]}}
+    item = {
+        "category_id": 1,
+        "category_name": "short sleeve top",
+        "style": 1,
+        "bounding_box": [1, 2, 9, 9],
+        "segmentation": [[1, 2, 9, 2, 9, 9]],
+    }
+    photo = {
+        "source": "shop",
+        "pair_id": 1,
+        "item1": item,
+        "item2": item | {"style": 0, "bounding_box": [3, 3, 8, 8], "segmentation": []},
+    }
     for part in ("train", "validation"):
         (tmp_path / part / "annos").mkdir(parents=True)
         (tmp_path / part / "annos" / "000001.json").write_text(json.dumps(photo))
     found = boxes_of("deepfashion2", tmp_path)
-    assert found.annotated == "all"
+    assert found.annotated == "all" and len(found.outlines) == 4 and found.outlines[1] is None
+    assert found.outlines[0] is not None and found.outlines[0].polygons[0].shape == (3, 2)
     trained = found.listing.rows.take(found.listing.rows.with_role(Role.TRAIN))
     assert trained.box.tolist() == [[1, 2, 9, 9], [3, 3, 8, 8]]
 

@@ -30,11 +30,12 @@ def write(root: Path, name: str = "train.json", **content: Any) -> Path:
 
 def test_boxes_become_rows(tmp_path: Path) -> None:
     notes = [NOTE, NOTE | {"id": 2, "category_id": 2, "bbox": [0.5, 0, 4, 4.5]}]
-    listing, crowd = read([write(tmp_path, annotations=notes)], tmp_path, "mine")
+    listing, crowd, outlines = read([write(tmp_path, annotations=notes)], tmp_path, "mine")
     assert listing.rows.source.tolist() == ["photos/1.jpg"] * 2  # by its name, wherever it is
     assert listing.rows.box.tolist() == [[1, 2, 11, 22], [0.5, 0, 4.5, 4.5]]
     assert [listing.rows.categories[i] for i in listing.rows.category] == ["bag", "hat"]
     assert listing.rows.role.tolist() == [Role.TRAIN] * 2 and crowd.tolist() == [False, False] and not listing.notes
+    assert outlines == [None, None]
 
 
 def test_the_name_of_a_file_says_what_it_is_for(tmp_path: Path) -> None:
@@ -59,24 +60,26 @@ def test_what_files_lack_repeat_or_have_in_another_form(tmp_path: Path) -> None:
         base | {"bbox": []},
         base | {"bbox": [5, 5, 0, 4]},
     ]
-    listing, crowd = read([write(tmp_path, images=images, annotations=notes)], tmp_path, "mine")
+    listing, crowd, outlines = read([write(tmp_path, images=images, annotations=notes)], tmp_path, "mine")
     assert listing.rows.box.tolist() == [[1, 1, 6, 6], [2, 2, 7, 7], [1, 4, 13, 24], [5, 5, 5, 9]]
     assert crowd.tolist() == [True, False, False, False]
+    assert [None if each is None else len(each.polygons) for each in outlines] == [None, None, 2, None]
     assert listing.notes == {WITHOUT_BOX: 2, AGAIN: 1, CROWDS: 1}
 
 
 def test_without_categories_their_numbers_are_the_names(tmp_path: Path) -> None:
-    listing, _ = read([write(tmp_path, categories=None, annotations=[NOTE | {"category_id": 7}])], tmp_path, "mine")
+    listing, *_ = read([write(tmp_path, categories=None, annotations=[NOTE | {"category_id": 7}])], tmp_path, "mine")
     assert listing.rows.categories == ("7",)
 
 
 def test_sizes_tell_boxes_of_upright_photos(tmp_path: Path) -> None:
-    path = write(tmp_path, images=[IMAGES[0] | {"width": 30, "height": 40}])
+    notes = [NOTE | {"segmentation": [[1, 2, 11, 2, 11, 22]]}]
+    path = write(tmp_path, images=[IMAGES[0] | {"width": 30, "height": 40}], annotations=notes)
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (40, 30)).save(tmp_path / "photos" / "1.jpg", exif=exif)
-    box = read([path], tmp_path, "mine")[0].rows.box
-    assert np.array_equal(box, [[2, 19, 22, 29]])
+    listing, _, [outline] = read([path], tmp_path, "mine")
+    assert np.array_equal(listing.rows.box, [[2, 19, 22, 29]]) and outline is not None and outline.upright
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from fashret.detection.samples import ROOM, Drawing, Sample, draw_sample, draw_w
 from fashret.errors import PhotoError
 from fashret.files.columns import Rows, text_array
 from fashret.files.photos.decoder import Decoder
+from fashret.files.photos.outlines import outline_of
 from fashret.files.photos.sources import PhotoFolder
 
 
@@ -98,3 +100,16 @@ def test_a_photo_that_cannot_be_decoded_is_an_error_of_the_photo(tmp_path: Path)
         sample_of(photos, tmp_path, Drawing(400))
     with pytest.raises(PhotoError):
         read_picture(photos, 0, PhotoFolder(tmp_path), 100, Decoder())
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_mask_is_the_garments(tmp_path: Path, orientation: int) -> None:
+    photos = photo_of(tmp_path, (60, 30, 100, 90), orientation)
+    outline = np.empty(1, object)
+    outline[0] = outline_of([[60, 30, 100, 30, 100, 90, 60, 90]])
+    for seed in range(4):
+        sample = sample_of(replace(photos, outline=outline), tmp_path, Drawing(150, flip=0.5, zoom=0.5), seed)
+        assert sample.masks is not None and sample.masks.shape == (1, *sample.picture.shape[:2])
+        seen = sample.picture[..., 0] < 128
+        assert np.count_nonzero(seen != sample.masks[0]) < 0.15 * np.count_nonzero(seen)
+    assert sample_of(photos, tmp_path, Drawing(150)).masks is None

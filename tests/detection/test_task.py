@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from fashret.datasets.boxes import boxes_of
 from fashret.detection.task import DIGEST, Task, check_same, make_task, schedule_of
 from fashret.errors import FashretError
 from fashret.files.tables.catalogues import read_catalogue
@@ -20,7 +21,7 @@ from tests.detector_case import draw, tiny
 
 def task_of(table: Path, options: DetectorOptions | None = None, place: Place = Place()) -> Task:  # noqa: B008
     machine = Machine(torch.device("cpu"), place=place)
-    return make_task(read_catalogue(table), table.parent / "detector", options or tiny(), machine)
+    return make_task(boxes_of(read_catalogue(table)), table.parent / "detector", options or tiny(), machine)
 
 
 def sources(task: Task) -> tuple[set[str], set[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -222,3 +223,23 @@ def test_a_model_is_not_overwritten(table: Path, tmp_path: Path) -> None:
     models.write_model(tmp_path, {"a": torch.zeros(1)}, {"settings": {"backbone": "x"}})
     with pytest.raises(FashretError, match="holds a model; give another folder for the detector"):
         train(table, tmp_path)
+
+
+@pytest.mark.slow
+def test_masks_are_learned_from_polygons(tmp_path: Path) -> None:
+    table = draw(tmp_path / "photos", 4)
+    rows = list(csv.DictReader(table.open()))
+    notes = []
+    for i, row in enumerate(rows):
+        x1, y1, x2, y2 = (int(row[name]) for name in ("x1", "y1", "x2", "y2"))
+        polygon = [[x1, y1, x2, y1, x2, y2, x1, y2]]
+        notes.append({"image_id": i, "category_id": 1, "bbox": [x1, y1, x2 - x1, y2 - y1], "segmentation": polygon})
+    notes.append({"image_id": 0, "category_id": 1, "bbox": [1, 1, 9, 9], "segmentation": {"counts": "a"}})
+    images = [{"id": i, "file_name": row["image"]} for i, row in enumerate(rows)]
+    content = {"images": images, "annotations": notes, "categories": [{"id": 1, "name": "bag"}]}
+    (tmp_path / "notes.json").write_text(json.dumps(content))
+    options = tiny(architecture="maskrcnn_resnet50_fpn_v2", epochs=1, root=table.parent)
+    summary = train_detector.run(str(tmp_path / "notes.json"), tmp_path / "d", options)
+    assert summary is not None and summary.boxes == 3 and "loss_mask" in read_log(tmp_path / "d/log.csv")[0]
+    [found] = open_detector(tmp_path / "d", "cpu").find([np.zeros((64, 70, 3), np.uint8)])
+    assert found.masks is not None and found.masks.shape == (len(found.boxes), 64, 70)
