@@ -1,6 +1,6 @@
 # Detect-then-retrieve (Kucer and Murray): descriptors of two networks, one trained with the triplet loss and one with
 # average precision, joined, whitened and compared by cosine; inputs of 800 pixels, regions pooled by R-MAC with a layer
-# that learns. Included by street2shop.mk after paper.mk, whose stages it uses.
+# that learns; the power of whitening is that of its authors' public code. Included by street2shop.mk after paper.mk, whose stages it uses.
 #
 # Not known here, and so chosen: backbone (DTR_BACKBONE), batches and schedule (the recipe rst-triplet), and that the
 # statistics of batch normalisation stay as published, since a batch is computed in parts of four images.
@@ -25,7 +25,7 @@ detect-then-retrieve: $(OUT)/detect-then-retrieve.txt
 
 $(OUT)/joined/emb.h5: $(call crops,rmac-ap) $(DTR_MODELS:%=$(OUT)/%/model/model.json)
 	@mkdir -p $(@D)
-	$(FASHRET) embed $< $(DTR_MODELS:%=--model $(OUT)/%/model) --whiten $(DTR_WHITEN) $(EMBED) --resume -o $@
+	$(FASHRET) embed $< $(DTR_MODELS:%=--model $(OUT)/%/model) --whiten $(DTR_WHITEN) --whiten-power 0.25 $(EMBED) --resume -o $@
 
 $(OUT)/detect-then-retrieve.txt: $(call ranking,$(DTR_MODELS) joined)
 	$(FASHRET) evaluate $^ $(SHOWN) --per-category > $@.partial

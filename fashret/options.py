@@ -509,7 +509,7 @@ class EmbedOptions(Checked):
     all: bool = option(False, "Embed rows of the role train alone too, which no search looks at", OUTPUT)
     whiten: int = option(0, "Numbers to whiten vectors to, by a PCA of the rows with the role train; 0 = none", OUTPUT)
     whiten_power: float = option(
-        0.25, "Power of the variance to divide by: 0.5 evens it out, 0 leaves it", OUTPUT, needs={"whiten": ()}
+        0.125, "Power of the variance to divide by: 0.5 evens it out, 0 leaves it", OUTPUT, needs={"whiten": ()}
     )
     whiten_from: Path | None = option(None, "Whiten as this embeddings.h5 of the same model was", OUTPUT)
     resume: bool = like(CropOptions, "resume")

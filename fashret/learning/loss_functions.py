@@ -160,14 +160,15 @@ def smooth_ap(embedding: Tensor, labels: Tensor, valid: Tensor, temperature: flo
 
 
 def quantised_ap(
-    embedding: Tensor, labels: Tensor, valid: Tensor, bins: int = 25, lowest: float = 0.0, normalise: bool = True
+    embedding: Tensor, labels: Tensor, valid: Tensor, bins: int = 25, lowest: float = -1.0, normalise: bool = True
 ) -> Tensor:
     """1 − mean quantised average precision of each image's ranking (Revaud et al., arXiv 1906.07589, eq. 3 to 8).
 
     Similarities are counted into `bins` triangles whose tops are spread evenly from 1 down to `lowest`; what is above
     or below counts as one of the ends, and nothing pulls it. AP is the sum over the bins of the precision down to the
     bin × the share of the positives in it. The query itself is no result, as in `smooth_ap`. With `normalise` the
-    similarity is the cosine, otherwise the product of the vectors as they are.
+    similarity is the cosine, otherwise the product of the vectors as they are. Published code has `lowest` 0; behind a
+    BNNeck, where half of the cosines are below 0, that leaves them without a gradient.
 
     A similarity touches two bins only, so this takes B×B numbers, not B×bins×B.
 

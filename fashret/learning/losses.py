@@ -104,7 +104,7 @@ def _smooth_ap(classes: int, dim: int, temperature: float = 0.01) -> nn.Module:
     return Vectors(smooth_ap, "embedding", temperature=temperature)
 
 
-def _ap(classes: int, dim: int, bins: int = 25, lowest: float = 0.0, normalise: bool = True) -> nn.Module:
+def _ap(classes: int, dim: int, bins: int = 25, lowest: float = -1.0, normalise: bool = True) -> nn.Module:
     if bins != int(bins) or not 2 <= bins <= MOST_BINS:
         raise FashretError(f"--loss ap: bins is a whole number from 2 to {MOST_BINS:,}, not {bins:g}")
     if not -1 <= lowest < 1:
@@ -217,7 +217,7 @@ def parse_losses(specs: Sequence[str], classes: int, dim: int, seed: int = 0) ->
     arcface          26.258
     circle           19.200
     smooth-ap        0.250
-    ap               0.293
+    ap               0.283
     """
     parsed = [parse_spec(spec) for spec in specs]
     names = [name for name, _ in parsed]

@@ -41,8 +41,7 @@ FORMS: dict[str, tuple[str, ...]] = {
     "smooth-ap alone": ("smooth-ap",),
     "ap": (SOFTMAX, "ap"),
     "ap alone": ("ap",),
-    "ap from -1": (SOFTMAX, "ap:lowest=-1"),
-    "ap from -1 alone": ("ap:lowest=-1",),
+    "ap from 0": (SOFTMAX, "ap:lowest=0"),
     "triplet alone": ("triplet:margin=0.3,normalise=yes",),
     "rst-adaptive": (SOFTMAX, "quadruplet:adaptive=yes,margin1=1,margin2=0.5", CENTER),
 }

@@ -106,7 +106,7 @@ def test_append_keeps_the_whitening(crops: Path, model: Path, tmp_path: Path) ->
     fitted, before = whitening_of(path), path.read_bytes()
     how = options(model, append=True)
     for changes, message in (
-        ({"whiten": 3}, "its whitening is 4 numbers, power 0.25, which --append keeps; leave out --whiten"),
+        ({"whiten": 3}, "its whitening is 4 numbers, power 0.125, which --append keeps; leave out --whiten"),
         ({"whiten": 4, "whiten_power": 0.4}, "which --append keeps"),
         ({"whiten": 0}, "which --append keeps"),
     ):
@@ -139,8 +139,8 @@ def test_the_other_side_of_a_search_is_whitened_alike_or_refused(crops: Path, mo
     embed.run(crops, tmp_path / "turned.emb.h5", options(model, whiten=6, whiten_power=0.0))
     for name, words in (
         ("o", "whitening fitted on other rows: embed the one with --whiten-from the other"),
-        ("plain", "whitening none → 4 numbers, power 0.25"),
-        ("turned", "whitening 6 numbers, power 0.0 → 4 numbers, power 0.25"),
+        ("plain", "whitening none → 4 numbers, power 0.125"),
+        ("turned", "whitening 6 numbers, power 0.0 → 4 numbers, power 0.125"),
     ):
         with pytest.raises(FashretError, match=re.escape(words)):
             search.run(tmp_path / f"{name}.emb.h5", shop, tmp_path / "r2.h5", SearchOptions(device="cpu"))
@@ -175,7 +175,7 @@ def test_joined_models_are_whitened_after_they_are_joined(crops: Path, model: Pa
     embed.run(crops, tmp_path / "plain.emb.h5", options(None, **both))
     embed.run(crops, tmp_path / "white.emb.h5", options(None, **both, whiten=7))
     plain = vectors_of(tmp_path / "plain.emb.h5")
-    expected = whitened(plain, fit_whitening(plain[:TRAIN], 7, 0.25))
+    expected = whitened(plain, fit_whitening(plain[:TRAIN], 7, 0.125))
     found = vectors_of(tmp_path / "white.emb.h5")
     np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-3)
 
