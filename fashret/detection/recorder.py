@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fashret.console import Advance, log
+from fashret.console import Advance, log, noted_if_stopped
 from fashret.detection.loop import Learning, Run, checkpoint_due
 from fashret.errors import FashretError
 from fashret.files.models import write_tensors, write_training_state
@@ -69,8 +69,8 @@ class Recorder:
         if self.first and (batch.last or stopping or checkpoint_due(run.step, self.learning)):
             save(self.task, run)
         if stopping:
-            log.warning("stopped after step %d; --resume continues from there", run.step)
-            self.held.release()
+            with noted_if_stopped(lambda: f"stopped after step {run.step}; --resume continues from there"):
+                self.held.release()
         if self.has_stalled(run):
             raise StalledError
         self.since = time.monotonic()
