@@ -78,7 +78,7 @@ def _replaced(
 ) -> Listing:
     """Rows of a listing, some of them several times, with other boxes where there is a score."""
     rows, found = listing.rows.take(index), ~np.isnan(score)
-    before = rows.box.astype(np.float64)
+    before = rows.box.astype(np.float64).round(2)  # 43.27, not 43.27000045776367
     before[~found] = math.nan
     origin = np.where(found, DETECTED, np.where(np.isnan(box).any(axis=1), WHOLE, GIVEN)).astype(object)
     further = {"box_from": FurtherColumn("text", origin), "box_score": FurtherColumn("number", score.round(4))}

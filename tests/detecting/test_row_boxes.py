@@ -15,7 +15,7 @@ from fashret.files.tables.catalogue_tables import read_table
 from fashret.files.tables.manifests import Listing
 
 TABLE = """image,product,domain,category,x1,y1,x2,y2,price
-a.jpg,p1,street,tops,0,0,40,40,1
+a.jpg,p1,street,tops,0.1,0,40,40,1
 a.jpg,p2,street,skirts,,,,,2
 b.jpg,p2,shop,skirts,,,,,3
 c.jpg,p3,shop,,,,,,4
@@ -67,7 +67,7 @@ def test_boxes_that_are_replaced_are_kept_beside(tmp_path: Path) -> None:
     assert found.rows.box[:2, 2].tolist() == [10, 20] and np.isnan(found.rows.box[2:]).all()
     assert columns(found, "box_from", "given_x1", "given_x2") == [
         ["detected", "detected", "whole", "whole", "whole"],
-        [0, None, None, None, None],
+        [0.1, None, None, None, None],
         [40, None, None, None, None],
     ]
 

@@ -123,7 +123,7 @@ def _write_csv(path: Path, photos: Photos, about: About) -> None:
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     """Cells of CSV: boxes and scores in as few digits as they need, nothing for what is not known."""
-    return [f"{value:.9g}" if name in NUMBERS else in_words(value) for name, value in row.items()]
+    return [f"{value:.7g}" if name in NUMBERS else in_words(value) for name, value in row.items()]
 
 
 def _write_parquet(path: Path, photos: Photos, about: About) -> None:
