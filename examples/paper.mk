@@ -137,6 +137,8 @@ $(OUT)/other/best-on-other/emb.h5: $(OUT)/other/best/emb.h5 $(call crops,best)
 tiny_out := $(OUT)-tiny
 tiny_train := --weights none --epochs 1 --batch-products 8 --batch-images 2 --validate-every 0 --workers 0
 
+tiny_detector := --architecture ssdlite320_mobilenet_v3_large --side 128 --batch-size 4 --epochs 1 --validate-every 0
+
 tiny_make = OMP_NUM_THREADS=1 $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j2) --no-print-directory -f $(this)
 
 tiny:
@@ -144,7 +146,7 @@ tiny:
 	+$(tiny_make) all $(MORE) \
 	    ROOT=$(tiny_out)/photos OUT=$(tiny_out)/made OTHER_ROOT=$(tiny_out)/photos-other STAND_IN=small \
 	    SMALL=64x32 MEDIUM=64x64 LARGE=96x96 TRAIN='$(tiny_train)' EMBED='--workers 0' \
-	    DTR_SIDE=64 DTR_WHITEN=16 \
+	    DTR_SIDE=64 DTR_WHITEN=16 DTR_DETECTOR='$(tiny_detector)' \
 	    PUBLISHED='nothing to compare with: a drawn miniature, the network `small` in place of every backbone.'
 
 $(tiny_out)/drawn:

@@ -25,7 +25,7 @@ with open(os.environ["CALLS"], "a") as calls:
 for flag in ("-o", "--size-plot"):
     if flag in words:
         output = pathlib.Path(words[words.index(flag) + 1])
-        output = output / "model.json" if words[0] == "train" else output
+        output = output / {"train": "model.json", "train-detector": "detector.json"}.get(words[0], "")
         output.parent.mkdir(exist_ok=True)
         output.touch()
 if words[0] == "evaluate":
@@ -154,11 +154,16 @@ def test_detect_then_retrieve_joins_and_whitens_two_networks(stand_in):
     assert done.returncode == 0, done.stderr
     calls = stand_in.calls()
     assert len(outputs(calls)) == len(set(outputs(calls)))
-    trained = {outputs([c])[0].split("/")[-2]: c for c in calls if c.startswith("train")}
+    trained = {outputs([c])[0].split("/")[-2]: c for c in calls if c.startswith("train ")}
     assert set(trained) == {"rmac-triplet", "rmac-ap"}
+    assert [c.split()[0] for c in calls[:2]] == ["train-detector", "crop"]
+    assert f"--size 800 --detector {stand_in.out / 'detector'} --detect shop" in calls[1]
     for name, loss in (("rmac-triplet", "triplet:margin=0.3,normalise=yes"), ("rmac-ap", "ap")):
         assert f"--loss {loss}" in trained[name] and trained[name].count("--loss") == 1
-        assert "--pooling rmac-learned --neck none --input 800x800" in trained[name] and "crops-800.h5" in trained[name]
+        assert (
+            "--pooling rmac-learned --neck none --input 800x800" in trained[name]
+            and "crops-detected.h5" in trained[name]
+        )
     (joined,) = [c for c in calls if c.startswith("embed") and c.count("--model") == 2]
     assert "rmac-triplet/model" in joined and "rmac-ap/model" in joined and "--whiten 512 --whiten-power 0.25" in joined
     (scored,) = [c for c in calls if c.startswith("evaluate")]
