@@ -53,7 +53,7 @@ demo-detect: $(DEMO)/detector/detector.json  ## train a detector on the demo's s
 	fashret info $(DEMO)/detector
 
 $(DEMO)/detector/detector.json: $(DEMO)/photos/manifest.csv
-	fashret train-detector $< --one-class --architecture ssdlite320_mobilenet_v3_large --side 128 --batch-size 16 \
+	fashret train-detector $< --one-class --architecture ssdlite320_mobilenet_v3_large --side 128 --batch-size 8 \
 	  --lr 1e-3 --epochs 8 -o $(@D) $(if $(wildcard $(@D)/checkpoints/last.pt),--resume)
 
 test: $(VENV)/installed  ## run the tests, but for the slow ones

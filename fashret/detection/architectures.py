@@ -25,7 +25,9 @@ LOWEST_SCORE = 0.01  # of a box that is found: the score of a whole list counts 
 BOXES_LEARNED = (
     128  # per photo, by the second stage of R-CNNs: 512 take four times as long, and photos have few garments
 )
-_NORM = partial(nn.BatchNorm2d, eps=0.001, momentum=0.03)  # of ssdlite
+# of ssdlite: with torchvision's momentum of 0.03 the running statistics of a short training lag behind its weights, and
+# after 72 steps on 19 photos AP50 is 0.03 instead of 0.75
+_NORM = partial(nn.BatchNorm2d, eps=0.001, momentum=0.1)
 MOST_FOUND = 100  # boxes per photo, those of the highest scores, as in COCO's scores
 
 

@@ -42,6 +42,12 @@ def test_ssdlite_takes_any_size_and_boxes_come_back_in_pixels_of_the_picture() -
     assert found["boxes"][:, 2].max() > 100 and found["boxes"][:, 2].max() <= 200 and found["boxes"][:, 3].max() <= 40
 
 
+def test_statistics_follow_the_weights_of_a_short_training() -> None:
+    """torchvision's momentum of 0.03 is for hundreds of epochs."""
+    network = build(SSDLITE)
+    assert {module.momentum for module in network.modules() if isinstance(module, nn.BatchNorm2d)} == {0.1}
+
+
 def test_the_wide_tail_has_the_names_and_shapes_of_torchvision() -> None:
     expected = _mobilenet_extractor(mobilenet_v3_large(weights=None), 6, nn.BatchNorm2d)
     assert shapes(build(replace(SSDLITE, wide_tail=True)).backbone) == shapes(expected)

@@ -144,9 +144,10 @@ def test_two_processes_train_one_detector(table: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_training_learns(tmp_path: Path) -> None:
-    table = draw(tmp_path / "photos", 60)
-    summary = train(table, tmp_path / "d", epochs=15, batch_size=6, lr=2e-3, side=96, one_class=True, zoom=0.8)
-    assert summary.validation["AP50"] > 0.6, summary.validation
+    table = draw(tmp_path / "photos", 24)
+    changes = {"one_class": True, "annotated": "all", "zoom": 0.8, "lr": 1e-3, "schedule": "constant"}
+    summary = train(table, tmp_path / "d", epochs=24, validate_every=12, batch_size=6, side=96, holdout=0.2, **changes)
+    assert summary.validation["AP50"] > 0.4, summary.validation
 
 
 def test_the_best_weights_are_kept(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
