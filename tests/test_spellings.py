@@ -55,10 +55,18 @@ def test_the_old_name_of_report_queries_is_taken_and_not_shown() -> None:
 def test_settings(command: str) -> None:
     done = invoke(*command.split(), "--settings", "published", "--k1", "3")
     assert done.returncode == 1 and "none.h5: no such file" in done.stderr
-    for value, why in (("auto", "not available yet"), ("mine", "not known")):
-        done = invoke(*command.split(), "--settings", value)
-        assert done.returncode == 1 and done.stderr == f"fashret: --settings {value}: {why}; give published\n"
-    assert "auto" not in invoke(command.split()[0], "--help").stdout.split("--settings")[1].split("--k1 ")[0]
+    done = invoke(*command.split(), "--settings", "mine")
+    assert done.returncode == 2 and "'auto'" in done.stderr and "'published'" in done.stderr
+    shown = invoke(command.split()[0], "--help").stdout.split("--settings")[1].split("--k1 ")[0]
+    assert "auto" in shown and "published" in shown
+
+
+COMMANDS = {
+    "bare": "",
+    "auto": "--settings auto",
+    "said": "--settings published",
+    "own": "--settings published --k1 3",
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +79,18 @@ def ranking(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "ranking.h5"
 
 
-def test_the_published_settings_are_the_defaults_and_numbers_override_them(ranking: Path) -> None:
+def test_settings_are_auto_by_default_and_numbers_override_them(ranking: Path) -> None:
     found = {}
-    for name, words in {"bare": "", "said": "--settings published", "own": "--settings published --k1 3"}.items():
+    for name, words in COMMANDS.items():
         output = ranking.with_name(f"{name}.h5")
         done = invoke("rerank", ranking, "-o", output, *words.split())
         assert done.returncode == 0, done.stderr
         file = open_ranking(output)
         found[name] = file.reranking
         file.close()
-    assert found["bare"] == found["said"] == found["own"] | {"k1": 20}
+    assert found["bare"] == found["auto"] and found["said"] == found["own"] | {"k1": 20, "settings": "published"}
     assert (found["said"]["k2"], found["said"]["lambda"], found["own"]["k1"]) == (6, 0.3, 3)
+    assert found["auto"]["lambda"] > found["said"]["lambda"] and found["said"]["settings"] == "published"
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -70,8 +70,8 @@ def principal(count: int, total: Tensor, products: Tensor) -> tuple[Tensor, Tens
 
     >>> vectors = torch.tensor([[0.0, 2.0], [0.0, -2.0], [1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
     >>> principal(4, vectors.sum(dim=0), vectors.T @ vectors)[1].abs().round(decimals=3)  # variances 2 and 0.5
-    tensor([[0.0000, 0.7070],
-            [1.4140, 0.0000]], dtype=torch.float64)
+    tensor([[0.0000, 0.8410],
+            [1.1890, 0.0000]], dtype=torch.float64)
     """
     mean = total / count
     variance, directions = torch.linalg.eigh(products / count - mean.outer(mean))

@@ -29,7 +29,7 @@ def test_a_table_needs_no_products_and_may_have_boxes(tmp_path: Path) -> None:
         ("b.png", None, ""),
     ]
     assert listing.repeats == 1 and listing.root == tmp_path
-    with pytest.raises(FashretError, match="lacks the column image; it has product"):
+    with pytest.raises(FashretError, match=r"lacks the column image \(path of the photo\); it has product"):
         read_photos(write(tmp_path / "none.csv", "product\na\n"))
 
 
