@@ -37,7 +37,7 @@ def check_equal(found: AllNeighbours, expected: AllNeighbours) -> None:
 
 
 @pytest.mark.parametrize("arithmetic", ["float32", "int8"])
-@pytest.mark.parametrize("owners", [1, 2, 5, 40])
+@pytest.mark.parametrize("owners", [1, 2, 5, pytest.param(40, marks=pytest.mark.slow)])
 def test_known_parts_are_not_compared_again(owners: int, arithmetic: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(owners)
     sets, owner = two_sets(rng, 130), rng.integers(-1, owners, 130)  # −1: in no part

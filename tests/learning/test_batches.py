@@ -156,7 +156,7 @@ def test_random_batches_are_a_permutation_without_the_rest():
         ([], Batching(2, 2), {}, ["no training rows"]),
         ([3, 3, 3], Batching(2, 2), {}, ["only one product"]),
         ([0, 0, 1], Batching(4, 2), {}, ["--batch-products", "2"]),
-        ([0, 0, 1], Batching(2, 2, missing="refuse"), {}, ["1 products", "fewer than 2", "--batch-images"]),
+        ([0, 0, 1], Batching(2, 2, missing="refuse"), {}, ["1 product has", "fewer than 2", "--batch-images"]),
         ([0, 0, 1], Batching(2, 1), {"needs_pairs": True}, ["--batch-images 1"]),
         ([0, 0, 1], Batching(0, 4), {"needs_pairs": True}, ["--batch-products"]),
         ([0, 1, 2], Batching(3, 2), {"world": 2}, ["multiple of 2"]),

@@ -104,6 +104,7 @@ def kill_one_rank(crops: Path, output: Path, **options: Any) -> None:
     train_in_process(crops, output, **options)
 
 
+@pytest.mark.slow
 def test_a_dead_process_stops_the_others_and_the_run_goes_on(crops: Path, tmp_path: Path) -> None:
     options = PLAIN | {"epochs": 2}
     assert in_fresh_process(train_in_process, crops, tmp_path / "one", **options) == 0

@@ -37,6 +37,7 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(whole).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_same_bytes_whatever_the_number_of_workers(small: Path, tmp_path: Path) -> None:
     demo.run(tmp_path / "demo", DemoOptions(products=24, workers=1))
     assert digest(tmp_path / "demo") == digest(small)

@@ -256,6 +256,7 @@ def count_calls(crops: Path, output: Path, report: Path, **changes: Any) -> None
     report.write_text(str(train_in_process(crops, output, **changes)))
 
 
+@pytest.mark.slow
 def test_kills_at_random_points_lose_nothing(crops: Path, tmp_path: Path, uninterrupted: tuple[Path, int]) -> None:
     """kill -9 at any Python call; the resumed run ends with the same bits as one that was left alone."""
     whole, calls = uninterrupted
