@@ -43,6 +43,7 @@ class Architecture:
     losses: tuple[str, ...]  # whose sum it learns by
     frozen: bool = False  # torchvision freezes the statistics of its backbone where that is pretrained
     masks: bool = False  # learns masks, and needs them
+    fewest: int = 1  # pictures of a batch to learn from: maps of one pixel give batch normalisation one value each
 
 
 _RCNN = ("loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg")
@@ -53,7 +54,7 @@ DENSE = ("score_thresh", "detections_per_img", _DENSE)
 CENTRED = ("score_thresh", "detections_per_img", (*_DENSE, "bbox_ctrness"))
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "ssdlite320_mobilenet_v3_large": Architecture(detection.ssdlite320_mobilenet_v3_large, 320, 1, *DENSE),
+    "ssdlite320_mobilenet_v3_large": Architecture(detection.ssdlite320_mobilenet_v3_large, 320, 1, *DENSE, fewest=2),
     "fasterrcnn_mobilenet_v3_large_320_fpn": Architecture(
         detection.fasterrcnn_mobilenet_v3_large_320_fpn, 320, 2, *RCNN, frozen=True
     ),

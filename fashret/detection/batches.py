@@ -37,6 +37,7 @@ class Plan:
     epochs: int
     seed: int
     place: Place
+    fewest: int = 1  # examples of a process, of which there may be too few: then they come again
 
 
 def epoch_batches(plan: Plan, epoch: int) -> list[NDArray[np.int64]]:
@@ -92,4 +93,5 @@ def _make(plan: Plan, wanted: _Wanted, decoder: Decoder) -> Batch:
             failed = f"{plan.photos.source[photo]}: {error}"
     if not samples:
         raise FashretError(f"no photo of a batch can be decoded; the last: {failed}")
+    samples = (samples * plan.fewest)[: max(plan.fewest, len(samples))]
     return Batch(samples, wanted.epoch, wanted.number, wanted.last, len(wanted.photos))

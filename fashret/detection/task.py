@@ -80,7 +80,8 @@ class Task:
         """How the photos become batches."""
         o = self.options
         drawing = Drawing(self.longest, o.flip, o.zoom, self.in_part)
-        return Plan(self.photos, self.listing.photos, drawing, o.batch_size, o.epochs, o.seed, self.machine.place)
+        return Plan(self.photos, self.listing.photos, drawing, o.batch_size, o.epochs, o.seed, self.machine.place,
+                    ARCHITECTURES[o.architecture].fewest)  # fmt: skip
 
     @property
     def schedule(self) -> TrainOptions:

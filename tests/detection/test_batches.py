@@ -42,11 +42,20 @@ def test_batches_are_the_same_from_any_place_on(plan: Plan) -> None:
 
 def test_processes_share_each_batch(plan: Plan) -> None:
     whole = list(load_batches(plan, 0, 0, Decoder()))
-    parts = [list(load_batches(replace(plan, place=Place(rank, 2)), 0, 0, Decoder())) for rank in range(2)]
+    parts = [list(load_batches(replace(plan, place=Place(rank, 2), fewest=1), 0, 0, Decoder())) for rank in range(2)]
     for batch, *mine in zip(whole, *parts, strict=True):
         together = [sample.boxes.tolist() for part in mine for sample in part.samples]
         assert together == [sample.boxes.tolist() for sample in batch.samples]
         assert [part.photos for part in mine] == [batch.photos] * 2
+
+
+def test_too_few_examples_for_batch_normalisation_come_again(plan: Plan) -> None:
+    assert plan.fewest == 2  # of the smallest network
+    for batch in load_batches(replace(plan, place=Place(0, 2)), 0, 0, Decoder()):
+        first, again = batch.samples
+        assert first is again
+    assert {len(batch.samples) for batch in load_batches(replace(plan, fewest=1), 0, 0, Decoder())} == {2}
+    assert {len(batch.samples) for batch in load_batches(replace(plan, size=3), 0, 0, Decoder())} == {3}
 
 
 def test_a_photo_that_is_damaged_under_way_is_left_out_and_a_whole_batch_of_them_is_one_line(
