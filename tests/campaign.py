@@ -54,10 +54,12 @@ class Command:
 
 COMMANDS = {
     "crop": Command("crop inputs/photos/manifest.csv -o out/o.h5 --workers 2", "o.h5"),
-    "embed": Command("embed inputs/crops.h5 --model inputs/model -o out/o.h5 --batch-size 8 --workers 1", "o.h5"),
+    "embed": Command(
+        "embed inputs/crops.h5 --model inputs/model -o out/o.h5 --batch-size 8 --workers 1 --threads 1", "o.h5"
+    ),
     "train": Command(
         "train inputs/crops.h5 --recipe demo --epochs 4 --batch-products 4 --input 32x32 --validate-every 1 "
-        "--checkpoint-every 2 --workers 1 -o out/o",
+        "--checkpoint-every 2 --workers 1 --precision float32 --threads 1 -o out/o",  # not by load
         "o",
     ),
     "search": Command("search inputs/catalogue.emb.h5 -o out/o.h5", "o.h5", ""),
