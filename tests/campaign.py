@@ -171,10 +171,10 @@ def kill(words: str, folder: Path, after: float, sent: signal.Signals) -> bool:
 
 
 def content(path: Path) -> dict[str, Any]:
-    """All that a file or folder holds, but the times of its making."""
+    """All that a file or folder holds, but the times of its making, and what a run removes last (`_check_left`)."""
     if path.is_dir():
-        return {f"{file.relative_to(path)}: {name}": value for file in sorted(path.rglob("*")) if file.is_file()
-                for name, value in content(file).items()}  # fmt: skip
+        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.suffix not in (".lock", ".pt")]
+        return {f"{file.relative_to(path)}: {name}": value for file in files for name, value in content(file).items()}
     if path.suffix == ".h5":
         return dict(_hdf5(path))
     if path.suffix == ".safetensors":  # whose metadata are in any order
