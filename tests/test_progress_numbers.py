@@ -49,6 +49,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Told]]:
     yield Told.bars
 
 
+@pytest.mark.slow
 def test_they_grow_and_end_at_the_total(
     pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bars: list[Told]
 ) -> None:
