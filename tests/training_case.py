@@ -171,3 +171,21 @@ def in_processes(world: int, target: Callable[..., Any], *arguments: Any, **name
         port = probe.getsockname()[1]
     calls = [(as_rank, (rank, world, port, target, *arguments), named) for rank in range(world)]
     return in_fresh_processes(calls)
+
+
+def die_in_write(name: str, write: int) -> None:
+    """Let this process die when a file of that name is written for the `write`-th time, half of it on the disk."""
+    from fashret.files import atomic
+
+    real, count = atomic.os.fsync, 0
+
+    def fsync(descriptor: int) -> None:
+        nonlocal count
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(name + ".partial"):
+            count += 1
+            if count == write:
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+                os.kill(os.getpid(), signal.SIGKILL)
+        real(descriptor)
+
+    atomic.os.fsync = fsync

@@ -88,6 +88,16 @@ def read_entries(path: Path) -> list[dict[str, Any]]:
     return object_list(read_json(path), str(path))
 
 
+def read_coco(path: Path) -> dict[str, Any]:
+    """The content of a COCO file, whose images and annotations are lists of objects."""
+    content = read_json(path)
+    if not isinstance(content, dict) or "images" not in content or "annotations" not in content:
+        raise FashretError(f"{path}: expected COCO: an object with images and annotations")
+    for name in ("images", "annotations"):
+        object_list(content[name], f"{path}, {name}")
+    return content
+
+
 def object_list(value: Any, where: str) -> list[dict[str, Any]]:
     """Check that a JSON value is a list of objects.
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fashret.console import progress
-from fashret.datasets.annotations import four_numbers, listed, object_list, read_json, shown, text, whole_number
+from fashret.datasets.annotations import four_numbers, listed, object_list, read_coco, shown, text, whole_number
 from fashret.datasets.flags import CropFlags
 from fashret.datasets.row_list import WHOLE, Corners, Row, RowList
 from fashret.errors import FashretError
@@ -47,7 +47,7 @@ def read(root: Path, options: CropFlags) -> Listing:
         If a file is missing or an annotation makes no sense.
     """
     files = {part: _annotation_file(root, part) for part in PARTS}
-    contents = {part: _content(path) for part, path in files.items()}
+    contents = {part: read_coco(path) for part, path in files.items()}
     names = {part: _category_names(content, files[part]) for part, content in contents.items()}
     collected = RowList(sorted({name for of_part in names.values() for name in of_part.values()} - {""}))
     sizes: dict[str, tuple[int, int]] = {}
@@ -70,15 +70,6 @@ def _annotation_file(root: Path, part: str) -> Path:
         raise FashretError(f"{root}: several files {part}*.json ({several}); leave one")
     there = listed(str(path.relative_to(root)) for path in sorted(root.glob("**/*.json"))) or "no JSON file"
     raise FashretError(f"{root}: lacks a file {part}*.json; found {there}")
-
-
-def _content(path: Path) -> dict[str, Any]:
-    content = read_json(path)
-    if not isinstance(content, dict) or "images" not in content or "annotations" not in content:
-        raise FashretError(f"{path}: expected an object with images and annotations")
-    for name in ("images", "annotations"):
-        object_list(content[name], f"{path}, {name}")
-    return content
 
 
 def _category_names(content: dict[str, Any], path: Path) -> dict[int, str]:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.datasets.annotations import four_numbers, listed, object_list, read_json, shown, text
+from fashret.datasets.annotations import four_numbers, listed, object_list, read_coco, shown, text
 from fashret.datasets.row_list import Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
@@ -77,7 +77,7 @@ def read(files: Sequence[Path], root: Path, name: str) -> tuple[Listing, NDArray
     FashretError
         If a file is missing, no COCO, or an annotation makes no sense: with the entry.
     """
-    contents = {path: _content(path) for path in files}
+    contents = {path: read_coco(path) for path in files}
     names = {path: _categories(content, path) for path, content in contents.items()}
     found = _Found(RowList(list(dict.fromkeys(each for of_file in names.values() for each in of_file.values()))))
     places = _Places(root)
@@ -94,15 +94,6 @@ def read(files: Sequence[Path], root: Path, name: str) -> tuple[Listing, NDArray
     notes = {what: count for what, count in notes.items() if count}
     listing = Listing(name, root, rows, photos, True, notes=notes, files=tuple(files))
     return listing, np.array(found.crowd, np.bool_), found.outlines
-
-
-def _content(path: Path) -> dict[str, Any]:
-    content = read_json(path)
-    if not isinstance(content, dict) or "images" not in content or "annotations" not in content:
-        raise FashretError(f"{path}: expected COCO: an object with images and annotations")
-    for name in ("images", "annotations"):
-        object_list(content[name], f"{path}, {name}")
-    return content
 
 
 def _categories(content: dict[str, Any], path: Path) -> dict[str, str]:

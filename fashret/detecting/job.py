@@ -38,12 +38,7 @@ if TYPE_CHECKING:
     from fashret.detection.ensemble import Ensemble, Garments
 
 SAME = 0.5  # IoU from which a found box is the one of a row
-OF_RESULT = (
-    "min_score",
-    "max_garments",
-    "photo_size",
-    "evaluate",
-)  # options that the log depends on, besides the detectors
+OF_RESULT = ("min_score", "max_garments", "photo_size", "evaluate")  # what the log depends on, besides the detectors
 UNLABELLED = Role.GALLERY | Role.VAL_GALLERY  # roles that a row without a product can have
 
 

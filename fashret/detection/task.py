@@ -29,14 +29,14 @@ from fashret.detection.settings import DetectorSettings
 from fashret.errors import FashretError
 from fashret.files.columns import Role, Rows
 from fashret.files.embeddings import recorded
-from fashret.files.models import CHECKPOINTS, DETECTOR, read_training_state
+from fashret.files.models import DETECTOR, read_training_state
 from fashret.files.photos.outlines import Outline
 from fashret.files.resume import check_flags, check_same_task
 from fashret.files.tables.manifests import Listing
 from fashret.learning.loop import Machine
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
-from fashret.learning.training_folder import BEST, LAST
+from fashret.learning.training_folder import CheckpointPaths
 from fashret.loading.processes import wait
 from fashret.options import DetectorOptions, TrainOptions, taken_over
 
@@ -47,7 +47,7 @@ SEARCHED = Role.QUERY | Role.VAL_QUERY  # photos that searches begin with are ne
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(CheckpointPaths):
     """One training run, as it was asked for."""
 
     options: DetectorOptions
@@ -59,16 +59,6 @@ class Task:
     validation: BoxedPhotos  # to validate on; may be empty
     in_part: bool  # one garment of many has a box
     left_out: dict[str, int]  # boxes by reason
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint to resume from."""
-        return self.output / CHECKPOINTS / LAST
-
-    @property
-    def best(self) -> Path:
-        """The weights with the best validation score so far."""
-        return self.output / CHECKPOINTS / BEST
 
     @property
     def longest(self) -> int:

@@ -1,17 +1,22 @@
-"""Ctrl-C and SIGTERM between two steps instead of in the middle of one.
+"""What ends a training run before its time, and what is kept of it.
 
-In: the two signals. Out: the same, later: when the step is over and its checkpoint is written. A second signal acts at
-once.
+In: Ctrl-C and SIGTERM, or a step that fails. Out: the signal, later: when the step is over and its checkpoint written
+(a second one acts at once); the step's error, when the last checkpoint is safe.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from fashret.console import log
+from fashret.errors import FashretError
+from fashret.learning.loop import NotFiniteError, StepMemoryError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -52,3 +57,16 @@ class Held:
         if self.caught is not None:
             self._restore()
             signal.raise_signal(self.caught)
+
+
+@contextmanager
+def last_checkpoint_kept(last: Path, save: Callable[[], None]) -> Iterator[None]:
+    """Save a run of which a step does not fit into memory; say what is kept of one whose loss is not finite."""
+    try:
+        yield
+    except StepMemoryError:
+        save()
+        raise
+    except NotFiniteError as error:
+        kept = ", in a new folder; the last good checkpoint is kept" if last.exists() else ""
+        raise FashretError(f"{error}{kept}") from None

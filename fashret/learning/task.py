@@ -20,7 +20,7 @@ from fashret.errors import FashretError
 from fashret.files.crops import Crops
 from fashret.files.digests import Content
 from fashret.files.embeddings import recorded
-from fashret.files.models import CHECKPOINTS, MODEL, read_training_state, write_training_state
+from fashret.files.models import MODEL, read_training_state, write_training_state
 from fashret.files.resume import check_flags, check_same_task
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching, check_batching
@@ -28,7 +28,7 @@ from fashret.learning.loop import Machine, Run
 from fashret.learning.losses import parse_losses, parse_spec
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
-from fashret.learning.training_folder import BEST, LAST, training_folder
+from fashret.learning.training_folder import CheckpointPaths, training_folder
 from fashret.learning.training_rows import TrainingRows
 from fashret.learning.validation import Validation, held_out, sampled, validation_of, validation_rows
 from fashret.loading.batches import CropsFile
@@ -44,7 +44,7 @@ FREE = ("recipe", "resume", "restart", "device", "workers", "threads", "tensorbo
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(CheckpointPaths):
     """One training run, as it was asked for."""
 
     options: TrainOptions
@@ -59,16 +59,6 @@ class Task:
     content: Content  # of the crops file
     trained_on: dict[str, Any]  # dataset, images per product, and name, size and digest of the crops file
     crop_size: int  # longer side of the crops in pixels; 0 = unknown
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint to resume from."""
-        return self.output / CHECKPOINTS / LAST
-
-    @property
-    def best(self) -> Path:
-        """The weights with the best validation score so far."""
-        return self.output / CHECKPOINTS / BEST
 
     @property
     def identity(self) -> dict[str, Any]:

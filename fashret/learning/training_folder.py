@@ -18,6 +18,22 @@ LAST = "last.pt"
 BEST = "best.safetensors"
 
 
+class CheckpointPaths:
+    """Where a training run keeps its checkpoints, below its `output`."""
+
+    output: Path
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to resume from."""
+        return self.output / CHECKPOINTS / LAST
+
+    @property
+    def best(self) -> Path:
+        """The weights with the best validation score so far."""
+        return self.output / CHECKPOINTS / BEST
+
+
 @contextmanager
 def training_folder(output: Path, kind: FolderKind, *, resume: bool, restart: bool) -> Iterator[None]:
     """Make the folder, and be the only training in it while the block lasts; a new one that ends empty is removed.

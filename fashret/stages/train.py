@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 
 from fashret.console import counted, log, noted_if_stopped, progress
-from fashret.errors import FashretError
 from fashret.evaluation.scores import score_positives
 from fashret.files.columns import Role
 from fashret.files.crops import open_crops
@@ -26,8 +25,8 @@ from fashret.files.embeddings import recorded
 from fashret.files.models import DESCRIPTION, open_model, read_tensors, write_model, write_tensors
 from fashret.files.training_log import read_log
 from fashret.knn import SearchSpec, VectorSet, search
-from fashret.learning.interrupts import Held
-from fashret.learning.loop import Machine, NotFiniteError, Run, StepMemoryError, has_stalled, train
+from fashret.learning.interrupts import Held, last_checkpoint_kept
+from fashret.learning.loop import Machine, NotFiniteError, Run, has_stalled, train
 from fashret.learning.precision import settle_precision
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
 from fashret.learning.region_start import start_from_regions
@@ -131,17 +130,11 @@ def _train(task: Task, run: Run) -> None:
         recorder = Recorder(task, run, shown.following(run, advance), held, validate, SCORES)
         batches = load(images, wanted, workers, machine.device)
         try:
-            recorder.start(run)
-            if not has_stalled(run, options):
-                train(run, batches, options, machine, recorder.after_step)
-            recorder.end(run)
-        except StepMemoryError:
-            if machine.place.first:
-                save(task, run)
-            raise
-        except NotFiniteError as error:
-            kept = ", in a new folder; the last good checkpoint is kept" if task.last.exists() else ""
-            raise FashretError(f"{error}{kept}") from None
+            with last_checkpoint_kept(task.last, lambda: save(task, run) if machine.place.first else None):
+                recorder.start(run)
+                if not has_stalled(run, options):
+                    train(run, batches, options, machine, recorder.after_step)
+                recorder.end(run)
         finally:
             batches.close()  # ends the processes that decode
             recorder.close()

@@ -25,15 +25,14 @@ from fashret.detection.recorder import Recorder, StalledError, Validate, save
 from fashret.detection.scoring import score_detector
 from fashret.detection.settings import DetectorSettings
 from fashret.detection.task import Task, begin, check_same, make_task
-from fashret.errors import FashretError
 from fashret.files.digests import Content
 from fashret.files.embeddings import recorded
 from fashret.files.models import DETECTOR, open_model, read_tensors, write_model, write_tensors
 from fashret.files.photos.decoder import Decoder, warn_of_scaled
 from fashret.files.photos.streams import worker_count
 from fashret.files.training_log import read_log
-from fashret.learning.interrupts import Held
-from fashret.learning.loop import Machine, NotFiniteError, StepMemoryError
+from fashret.learning.interrupts import Held, last_checkpoint_kept
+from fashret.learning.loop import Machine
 from fashret.learning.schedules import learning_rate, position
 from fashret.learning.training_folder import training_folder
 from fashret.loading.processes import place, together, wait
@@ -122,17 +121,11 @@ def _train(task: Task, run: Run, settings: DetectorSettings) -> None:
         recorder = Recorder(task, run, learning, advance, held, validate)
         batches = load_batches(plan, run.epoch, run.batch, decoder)
         try:
-            if not recorder.has_stalled(run):
-                train(run, batches, learning, machine, recorder.after_step)
+            with last_checkpoint_kept(task.last, lambda: save(task, run) if machine.place.first else None):
+                if not recorder.has_stalled(run):
+                    train(run, batches, learning, machine, recorder.after_step)
         except StalledError:
             pass
-        except StepMemoryError:
-            if machine.place.first:
-                save(task, run)
-            raise
-        except NotFiniteError as error:
-            kept = ", in a new folder; the last good checkpoint is kept" if task.last.exists() else ""
-            raise FashretError(f"{error}{kept}") from None
         finally:
             batches.close()  # ends the threads that decode
             warn_of_scaled(decoder.scaled, task.listing.name)

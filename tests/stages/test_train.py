@@ -32,6 +32,7 @@ from tests.training_case import (
     TRAIN_PRODUCTS,
     TinyNet,
     add_tiny_backbone,
+    die_in_write,
     in_fresh_process,
     tiny_options,
     train_in_process,
@@ -281,21 +282,7 @@ def assert_same_run(folder: Path, whole: Path) -> None:
 
 
 def kill_in_write(crops: Path, output: Path, name: str, write: int) -> None:
-    """Die when a file of that name is written for the `write`-th time, half of it on the disk."""
-    from fashret.files import atomic
-
-    real, count = atomic.os.fsync, 0
-
-    def fsync(descriptor: int) -> None:
-        nonlocal count
-        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(name + ".partial"):
-            count += 1
-            if count == write:
-                os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
-                os.kill(os.getpid(), signal.SIGKILL)
-        real(descriptor)
-
-    atomic.os.fsync = fsync
+    die_in_write(name, write)
     train_in_process(crops, output, resume=True, validate_every=1)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from fashret.files.training_log import read_log
 from fashret.stages import train_detector
 from tests.conftest import invoke
 from tests.detector_case import ARCHITECTURE, draw, tiny
-from tests.training_case import in_fresh_process, in_processes
+from tests.training_case import die_in_write, in_fresh_process, in_processes
 
 
 class Stop(BaseException):
@@ -99,21 +98,7 @@ def test_a_resumed_run_is_the_same(table: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def kill_in_write(table: Path, output: Path, name: str, write: int) -> None:
-    """Die when a file of that name is written for the `write`-th time, half of it on the disk."""
-    from fashret.files import atomic
-
-    real, count = atomic.os.fsync, 0
-
-    def fsync(descriptor: int) -> None:
-        nonlocal count
-        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(name + ".partial"):
-            count += 1
-            if count == write:
-                os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
-                os.kill(os.getpid(), signal.SIGKILL)
-        real(descriptor)
-
-    atomic.os.fsync = fsync
+    die_in_write(name, write)
     train_detector.run(str(table), output, tiny(resume=True))
 
 
