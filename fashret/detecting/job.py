@@ -60,8 +60,9 @@ class Job:
     def start(self) -> NDArray[np.int64]:
         """Where in `order` the rows of each photo start, and the end."""
         source = self.listing.rows.source[self.order]
-        new = np.flatnonzero(source[1:] != source[:-1]) + 1 if len(source) else np.empty(0, np.int64)
-        return np.concatenate([[0], new, [len(source)]]).astype(np.int64)
+        new = np.ones(len(source), np.bool_)
+        new[1:] = source[1:] != source[:-1]
+        return np.append(np.flatnonzero(new), len(source)).astype(np.int64)
 
     @cached_property
     def sources(self) -> NDArray[np.object_]:

@@ -76,6 +76,8 @@ def run(photos: str, output: Path, options: DetectOptions) -> DetectSummary:
     started = time.monotonic()
     with only_writer(output), contextlib.ExitStack() as stack:
         job = Job(readers.load(photos, taken_over(CropOptions, options)), output, options, ensemble)
+        if not len(job.sources):
+            raise FashretError(f"{job.listing.name}: lists no photos; nothing to look at")
         if options.evaluate:
             check_boxes(job)
         opened = open_log(log_path(output), len(job.sources), job.task, resume=options.resume, restart=options.restart)

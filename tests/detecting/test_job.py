@@ -65,6 +65,12 @@ def test_boxes_take_over_the_row_that_they_belong_to(tmp_path: Path) -> None:
     ]
 
 
+def test_no_rows_are_no_photos(tmp_path: Path) -> None:
+    work = job(tmp_path, tmp_path / "f.csv", ("a.jpg", WHOLE, "p1", Role.GALLERY))
+    none = replace(work, listing=replace(work.listing, rows=work.listing.rows.take(np.empty(0, np.int64))))
+    assert none.sources.tolist() == [] and none.task["photos"] == 0
+
+
 def test_two_whole_rows_of_a_photo_own_no_box(tmp_path: Path) -> None:
     work = job(tmp_path, tmp_path / "f.csv", ("a.jpg", WHOLE, "p1", Role.GALLERY), ("a.jpg", WHOLE, "p2", Role.GALLERY))
     assert written(work, [(2, 2, 40, 40)])[1][:2] == ["a.jpg", ""]

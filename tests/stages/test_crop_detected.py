@@ -63,6 +63,15 @@ def test_given_boxes_are_replaced_where_that_is_asked_for(which: str, first: tup
         assert ("given_x1" in crops.rows.further) == (which != "shop")
 
 
+@pytest.mark.parametrize("which", ["missing", "street"])
+def test_where_no_row_wants_a_box_all_are_cut_as_they_are(which: str, shop: PaintedDetector) -> None:
+    Path("shop.csv").write_text("image,product,domain,category,x1,y1,x2,y2\na.png,p1,shop,green,0,0,50,50\n")
+    assert crop.run("shop.csv", Path("crops.h5"), options(detect=which)).boxes == {"given": 1}
+    assert shop.looked_at == 0
+    with open_crops("crops.h5") as crops:
+        assert crops.box.tolist() == [[0, 0, 50, 50]] and "given_x1" not in crops.rows.further
+
+
 def test_several_boxes_of_a_shop_photo() -> None:
     assert crop.run("shop.csv", Path("crops.h5"), options(boxes_per_photo=2)).crops == 5
     with open_crops("crops.h5") as crops:
