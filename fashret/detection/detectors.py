@@ -6,10 +6,11 @@ in pixels of that picture, their scores and classes, and masks where the detecto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from fashret.files.models import DETECTOR, open_model
 from fashret.models.devices import autocast, choose_device, within_memory
 from fashret.models.weights import check_finite
 
+T = TypeVar("T")
 MASKED = 0.5  # probability from which a pixel is the garment's
 
 
@@ -43,7 +45,7 @@ class Detector(Protocol):
     classes: tuple[str, ...]
 
     def find(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Found]:
-        """The garments of each H×W×3 RGB picture; the pictures are one batch."""
+        """The garments of each H×W×3 RGB picture, which do not depend on the other pictures."""
 
     def record(self) -> dict[str, Any]:
         """What files say about it."""
@@ -61,16 +63,16 @@ class TrainedDetector:
 
     @torch.no_grad()
     def find(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Found]:
-        """The garments of each H×W×3 RGB picture; the pictures are one batch.
+        """The garments of each H×W×3 RGB picture.
 
         Raises
         ------
         FashretError
-            If memory does not suffice for the batch.
+            If memory does not suffice.
         """
-        if not pictures:
-            return []
+        return found_by_shape(pictures, [picture.shape for picture in pictures], self._batch)
 
+    def _batch(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Found]:
         def work() -> list[dict[str, Tensor]]:
             images = [as_image(picture).to(self.device) for picture in pictures]
             with autocast(self.precision, self.device):
@@ -88,6 +90,22 @@ class TrainedDetector:
             "classes": list(self.classes),
             **{name: self.about[name] for name in kept if name in self.about},
         }
+
+
+def found_by_shape(
+    items: Sequence[T], shapes: Sequence[Hashable], find: Callable[[Sequence[T]], list[Found]]
+) -> list[Found]:
+    """What `find` gives for each item, in their order; only those of one shape are one batch.
+
+    Networks pad a batch to its largest picture, and some find other things in a picture that is padded.
+    """
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for i, shape in enumerate(shapes):
+        groups[shape].append(i)
+    found: dict[int, Found] = {}
+    for group in groups.values():
+        found |= dict(zip(group, find([items[i] for i in group]), strict=True))
+    return [found[i] for i in range(len(items))]
 
 
 def as_image(picture: NDArray[np.uint8]) -> Tensor:

@@ -3,13 +3,12 @@
 In: a folder as the hub lays it out: config.json, model.safetensors, preprocessor_config.json. Out: a `Detector`.
 Needs the extra `hf`. Nothing is downloaded, no code of the folder is run, and pickles are not read.
 
-Pictures are prepared one by one and only those of one size share a batch, so that a result does not depend on what else
-is in it: some of these networks would take a batch's padding for a part of the picture.
+Pictures are prepared one by one and only those of one prepared size share a batch, so that a result does not depend on
+what else is in it: some of these networks would take a batch's padding for a part of the picture.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fashret.detection.architectures import LOWEST_SCORE, MOST_FOUND
-from fashret.detection.detectors import Found
+from fashret.detection.detectors import Found, found_by_shape
 from fashret.errors import FashretError
 from fashret.files import json_text
 from fashret.files.digests import digest
@@ -57,22 +56,19 @@ class PublishedDetector:
         FashretError
             If memory does not suffice.
         """
-        groups: dict[tuple[int, ...], list[tuple[int, dict[str, Tensor]]]] = defaultdict(list)
-        for i, picture in enumerate(pictures):
-            inputs = dict(self.prepare(images=picture, return_tensors="pt", input_data_format="channels_last"))
-            groups[tuple(inputs["pixel_values"].shape)].append((i, inputs))
-        found: list[Found] = [NOTHING] * len(pictures)
-        for group in groups.values():
-            sizes = [pictures[i].shape[:2] for i, _ in group]
-            for (i, _), one in zip(group, self._batch([inputs for _, inputs in group], sizes), strict=True):
-                found[i] = one
-        return found
+        items = [(picture.shape[:2], self._prepared(picture)) for picture in pictures]
+        return found_by_shape(items, [inputs["pixel_values"].shape for _, inputs in items], self._batch)
 
-    def _batch(self, inputs: list[dict[str, Tensor]], sizes: list[tuple[int, ...]]) -> list[Found]:
+    def _prepared(self, picture: NDArray[np.uint8]) -> dict[str, Tensor]:
+        return dict(self.prepare(images=picture, return_tensors="pt", input_data_format="channels_last"))
+
+    def _batch(self, items: Sequence[tuple[tuple[int, ...], dict[str, Tensor]]]) -> list[Found]:
+        sizes, inputs = zip(*items, strict=True)
+
         def work() -> list[dict[str, Tensor]]:
             stacked = {name: torch.cat([each[name] for each in inputs]).to(self.device) for name in inputs[0]}
             outputs = self.network(**stacked)
-            targets = torch.tensor([size[:2] for size in sizes])
+            targets = torch.tensor(sizes)
             return self.prepare.post_process_object_detection(outputs, threshold=LOWEST_SCORE, target_sizes=targets)
 
         results = within_memory(work, self.device, f"{len(inputs)} photos at a time", "lower --batch-size")
@@ -82,9 +78,6 @@ class PublishedDetector:
         """Name, architecture, classes and the digest of its weights."""
         names = {"name": self.name, "architecture": self.architecture, "library": "transformers"}
         return {**names, "classes": list(self.classes), "digest": self.digest}
-
-
-NOTHING = Found(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64))
 
 
 def _found(result: dict[str, Tensor], size: tuple[int, ...], classes: int) -> Found:

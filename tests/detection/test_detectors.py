@@ -44,6 +44,20 @@ def test_a_folder_gives_its_detector_again(tmp_path: Path) -> None:
         assert np.array_equal(one.boxes, other.boxes) and np.array_equal(one.scores, other.scores)
 
 
+def test_what_is_found_in_a_photo_does_not_depend_on_the_others_of_its_batch() -> None:
+    settings = DetectorSettings("fasterrcnn_mobilenet_v3_large_320_fpn", ("bag", "hat"), 64)
+    detector = TrainedDetector(build(settings), settings, torch.device("cpu"))
+    random = np.random.default_rng(0)
+    shapes = ((60, 90), (120, 50), (60, 90), (90, 60))
+    pictures = [random.integers(0, 255, (*shape, 3), np.uint8) for shape in shapes]
+    together = detector.find(pictures)
+    for picture, found in zip(pictures, together, strict=True):
+        [alone] = detector.find([picture])
+        assert len(alone.boxes) and np.array_equal(alone.labels, found.labels)
+        np.testing.assert_allclose(alone.boxes, found.boxes, atol=1e-3)
+        np.testing.assert_allclose(alone.scores, found.scores, atol=1e-5)
+
+
 def test_results_are_sorted_and_counted_from_class_0() -> None:
     class Fixed(torch.nn.Module):
         def forward(self, images: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
