@@ -22,7 +22,6 @@ from fashret.datasets import (
     pairs,
     street2shop,
 )
-from fashret.datasets.boxes import Boxes, boxes_of
 from fashret.datasets.flags import CropFlags
 from fashret.errors import FashretError
 from fashret.files.columns import text_array
@@ -31,6 +30,7 @@ from fashret.files.photos.box_frames import boxes_as_stored, refuse_fractions
 from fashret.files.photos.names import one_spelling
 from fashret.files.photos.outlines import Outline
 from fashret.files.photos.sources import PhotoFolder
+from fashret.files.tables.boxes import Boxes, boxes_of
 from fashret.files.tables.catalogue_tables import SUFFIXES, read_table
 from fashret.files.tables.catalogues import is_catalogue, read_catalogue
 from fashret.files.tables.manifests import Listing, drop_repeats, find_manifest, manifest_names

@@ -9,10 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,8 +29,8 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role, Rows
 from fashret.files.embeddings import recorded
 from fashret.files.models import DETECTOR, read_training_state
-from fashret.files.photos.outlines import Outline
 from fashret.files.resume import check_flags, check_same_task
+from fashret.files.tables.boxes import Boxes
 from fashret.files.tables.manifests import Listing
 from fashret.learning.loop import Machine
 from fashret.learning.optimisers import build_optimisers
@@ -94,27 +93,7 @@ def schedule_of(options: DetectorOptions, steps: int = 0) -> TrainOptions:
     return taken_over(TrainOptions, options, **{name: getattr(options, name) for name in names}, total_steps=steps)
 
 
-class Annotations(Protocol):
-    """Rows and what is known about their boxes, as `fashret.datasets.boxes.Boxes`."""
-
-    @property
-    def listing(self) -> Listing:
-        """The rows."""
-
-    @property
-    def crowd(self) -> NDArray[np.bool_]:
-        """For each row whether its box is round many garments."""
-
-    @property
-    def annotated(self) -> str:
-        """The garments of a photo that have boxes: all, or one; empty = the boxes tell."""
-
-    @property
-    def outlines(self) -> Sequence[Outline | None]:
-        """The outline of each row's garment, where it is known; empty = of none."""
-
-
-def make_task(boxes: Annotations, output: Path, options: DetectorOptions, machine: Machine) -> Task:
+def make_task(boxes: Boxes, output: Path, options: DetectorOptions, machine: Machine) -> Task:
     """Check what can be checked before any work, and find the photos.
 
     Raises
@@ -180,7 +159,7 @@ def _sides(
     return trained & ~searched, validated
 
 
-def _with_outlines(boxes: Annotations, chosen: NDArray[np.int64], options: DetectorOptions) -> NDArray[np.int64]:
+def _with_outlines(boxes: Boxes, chosen: NDArray[np.int64], options: DetectorOptions) -> NDArray[np.int64]:
     """Of the chosen rows those that a network of masks can learn from; how many are left out is said."""
     name = boxes.listing.name
     kept = [row for row in chosen if len(boxes.outlines) and boxes.outlines[row] is not None]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from fashret.datasets.boxes import boxes_of
 from fashret.detection.task import DIGEST, Task, check_same, make_task, schedule_of
 from fashret.errors import FashretError
+from fashret.files.tables.boxes import boxes_of
 from fashret.files.tables.catalogues import read_catalogue
 from fashret.learning.loop import Machine
 from fashret.learning.schedules import learning_rate, position

@@ -1,7 +1,6 @@
 """Photos with boxes for detectors, of whatever origin.
 
-In: the listing of a reader. Out: `Boxes`, its rows and what is known about their boxes. `readers.load_boxes` finds the
-reader of whatever `fashret train-detector` is given.
+In: the listing of a reader. Out: `Boxes`, its rows and what is known about their boxes.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from fashret.datasets.boxes import Boxes
 from fashret.datasets.flags import CropFlags
 from fashret.datasets.readers import BOX_READERS, COCO, READERS, load_boxes
 from fashret.errors import FashretError
 from fashret.files.columns import Role
+from fashret.files.tables.boxes import Boxes
 from fashret.files.tables.manifests import find_manifest, manifest_names
 from tests.detector_case import draw
 
