@@ -90,4 +90,4 @@ def spread(feature: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     rows = feature.detach()[valid].float()
     if len(rows) < 2:
         return rows.sum() * 0, rows.sum() * 0
-    return rows.norm(dim=1).mean(), torch.cdist(rows, rows).sum() / (len(rows) * (len(rows) - 1))
+    return rows.norm(dim=1).mean(), distances(rows, rows).sum() / (len(rows) * (len(rows) - 1))

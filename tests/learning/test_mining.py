@@ -70,3 +70,12 @@ def test_spread_is_the_mean_length_and_the_mean_distance_of_pairs() -> None:
     norm, distance = spread(feature, valid)
     assert float(norm) == pytest.approx((5 + 0 + 10) / 3) and float(distance) == pytest.approx((5 + 5 + 10) / 3)
     assert [float(part) for part in spread(feature[:1], valid[:1])] == [0, 0]
+
+
+@pytest.mark.parametrize("width", [6, 100, 2048])
+def test_equal_features_of_a_large_batch_are_0_apart(width: int) -> None:
+    """From 26 rows on torch would take matrix products, which leave some 4e-4 of the length."""
+    for seed in range(6):
+        row = torch.rand(width, generator=torch.Generator().manual_seed(seed))
+        _, distance = spread(row.expand(64, width), torch.ones(64, dtype=torch.bool))
+        assert float(distance) == 0
