@@ -8,7 +8,7 @@ dataset per column in the order of the table, with the attribute `type`; or the 
     integer   N int64      −2^63
     number    N float64    NaN, or infinite
     boolean   N int8, 0/1  −1
-    date      N utf-8      empty; ISO 8601: 2026-11-29, or 2026-11-29T08:30:00, in UTC with a Z at the end
+    date      N utf-8      empty; ISO 8601: 2026-11-29, or 2026-11-29T08:30:00 in UTC, with a Z where it was said
     empty     N utf-8      all rows: nobody knows yet what it holds
 
 A name is any UTF-8 text without slash and zero byte, but for the single dot. A dataset of other software without `type`
@@ -150,7 +150,7 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d(?P<time>[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|
 
 
 def iso_date(text: str) -> str | None:
-    """A date or time of day in the form that columns hold and that sorts as text; None if it is none.
+    """A date or time of day in the form that columns hold, and that `in_utc` compares; None if it is none.
 
     >>> iso_date("2026-11-29"), iso_date("2026-11-29 08:30"), iso_date("2026-11-29T08:30:00+02:00")
     ('2026-11-29', '2026-11-29T08:30:00', '2026-11-29T06:30:00Z')
@@ -167,6 +167,15 @@ def iso_date(text: str) -> str | None:
     except (ValueError, OverflowError):
         return None
     return moment.isoformat().replace("+00:00", "Z") if found["time"] else text
+
+
+def in_utc(date: str) -> str:
+    """A date as columns hold it, in the form that sorts as text: a time without a zone is in UTC, as one with a Z is.
+
+    >>> in_utc("2026-11-29T06:30:00Z"), in_utc("2026-11-29T06:30:00"), in_utc("2026-11-29")
+    ('2026-11-29T06:30:00', '2026-11-29T06:30:00', '2026-11-29')
+    """
+    return date.removesuffix("Z")
 
 
 def further_kinds(file: h5py.File, count: int) -> dict[str, str]:

@@ -3,9 +3,9 @@
 In: an open file, and the text of conditions. Out: the rows, or one line for a column that is not there or a value that
 is none of its type. Columns are the further ones, and product, category, domain and image, as tables call them.
 
-A number is compared as what it is: whole numbers exactly, others as float64. Dates are compared in the form that
-columns hold, in which a day comes before all of its hours. Text is compared by its characters' numbers in Unicode. A
-row without a value fulfils `is null` and nothing else.
+A number is compared as what it is: whole numbers exactly, others as float64. Dates are compared in UTC, in
+which a time without a zone is, too; a day comes before all of its hours. Text is compared by its characters' numbers
+in Unicode. A row without a value fulfils `is null` and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from fashret.files.columns import Domain, Role, RowFile, text_array
 from fashret.files.conditions import Condition, Value, parse_condition
-from fashret.files.further_columns import NO_INTEGER, FurtherColumn, iso_date
+from fashret.files.further_columns import NO_INTEGER, FurtherColumn, in_utc, iso_date
 
 BLOCK = 1 << 16  # rows that are looked at at a time
 NAMED = 12  # columns that a message names
@@ -98,7 +98,8 @@ def _holds(condition: Condition, test: Test, column: FurtherColumn) -> NDArray[n
     if not condition.values:
         return null if condition.operator == "is null" else ~null
     good = np.zeros(len(column), np.bool_)
-    good[~null] = test(column.values[~null])
+    values = column.values[~null]
+    good[~null] = test(text_array(map(in_utc, values)) if column.kind == "date" else values)
     return good
 
 
@@ -149,7 +150,7 @@ def _date(condition: Condition, value: Value) -> str:
     found = iso_date(value.text)
     if found is None:
         raise condition.fault(f"{condition.column} holds dates; write one like 2026-11-29, not {value.text[:40]}")
-    return found
+    return in_utc(found)
 
 
 READ: dict[str, Callable[[Condition, Value], Any]] = {  # type of a column → a value as it is compared

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fashret.errors import FashretError
 from fashret.files import crops, embeddings, hdf5, rankings
 from fashret.files.columns import Domain, Role, RowFile, Rows
-from fashret.files.further_columns import in_words
+from fashret.files.further_columns import in_utc, in_words
 from fashret.files.further_merge import kinds_of
 from fashret.files.models import KINDS as FOLDERS
 from fashret.files.models import FolderKind, open_model
@@ -105,7 +105,7 @@ def _further(source: RowFile | Rows) -> dict[str, Any]:
     found: dict[str, Any] = {}
     kinds = kinds_of(source)
     for name, kind in list(kinds.items())[:MOST_SHOWN]:
-        filled, ends = 0, []
+        filled, ends, order = 0, [], in_utc if kind == "date" else None
         for start in range(0, len(source), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(source)))
             block = (
@@ -113,8 +113,8 @@ def _further(source: RowFile | Rows) -> dict[str, Any]:
             )
             values = block.take(~block.is_null).plain()
             filled += len(values)
-            ends += [each(values) for each in (min, max) if values and kind in RANGED]
-        span = f", {in_words(min(ends))} to {in_words(max(ends))}" if ends else ""
+            ends += [each(values, key=order) for each in (min, max) if values and kind in RANGED]
+        span = f", {in_words(min(ends, key=order))} to {in_words(max(ends, key=order))}" if ends else ""
         found[name] = f"{kind}, {filled:,} of {len(source):,} rows{span}"
     return found | _more(list(kinds))
 

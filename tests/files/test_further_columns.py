@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fashret.files import further_columns
 from fashret.files.columns import Rows, text_array
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import open_embeddings
-from fashret.files.further_columns import KINDS, FurtherColumn, in_words, iso_date, name_fault, wider
+from fashret.files.further_columns import KINDS, FurtherColumn, in_utc, in_words, iso_date, name_fault, wider
 from tests.conftest import make_rows, write_crops, write_embeddings
 
 VALUES: dict[str, tuple[str, list[Any]]] = {
@@ -214,10 +215,28 @@ def test_values_of_a_wider_type_are_the_same(kind: str) -> None:
     assert column("integer", [3, None]).become("number").plain() == [3.0, None]
 
 
-@given(st.datetimes(timezones=st.none() | st.timezones()))
-def test_moments_sort_as_text(moment: Any) -> None:
-    found = iso_date(moment.isoformat(" "))
-    assert found is None or iso_date(found) == found  # None: a time zone whose offset has seconds
+MOMENTS = st.datetimes(timezones=st.none() | st.timezones())
+
+
+@given(one=MOMENTS, other=MOMENTS | st.none(), apart=st.integers(-1500, 1500))
+def test_moments_sort_as_text(one: Any, other: Any, apart: int) -> None:
+    """In seconds or parts of them, with a zone or without one, which is UTC."""
+    if other is None:  # a near one
+        other = one.replace(tzinfo=None, microsecond=one.microsecond // 1000 * 1000 + abs(apart) % 1000)
+    found = [iso_date(moment.isoformat(" ")) for moment in (one, other)]
+    assert all(text is None or iso_date(text) == text for text in found)
+    if None not in found:  # a time zone whose offset has seconds
+        first, second = (moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in (one, other))
+        before, now = map(in_utc, found)
+        assert (before < now, before == now) == (first < second, first == second)
+
+
+@pytest.mark.parametrize(
+    "texts", [("06:30:00Z", "06:30:00.500000Z"), ("06:30:00", "06:30:00.5Z"), ("06:30Z", "06:30:01")]
+)
+def test_parts_of_seconds_come_after_the_second(texts: tuple[str, str]) -> None:
+    first, second = (in_utc(iso_date(f"2026-11-29T{text}") or "") for text in texts)
+    assert first < second
 
 
 @given(st.text(max_size=12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,18 @@ VALUES: dict[str, tuple[str, list[Any]]] = {
     "stock": ("integer", [3, None, 0, -(2**63) + 1, 2**63 - 1, 2**53, 2**53 + 1]),
     "sale": ("boolean", [True, None, False, True, False, None, True]),
     "added": ("date", ["2026-11-29", None, "2026-11-29T08:30:00", "2026-01-01", "2027-01-01", None, "0001-01-01"]),
+    "seen": (
+        "date",
+        [
+            "2026-11-29T06:30:00Z",
+            None,
+            "2026-11-29T06:30:00.500000Z",
+            "2026-11-29T06:30:00",
+            "2026-11-29",
+            "2026-11-29T06:30:00.500000",
+            "2026-11-29T23:59:59Z",
+        ],
+    ),
     "brand": ("text", ["Acme", None, "acme", "A, (B)", "it's", "null", "5"]),
     "note": ("empty", [None] * 7),
     "made in": ("text", ["Italy"] * 7),
@@ -78,6 +91,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Embeddings:
         (["added >= 2026-11-29"], [0, 2, 4]),
         (["added < 2026-11-29"], [3, 6]),
         (["added = 2026-11-29 08:30"], [2]),
+        (["seen = 2026-11-29 06:30"], [0, 3]),
+        (["seen = 2026-11-29T08:30+02:00"], [0, 3]),
+        (["seen in (2026-11-29T06:30Z, 2026-11-29)"], [0, 3, 4]),
+        (["seen > 2026-11-29T06:30:00Z"], [2, 5, 6]),
+        (["seen <= 2026-11-29T06:30:00.5"], [0, 2, 3, 4, 5]),
         (["brand = Acme"], [0]),
         (["brand = 'null'"], [5]),
         (["brand in (Acme, 'A, (B)')"], [0, 3]),
@@ -106,7 +124,8 @@ def test_rows_that_fulfil_conditions(
 
 
 LITERALS: dict[str, Callable[[Any], Any]] = {
-    "number": float, "integer": Fraction, "boolean": lambda text: text == "true", "date": str, "text": str,
+    "number": float, "integer": Fraction, "boolean": lambda text: text == "true", "text": str,
+    "date": lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC),
 }  # fmt: skip
 WRITTEN: dict[str, st.SearchStrategy[str]] = {
     "number": st.floats(allow_nan=False, allow_infinity=False).map(repr) | st.sampled_from(["5", "5.5", "50", "0"]),
@@ -114,9 +133,13 @@ WRITTEN: dict[str, st.SearchStrategy[str]] = {
     | st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-99, max_value=99).map(str)
     | st.sampled_from(["0", "3", "2.5", str(2**53 + 1), str(-(2**63)), str(2**63)]),
     "boolean": st.sampled_from(["true", "false"]),
-    "date": st.dates().map(str) | st.sampled_from(["2026-11-29", "2026-11-29T08:30:00"]),
+    "date": st.dates().map(str) | st.sampled_from(["2026-11-29", "2026-11-29T06:30:00", "2026-11-29T06:30:00.5Z"]),
     "text": st.text() | st.sampled_from(["Acme", "acme", "null", "it's"]),
 }
+
+
+def _as_compared(kind: str, value: Any) -> Any:
+    return LITERALS[kind](value) if kind == "date" and value else value
 
 
 @st.composite
@@ -137,7 +160,7 @@ def conditions(draw: st.DrawFn) -> tuple[str, Callable[[Any], bool]]:
 
 @given(given=st.lists(conditions(), max_size=3))
 def test_the_same_as_a_loop_over_rows(file: Embeddings, given: list[tuple[str, Callable[[Any], bool]]]) -> None:
-    rows = [{name: values[i] for name, (_, values) in VALUES.items()} for i in range(7)]
+    rows = [{name: _as_compared(kind, values[i]) for name, (kind, values) in VALUES.items()} for i in range(7)]
     expected = [all(holds(row) for _, holds in given) for row in rows]
     assert matching(file, [text for text, _ in given]).tolist() == expected
 
@@ -148,7 +171,7 @@ def test_the_same_as_a_loop_over_rows(file: Embeddings, given: list[tuple[str, C
         ("prise < 5", "has no column prise; did you mean price\\?"),
         ("PRICE < 5", "has no column PRICE; did you mean price\\?"),
         ("Produkt = 5", "did you mean product"),
-        ("zzz = 5", "it has price, stock, sale, added, brand, note, made in, product, category, domain, image"),
+        ("zzz = 5", "it has price, stock, sale, added, seen, brand, note, made in, product, category, domain, image"),
         ("price < cheap", "price holds numbers, and cheap is none"),
         ("price = 1e999", "price holds numbers, and 1e999 is none"),
         ("stock = 1e-9999999999", "stock holds numbers"),

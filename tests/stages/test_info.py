@@ -136,6 +136,7 @@ def test_further_columns_are_counted_block_by_block(tmp_path: Path, monkeypatch:
         "price": further_column("number", [19.5, None, 5.0, 7.0, None]),
         "sale": further_column("boolean", [True, None, None, None, False]),
         "added": further_column("date", [None, "2026-11-29", "2026-01-01T08:30:00", None, None]),
+        "seen": further_column("date", ["2026-11-29T06:30:00Z", None, None, "2026-11-29T06:30:00.500000Z", None]),
         "note": further_column("empty", [None] * 5),
     }
     rows = make_rows(5, further=further)
@@ -149,6 +150,7 @@ def test_further_columns_are_counted_block_by_block(tmp_path: Path, monkeypatch:
             "price": "number, 3 of 5 rows, 5 to 19.5",
             "sale": "boolean, 2 of 5 rows",
             "added": "date, 2 of 5 rows, 2026-01-01T08:30:00 to 2026-11-29",
+            "seen": "date, 2 of 5 rows, 2026-11-29T06:30:00Z to 2026-11-29T06:30:00.500000Z",
             "note": "empty, 0 of 5 rows",
         }
     (tmp_path / "a.csv").write_text("image,product,n\na.jpg,p,3\nb.jpg,p,\n")
