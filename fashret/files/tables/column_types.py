@@ -134,11 +134,13 @@ def _kind_of_arrow(kind: Any) -> str | None:
 
     if types.is_dictionary(kind):
         return _kind_of_arrow(kind.value_type)
+    if types.is_decimal(kind):
+        return "number" if kind.scale > 0 else "integer"
     tests = {
         "empty": (types.is_null,),
         "boolean": (types.is_boolean,),
         "integer": (types.is_integer,),
-        "number": (types.is_floating, types.is_decimal),
+        "number": (types.is_floating,),
         "date": (types.is_date, types.is_timestamp),
         "text": (types.is_string, types.is_large_string, types.is_string_view),
     }
@@ -165,11 +167,14 @@ def _numbers(path: Path, name: str, kind: str) -> FurtherColumn:
     column, about = read_stored(path, name), KINDS[kind]
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_decimal(column.type):  # pyarrow's cast is off by the last bit
+    if kind == "number" and pa.types.is_decimal(column.type):  # pyarrow's cast is off by the last bit
         column = pa.chunked_array([[None if cell is None else float(cell) for cell in column.to_pylist()]])
     try:
-        values = column.cast(pa.from_numpy_dtype(about.stored)).fill_null(about.null).to_numpy()
+        cells = column.cast(pa.from_numpy_dtype(about.stored))
     except pa.ArrowInvalid:
+        cells = None
+    values = None if cells is None else cells.fill_null(about.null).to_numpy()
+    if values is None or (kind == "integer" and np.count_nonzero(values == about.null) > cells.null_count):
         return FurtherColumn("text", text_array(map(cell_text, column.to_pylist())))
     if kind == "number":
         values = np.where(np.isfinite(values), values, np.nan)
