@@ -204,6 +204,7 @@ def _prepared(
     from fashret.files.embeddings import Embeddings
     from fashret.knn import SearchSpec, VectorSet
     from fashret.models.devices import choose_device
+    from fashret.options import SearchOptions
     from fashret.vector_sets import search_sets
 
     spec = spec or SearchSpec()
@@ -211,7 +212,7 @@ def _prepared(
         raise FashretError(f"k {spec.k}: keep at least 1 result")
     spec = replace(spec, device=str(choose_device(spec.device)))
     if isinstance(queries, Embeddings) and (gallery is None or isinstance(gallery, Embeddings)):
-        sets = search_sets(queries, gallery, where=where)
+        sets = search_sets(queries, gallery, SearchOptions(where=tuple(where)))
         return sets.queries, sets.gallery, replace(spec, same_matrix=sets.same_matrix)
     if where and not isinstance(gallery, Embeddings):
         raise FashretError("where: is of columns, which an array does not have; search an open embeddings file")

@@ -75,3 +75,4 @@ LABELS = ("street2shop", "deepfashion2", "modanet")  # datasets whose words clas
 METRICS = ("cosine", "euclidean")
 SETTINGS = ("auto", "published")  # of k-reciprocal re-ranking
 HITS = ("image", "product")
+COLLAPSES = ("photo", "product")  # what gallery rows are ranked as, in place of themselves

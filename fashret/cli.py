@@ -465,14 +465,14 @@ def search(
     from fashret import arguments
 
     products = options.k if "k" in given else stage_options.PRODUCTS
-    of_rows = options.within or options.exclude_same_product or options.exclude_copies  # which a photo is not
+    of_rows = options.within or options.exclude_same_product or options.exclude_copies or options.collapse
     if options.image:
         if len(options.image) > 1:
             raise typer.BadParameter("give --image once; for several photos: --images FOLDER|LIST -o results.jsonl")
         if gallery or output or options.images or of_rows:
             raise typer.BadParameter(
-                "--image takes one embeddings file, and no --output, --images, --within, --exclude-same-product or "
-                "--exclude-copies"
+                "--image takes one embeddings file, and no --output, --images, --within, --exclude-same-product, "
+                "--exclude-copies or --collapse"
             )
         arguments.check_photo(queries, options.image[0], options)
         if options.detector:
@@ -485,7 +485,8 @@ def search(
     if options.images:
         if gallery or of_rows:
             raise typer.BadParameter(
-                "--images takes one embeddings file, and no --within, --exclude-same-product or --exclude-copies"
+                "--images takes one embeddings file, and no --within, --exclude-same-product, --exclude-copies or "
+                "--collapse"
             )
         needed = _needed(output, "results.jsonl or results.csv")
         arguments.check_photos(queries, needed, options)

@@ -623,6 +623,12 @@ class SearchOptions(Checked):
     within: str = option("", "Search only in the query's category", SEARCH, choices=("", "category"))
     exclude_same_product: bool = option(False, "Leave out rows of the query's own product (recommendations)", SEARCH)
     exclude_copies: bool = option(False, "Leave out copies of the query's photo that have another name", SEARCH)
+    collapse: str = option(
+        "",
+        "Rank photos or products of the gallery instead of its rows: only the nearest row of each counts",
+        SEARCH,
+        choices=("", *known.COLLAPSES),
+    )
     where: tuple[str, ...] = option(
         (),
         "Search only gallery rows of which this holds, like 'price < 50', 'brand in (A, B)', 'sale is null'; "

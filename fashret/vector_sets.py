@@ -47,14 +47,20 @@ class SearchSets:
     categories: tuple[str, ...]
     copies: Copies
 
+    @property
+    def ranked(self) -> int:
+        """G, how many gallery rows are ranked; or photos or products, where they are collapsed."""
+        group = self.gallery.group
+        return len(self.gallery if group is None else np.unique(group))
+
 
 def search_sets(
-    queries: Embeddings, gallery: Embeddings | None = None, exclude_copies: bool = False, where: Sequence[str] = ()
+    queries: Embeddings, gallery: Embeddings | None = None, options: SearchOptions | None = None
 ) -> SearchSets:
     """Queries from one file, gallery from the same or another, each by its role; of the gallery those rows of which the
-    conditions `where` hold.
+    conditions of the options hold, as photos or products where it is collapsed.
 
-    A row of two files, of the same photo, box and content, never finds itself; nor, with `exclude_copies`, a copy that
+    A row of two files, of the same photo, box and content, never finds itself; nor, with --exclude-copies, a copy that
     has another name.
 
     Raises
@@ -67,17 +73,32 @@ def search_sets(
     if not same:
         check_same_model(queries, gallery)
         _check_order(queries, gallery)
-    files, rows = (queries, gallery), (rows_with_role(queries, Role.QUERY), gallery_rows(gallery, where))
+    options = options or SearchOptions()
+    files, rows = (queries, gallery), (rows_with_role(queries, Role.QUERY), gallery_rows(gallery, options.where))
     product = _codes(queries.product[rows[0]], gallery.product[rows[1]])
     names = tuple(dict.fromkeys((*queries.categories, *gallery.categories)))
     category = [_category_codes(file, names)[found] for file, found in zip(files, rows, strict=True)]
-    copies = find_copies(files, rows, one=same, exclude=exclude_copies)
+    copies = find_copies(files, rows, one=same, exclude=options.exclude_copies)
     identity = copies.identity or (None, None)
     both = [
         VectorSet(file.vectors, found, product[i], category[i], str(file.path), identity=identity[i])
         for i, (file, found) in enumerate(zip(files, rows, strict=True))
     ]
+    if options.collapse:
+        both[1] = both[1].in_groups(_groups(gallery, both[1], options.collapse))
     return SearchSets(both[0], both[1], same, names, copies)
+
+
+def _groups(file: Embeddings, gallery: VectorSet, collapse: str) -> NDArray[np.int64]:
+    """Codes of the photos or products that gallery rows are collapsed to, each of one product and one category.
+
+    A row without a product is a product of its own.
+    """
+    each = np.where(gallery.product < 0, -2 - np.arange(len(gallery)), gallery.product)
+    if collapse == "photo":
+        each = np.unique(file.source[gallery.rows].astype(str), return_inverse=True)[1]
+    codes = np.stack([each, gallery.product, gallery.category])
+    return np.unique(codes, axis=1, return_inverse=True)[1].reshape(-1)
 
 
 def _check_order(queries: Embeddings, gallery: Embeddings) -> None:
@@ -100,7 +121,7 @@ def search_spec(options: SearchOptions, device: str, sets: SearchSets | None = N
     if options.k < 1:
         raise FashretError(f"--top {options.k}: keep at least 1 result")
     return SearchSpec(
-        k=min(options.k, len(sets.gallery)) if sets else options.k,
+        k=min(options.k, sets.ranked) if sets else options.k,
         metric=cast(Metric, options.metric),  # the search checks it
         within="category" if options.within else None,
         same_matrix=bool(sets and sets.same_matrix),

@@ -43,6 +43,30 @@ def test_two_files_share_codes_of_products_and_categories(tmp_path: Path) -> Non
     assert sets.queries.category.tolist() == [1, 0] and set(sets.gallery.category.tolist()) == {1}
 
 
+@pytest.mark.parametrize(
+    ("collapse", "groups"),
+    [
+        ("", [{0}, {1}, {2}, {3}, {4}, {5}]),
+        ("product", [{0, 2}, {1}, {3}, {4}, {5}]),  # 3 is of another category, 4 and 5 are of no product
+        ("photo", [{0, 2}, {1}, {3}, {4, 5}]),
+    ],
+)
+def test_a_gallery_is_collapsed_to_what_is_ranked(tmp_path: Path, collapse: str, groups: list[set[int]]) -> None:
+    rows = make_rows(
+        6,
+        source=text_array(["s", "t", "s", "s", "u", "u"]),
+        product=text_array(["a", "b", "a", "a", "", ""]),
+        category=np.array([0, 0, 0, 1, 1, 1], np.int16),
+        categories=("bags", "tops"),
+        role=np.full(6, Role.QUERY | Role.GALLERY, np.uint8),
+    )
+    with open_embeddings(write_embeddings(tmp_path / "a.h5", rows, np.eye(6, dtype=np.float32))) as file:
+        sets = search_sets(file, None, SearchOptions(collapse=collapse))
+    codes = sets.gallery.itself if sets.gallery.group is None else sets.gallery.group
+    found = [set(sets.gallery.rows[codes == code].tolist()) for code in dict.fromkeys(codes.tolist())]
+    assert sorted(found, key=min) == groups and sets.ranked == len(groups)
+
+
 def test_a_role_without_rows_is_one_line(tmp_path: Path) -> None:
     rows = make_rows(4, role=np.full(4, int(Role.TRAIN), np.uint8))
     with (

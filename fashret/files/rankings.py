@@ -7,8 +7,10 @@
                  distance: of every positive of every query, so that mAP is exact although only k results are kept
     attributes: those of every file, `metric`, `within`, `query` and `gallery` (JSON: relative path, size,
     time of the last change where that is known for sure, digest),
-    `where` (JSON: conditions on gallery rows), `gallery_size`, `centroids` (gallery rows are one vector per product),
-    `queries_with_copies` (that may find themselves under another name; 0 if these were left out), `reranking` (JSON,
+    `where` (JSON: conditions on gallery rows), `collapse` ("photo" or "product": of each only the nearest row is
+    ranked), `gallery_size` (how many rows, photos or products are ranked),
+    `centroids` (gallery rows are one vector per product), `queries_with_copies` (that may find themselves
+    under another name; 0 if these were left out), `reranking` (JSON,
     empty if plain)
 
 In: arrays. Out: the file, or the arrays again.
@@ -61,6 +63,7 @@ class RankingOrigin:
     metric: str
     within: str = ""
     where: Sequence[str] = ()
+    collapse: str = ""
     gallery_size: int = 0
     centroids: bool = False
     queries_with_copies: int = 0
@@ -86,6 +89,8 @@ def write_ranking(path: Path, origin: RankingOrigin, arrays: dict[str, NDArray[A
         file.attrs["within"] = origin.within
         if origin.where:
             hdf5.write_json(file, "where", list(origin.where))
+        if origin.collapse:
+            file.attrs["collapse"] = origin.collapse
         file.attrs["gallery_size"] = origin.gallery_size
         file.attrs["centroids"] = origin.centroids
         file.attrs["queries_with_copies"] = origin.queries_with_copies
@@ -219,12 +224,17 @@ class Ranking:
     @property
     def search_identity(self) -> tuple[Any, ...]:
         """What identifies the search: the same for a ranking and its re-ranked version."""
-        return (*self.digests, self.attribute("within"), self.where, len(self))
+        return (*self.digests, self.attribute("within"), self.where, self.collapse, len(self))
 
     @property
     def where(self) -> tuple[str, ...]:
         """Conditions that the gallery's rows fulfil; none where all were searched."""
         return tuple(hdf5.read_texts(self.file, "where") or ())
+
+    @property
+    def collapse(self) -> str:
+        """What is ranked instead of rows, by the nearest row of each: "photo", "product", or "" for rows."""
+        return str(hdf5.setting(self.file, "collapse", ""))
 
     @property
     def digests(self) -> tuple[str, str]:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from fashret.errors import FashretError
 from fashret.knn.distance import check_metric
+from fashret.knn.heaps import NOWHERE
 from fashret.knn.memory import largest_within, search_sizes, square_sizes
 from fashret.knn.positives import ordered_positives
-from fashret.knn.reductions import NOWHERE, FarthestDistance, KNearest, RankCounters, Reduction
+from fashret.knn.reductions import FarthestDistance, KNearest, RankCounters, Reduction
 from fashret.knn.results import Neighbours, Positives, SearchResult, SearchSpec, by_category
 from fashret.knn.scan import Checkpoint, ResumeStore, Scanner, choose_filter
 from fashret.knn.square import Square
@@ -87,6 +88,8 @@ class ExactNeighbours:
 def search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchResult:
     """The k nearest gallery rows of each of Q queries, and, if asked for, the exact rank of each of its positives.
 
+    A group of gallery rows is found as one, the nearest of its rows, and ranks count groups; its
+    rows are of one product and one category.
     With ``within="category"``, ``ranks`` equals ``ranks_in_category``, and positives outside the query's category are
     left out.
 
@@ -119,7 +122,8 @@ def count_before(
     """
     _check(queries, gallery, spec)
     points = thresholds.offsets, thresholds.distances, thresholds.rows
-    counters = RankCounters.at(*points, same=most_of_itself(queries, gallery, spec.same_matrix))
+    same = most_of_itself(queries, gallery, spec.same_matrix)
+    counters = RankCounters.at(*points, same=same, grouped=gallery.group is not None)
     _scan(queries, gallery, [counters], replace(spec, k=0), 16 * len(thresholds.rows))
     return counters.before, counters.before_in_category
 
@@ -172,13 +176,14 @@ def _check(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> None:
 
 def _search(queries: VectorSet, gallery: VectorSet, spec: SearchSpec) -> SearchResult:
     same = most_of_itself(queries, gallery, spec.same_matrix)
-    nearest = KNearest.empty(len(queries), min(spec.k, len(gallery)), same, spec.exclude_same_product)
+    grouped, k = gallery.group is not None, min(spec.k, len(gallery))
+    nearest = KNearest.empty(len(queries), k, same, spec.exclude_same_product, grouped)
     if not spec.positives:
         _scan(queries, gallery, _wanted(nearest), spec, 16 * len(queries) * spec.k)
         return SearchResult(_in_order(nearest, spec.k), None)
     offsets, index, distances = ordered_positives(queries, gallery, spec.metric, spec.same_matrix)
     rows = gallery.rows[index]
-    counters = RankCounters.at(offsets, distances, rows, same=same)
+    counters = RankCounters.at(offsets, distances, rows, same=same, grouped=grouped)
     _scan(queries, gallery, _wanted(nearest, counters), spec, 16 * len(queries) * spec.k + 80 * len(rows))
     own = np.repeat(queries.category, np.diff(offsets))
     in_category = np.where((own >= 0) & (gallery.category[index] == own), counters.before_in_category, -1)

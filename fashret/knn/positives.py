@@ -39,9 +39,16 @@ def positive_pairs(
 def ordered_positives(
     queries: VectorSet, gallery: VectorSet, metric: Metric, same_matrix: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """``offsets``, ``places`` and distances (P float64) of all positives; each query's by distance, ties by place."""
+    """``offsets``, ``places`` and distances (P float64) of all positives; each query's by distance, ties by number.
+
+    Of a group of gallery rows only the nearest is one.
+    """
     offsets, places = positive_pairs(queries, gallery, same_matrix)
     query = np.repeat(np.arange(len(queries)), np.diff(offsets))
     distances = pair_distances(queries.vectors, queries.rows[query], gallery.vectors, gallery.rows[places], metric)
-    order = np.lexsort((places, distances, query))
+    order = np.lexsort((gallery.known_as[places], distances, query))
+    if gallery.group is not None:
+        of_group = np.stack([query[order], gallery.group[places[order]]], axis=1)
+        order = order[np.sort(np.unique(of_group, axis=0, return_index=True)[1])]
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(query[order], minlength=len(queries)))]).astype(np.int64)
     return offsets, places[order], distances[order]

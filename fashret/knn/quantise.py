@@ -176,7 +176,7 @@ def gains_by_mixing(vectors: VectorSet) -> bool:
     rows = vectors.rows[:: -(-len(vectors) // SAMPLE)]
     sample, squares = frozen(vectors.vectors[rows]), squared_norms(vectors.vectors[rows])
     usable = (squares > NO_LENGTH) & np.isfinite(squares)
-    data = BlockData(frozen(sample[usable]), squares[usable], *(rows[usable],) * 4)
+    data = BlockData(frozen(sample[usable]), squares[usable], *(rows[usable],) * 5)
     plain, mixed = (Int8(mixed).quantise(data, True).terms.residual.sum() for mixed in (False, True))
     return bool(mixed < 0.8 * plain)
 

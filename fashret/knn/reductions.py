@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from fashret.knn.bounds import float32_at_least, float32_at_most
 from fashret.knn.candidates import LEFT_TO_FINER, Candidates, Limits
-from fashret.knn.vectors import BlockPair
-
-NOWHERE = np.iinfo(np.int64).max  # number in an empty slot of a heap: after every row
+from fashret.knn.heaps import NOWHERE, comes_before, replace_in_group, replace_root
+from fashret.knn.vectors import BlockData, BlockPair
 
 
 class Reduction(Protocol):
@@ -36,30 +35,6 @@ class Reduction(Protocol):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def comes_before(distance: float, number: int, other_distance: float, other_number: int) -> bool:
-    """The order of a ranking: ascending distance, ties by the smaller number."""
-    return distance < other_distance or (distance == other_distance and number < other_number)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _replace_root(distances: NDArray, numbers: NDArray, distance: float, number: int) -> None:
-    """Put a pair in the place of a heap's root and let it sink."""
-    size, parent = distances.shape[0], 0
-    while True:
-        child = 2 * parent + 1
-        if child >= size:
-            break
-        other = child + 1
-        if other < size and comes_before(distances[child], numbers[child], distances[other], numbers[other]):
-            child = other
-        if not comes_before(distance, number, distances[child], numbers[child]):
-            break
-        distances[parent], numbers[parent] = distances[child], numbers[child]
-        parent = child
-    distances[parent], numbers[parent] = distance, number
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def _may_find(row: tuple[int, int], column: tuple[int, int], same: int, other_products: bool) -> bool:
     """Whether a row may find a column, from the identity and the product of both."""
     itself = same > 0 and row[0] == column[0]
@@ -70,14 +45,14 @@ def _may_find(row: tuple[int, int], column: tuple[int, int], same: int, other_pr
 def _select_nearest(nearest: KNearest, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     """Columns that may be nearer than the root; in an empty heap, than the k-th of those that surely are near."""
     rows, offsets, columns, lower, upper, undecided, _ = candidates
-    roots, _, same, other_products = nearest
+    roots, _, groups, same, other_products = nearest
     identity, product = pair.columns.identity, pair.columns.product
     k = roots.shape[1]
     for t in range(start, stop):
         i, first, last = rows[t], offsets[t], offsets[t + 1]
         own = (pair.rows.identity[i], pair.rows.product[i])
         near = roots[i, 0]
-        if near == np.inf:
+        if near == np.inf and not groups.shape[1]:
             worst, count = np.empty(last - first, np.float32), 0
             for entry in range(first, last):
                 j = columns[entry]
@@ -95,18 +70,22 @@ def _select_nearest(nearest: KNearest, start: int, stop: int, pair: BlockPair, c
 def _reduce_nearest(nearest: KNearest, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     rows, offsets, columns, _, _, _, distances = candidates
     numbers, identity, product = pair.columns.numbers, pair.columns.identity, pair.columns.product
+    grouped = nearest.groups.shape[1] > 0
     for t in range(start, stop):
         i = rows[t]
         if i == LEFT_TO_FINER:
             continue
-        heap, heap_numbers = nearest.distances[i], nearest.numbers[i]
+        heap, heap_numbers, heap_groups = nearest.distances[i], nearest.numbers[i], nearest.groups[i]
         own = (pair.rows.identity[i], pair.rows.product[i])
         for entry in range(offsets[t], offsets[t + 1]):
             distance, j = distances[entry], columns[entry]
             if comes_before(distance, numbers[j], heap[0], heap_numbers[0]) and _may_find(  # false where it is NaN
                 own, (identity[j], product[j]), nearest.same, nearest.other_products
             ):
-                _replace_root(heap, heap_numbers, distance, numbers[j])
+                if grouped:
+                    replace_in_group(heap, heap_numbers, heap_groups, distance, numbers[j], pair.columns.group[j])
+                else:
+                    replace_root(heap, heap_numbers, distance, numbers[j])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -144,6 +123,28 @@ def _select_counted(counters: RankCounters, start: int, stop: int, pair: BlockPa
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _count_groups(
+    counters: RankCounters,
+    p: int,
+    data: BlockData,
+    columns: NDArray,
+    upper: NDArray,
+    distances: NDArray,
+    counted: NDArray,
+    in_category: NDArray,
+) -> None:
+    """Count the groups with a column before threshold p; a group's columns come one after the other."""
+    at, number = counters.distances[p], counters.numbers[p]
+    for entry in range(len(columns)):
+        j = columns[entry]
+        before = upper[entry] < at or comes_before(distances[entry], data.numbers[j], at, number)
+        if before and counted[entry] and data.group[j] != counters.last[p]:
+            counters.last[p] = data.group[j]
+            counters.before[p] += 1
+            counters.before_in_category[p] += in_category[entry]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _reduce_counted(counters: RankCounters, start: int, stop: int, pair: BlockPair, candidates: Candidates) -> None:
     for t in range(start, stop):
         i, part = candidates.rows[t], slice(candidates.offsets[t], candidates.offsets[t + 1])
@@ -157,6 +158,9 @@ def _reduce_counted(counters: RankCounters, start: int, stop: int, pair: BlockPa
             in_category[entry] = pair.columns.category[columns[entry]] == pair.rows.category[i]
         for p in range(counters.offsets[i], counters.offsets[i + 1]):
             at = counters.distances[p]
+            if len(counters.last):
+                _count_groups(counters, p, pair.columns, columns, upper, distances, counted, in_category)
+                continue
             border = np.searchsorted(pair.columns.numbers, counters.numbers[p])
             total, own_category = np.int32(0), np.int32(0)
             for entry in range(len(columns)):  # without a branch, in numbers of 32 bits: vector instructions
@@ -173,17 +177,21 @@ class KNearest(NamedTuple):
 
     distances: NDArray[np.float64]  # n×k
     numbers: NDArray[np.int64]  # n×k
+    groups: NDArray[np.int64]  # n×k, or n×0 where each column stands for itself
     same: int  # columns at most that are the row itself, which it does not find
     other_products: bool  # a row does not find its own product
 
     @classmethod
-    def empty(cls, rows: int, k: int, same: int, other_products: bool = False) -> KNearest:
-        """Heaps of k empty slots."""
-        return cls(np.full((rows, k), np.inf), np.full((rows, k), NOWHERE), int(same), other_products)
+    def empty(cls, rows: int, k: int, same: int, other_products: bool = False, grouped: bool = False) -> KNearest:
+        """Heaps of k empty slots; ``grouped``: of a group of columns only the nearest has one."""
+        numbers = np.full((rows, k), NOWHERE)
+        groups = np.full((rows, k * grouped), NOWHERE)
+        return cls(np.full((rows, k), np.inf), numbers, groups, int(same), other_products)
 
     def part(self, start: int, stop: int) -> KNearest:
         """A part of the rows, a view."""
-        return self._replace(distances=self.distances[start:stop], numbers=self.numbers[start:stop])
+        rows = slice(start, stop)
+        return self._replace(distances=self.distances[rows], numbers=self.numbers[rows], groups=self.groups[rows])
 
     def fill(self, numbers: NDArray[np.int64], distances: NDArray[np.float64]) -> None:
         """Take over neighbours that are known, nearest first; NOWHERE and NaN where there are none."""
@@ -196,6 +204,8 @@ class KNearest(NamedTuple):
         roots = float32_at_least(self.distances[which, 0])
         unknown = np.isinf(roots)
         seeds = np.full(len(which), self.distances.shape[1] + self.same)  # some may be the row itself
+        if self.groups.shape[1]:  # any number of columns may be one group: all matter until a heap is full
+            seeds[:] = len(pair.columns.numbers) + 1
         if self.other_products and unknown.any():
             ordered, own = np.sort(pair.columns.product), pair.rows.product[which]
             same = np.searchsorted(ordered, own, side="right") - np.searchsorted(ordered, own, side="left")
@@ -239,7 +249,8 @@ class FarthestDistance(NamedTuple):
 class RankCounters(NamedTuple):
     """Thresholds of row i, ``offsets[i]:offsets[i + 1]``, and the columns counted before each so far.
 
-    A column is before a threshold if its distance is smaller, or equal and its number smaller than ``numbers``.
+    A column is before a threshold if its distance is smaller, or equal and its number smaller than ``numbers``. A group
+    of columns counts once; all columns of a group have one category.
     """
 
     offsets: NDArray[np.int64]  # n+1
@@ -248,15 +259,19 @@ class RankCounters(NamedTuple):
     before: NDArray[np.int64]
     before_in_category: NDArray[np.int64]
     highest: NDArray[np.float64]  # n, the largest distance of each row, −∞ without thresholds
+    last: NDArray[np.int64]  # T, the group counted last; empty where each column stands for itself
     same: int  # columns at most that are the row itself, which it does not count
 
     @classmethod
-    def at(cls, offsets: NDArray, distances: NDArray, numbers: NDArray, *, same: int) -> RankCounters:
+    def at(
+        cls, offsets: NDArray, distances: NDArray, numbers: NDArray, *, same: int, grouped: bool = False
+    ) -> RankCounters:
         """Counters of n rows, all 0."""
         highest = np.full(len(offsets) - 1, -np.inf)
         np.fmax.at(highest, np.repeat(np.arange(len(highest)), np.diff(offsets)), distances)
         before = np.zeros((2, len(numbers)), np.int64)
-        return cls(offsets, distances, numbers, before[0], before[1], highest, int(same))
+        last = np.full(len(numbers) * grouped, NOWHERE)
+        return cls(offsets, distances, numbers, before[0], before[1], highest, last, int(same))
 
     def part(self, start: int, stop: int) -> RankCounters:
         """A part of the rows, a view."""

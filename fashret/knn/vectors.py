@@ -7,7 +7,7 @@ definition of a distance needs them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,11 +26,12 @@ class VectorSet:
     """Queries or gallery: a selection of rows of one stored matrix.
 
     ``vectors``: M×D float32 or float16, an array or ``numpy.memmap`` (the whole file). ``rows``: n int64, the selected
-    rows, strictly ascending. ``product``, ``category``: n int64 codes that queries and gallery share; −1: unlabelled,
-    in no category. ``name``: what messages call it, e.g. the file's name. ``numbers``: n int64, ascending, by which a
-    row is known in the gallery's matrix, if not by its own row. ``identity``: n int64, codes that queries and gallery
-    share; rows of the same code are the same and never find each other. None: rows of one matrix know themselves by
-    their numbers, and those of two matrices are all different.
+    rows, strictly ascending but in groups. ``product``, ``category``: n int64 codes that queries and gallery share; −1:
+    unlabelled, in no category. ``name``: what messages call it, e.g. the file's name. ``numbers``: n int64, ascending,
+    by which a row is known in the gallery's matrix, if not by its own row. ``identity``: n int64, codes that queries
+    and gallery share; rows of the same code are the same and never find each other. None: rows of one matrix know
+    themselves by their numbers, and those of two matrices are all different. ``group``: n int64 codes; rows of the same
+    code adjoin and are found as one, the nearest of them. None: each row stands for itself.
     """
 
     vectors: NDArray
@@ -40,6 +41,7 @@ class VectorSet:
     name: str = "vectors"
     numbers: NDArray[np.int64] | None = None
     identity: NDArray[np.int64] | None = None
+    group: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, vectors: Any, product: Any = None, category: Any = None, name: str = "vectors") -> VectorSet:
@@ -86,10 +88,20 @@ class VectorSet:
         return self.vectors.dtype == np.float32 and self.vectors.flags.c_contiguous and without_gaps(self.rows)
 
     def take(self, index: NDArray) -> VectorSet:
-        """A part of the selection; ``index`` ascending."""
-        numbers, identity = (None if codes is None else codes[index] for codes in (self.numbers, self.identity))
+        """A part of the selection; ``index`` ascending, or such that groups adjoin."""
+        optional = self.numbers, self.identity, self.group
+        numbers, identity, group = (None if codes is None else codes[index] for codes in optional)
         product, category = self.product[index], self.category[index]
-        return VectorSet(self.vectors, self.rows[index], product, category, self.name, numbers, identity)
+        return VectorSet(self.vectors, self.rows[index], product, category, self.name, numbers, identity, group)
+
+    def in_groups(self, group: NDArray[np.int64]) -> VectorSet:
+        """The same rows, of which those of one group adjoin and are found as one; ``group``: n codes.
+
+        >>> rows = VectorSet.of([[1, 0], [0, 1], [1, 1]]).in_groups(np.array([5, 2, 5]))
+        >>> rows.rows, rows.group
+        (array([1, 0, 2]), array([2, 5, 5]))
+        """
+        return replace(self, group=group).take(np.argsort(group, kind="stable"))
 
     @property
     def known_as(self) -> NDArray[np.int64]:
@@ -115,10 +127,11 @@ class BlockData(NamedTuple):
 
     vectors: NDArray[np.float32]  # n×D, read-only
     squares: NDArray[np.float64]  # n, sums of squares by definition
-    numbers: NDArray[np.int64]  # n, ascending; they break ties
+    numbers: NDArray[np.int64]  # n, ascending but in groups; they break ties
     product: NDArray[np.int64]  # n
     category: NDArray[np.int64]  # n
     identity: NDArray[np.int64]  # n, the same for rows that are the same
+    group: NDArray[np.int64]  # n, the same for adjoining rows that are found as one
 
 
 class BlockPair(NamedTuple):
@@ -165,7 +178,8 @@ def load_block(vectors: VectorSet, start: int, stop: int, cosine: bool, before: 
     stored = frozen(vectors.vectors[rows[0] : rows[-1] + 1] if without_gaps(rows) else vectors.vectors[rows])
     squares = squared_norms(stored)
     _check(vectors.name, rows, squares, cosine)
-    columns = vectors.known_as, vectors.product, vectors.category, vectors.itself
+    group = vectors.known_as if vectors.group is None else vectors.group
+    columns = vectors.known_as, vectors.product, vectors.category, vectors.itself, group
     data = BlockData(stored, squares, *(column[start:stop] for column in columns))
     return Block(before + start, before + stop, data, cosine)
 
@@ -186,8 +200,8 @@ def load_all(sets: Sequence[VectorSet], size: int, cosine: bool, first: int = 0)
 
 
 def without_gaps(rows: NDArray[np.int64]) -> bool:
-    """Whether ascending rows follow each other one by one."""
-    return bool(len(rows)) and bool(rows[-1] - rows[0] + 1 == len(rows))
+    """Whether rows follow each other one by one."""
+    return bool(len(rows)) and bool(rows[-1] - rows[0] + 1 == len(rows)) and bool((np.diff(rows) == 1).all())
 
 
 def _kind(array: NDArray) -> str:

@@ -62,7 +62,9 @@ class Run:
     category, categories
         Q numbers, −1 = none, and their names.
     gallery
-        Number of gallery rows.
+        Number of gallery rows, or of what these are ranked as.
+    ranked
+        What is ranked: "gallery row", "gallery photo" or "gallery product".
     notes
         Sentences about it that its scores must carry below them.
     sides
@@ -78,6 +80,7 @@ class Run:
     reranked: Searches | None = None
     notes: tuple[str, ...] = ()
     sides: Mapping[str, str] = field(default_factory=dict)
+    ranked: str = "gallery row"
 
     @cached_property
     def names(self) -> tuple[str, ...]:

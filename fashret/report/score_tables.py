@@ -216,7 +216,7 @@ def counts(run: Run) -> str:
         where = "" if free is None else " in the search held to categories"
         scored = f"{counted(held, 'query', 'queries')} scored{where}"
         said.append(f"{scored}, {queries - held:,} skipped (no category, or no positive in it)")
-    return f"{'; '.join(said)}{';' if len(said) > 1 else ','} {counted(run.gallery, 'gallery row')}."
+    return f"{'; '.join(said)}{';' if len(said) > 1 else ','} {counted(run.gallery, run.ranked)}."
 
 
 def _scored(values: NDArray[np.float64] | None) -> int | None:

@@ -172,7 +172,7 @@ def make_report(found: Found, run: Run, tables: Sequence[Table], shown: Shown) -
     within = ranking.attribute("within")
     return Report(
         title=run.name,
-        subtitle=f"{counted(len(ranking), 'query', 'queries')}, {counted(run.gallery, 'gallery row')}, "
+        subtitle=f"{counted(len(ranking), 'query', 'queries')}, {counted(run.gallery, run.ranked)}, "
         f"{ranking.attribute('metric')} distance"
         + (f", within {within}" if within else "")
         + "".join(f", where {condition}" for condition in ranking.where),

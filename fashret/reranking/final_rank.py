@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fashret.knn.reductions import comes_before
+from fashret.knn.heaps import comes_before
 from fashret.knn.results import Neighbours, Positives
 from fashret.knn.threads import over_rows
 from fashret.knn.vectors import VectorSet

@@ -256,6 +256,7 @@ def _of_rankings(
         gallery=int(first.attribute("gallery_size")),
         plain=_searches(scores),
         reranked=_searches(again) if again else None,
+        ranked=f"gallery {first.collapse or 'row'}",
         notes=(*_notes(first, options), *_settings_note(second or first)),
     )
     found = {"re-ranked" if first.reranking else "plain": first}
@@ -278,6 +279,8 @@ def _notes(ranking: rankings.Ranking, options: EvaluateOptions) -> tuple[str, ..
         notes.append("Centroid score: one gallery vector per product, made with its labels; not a score over images.")
     if ranking.where:
         notes.append(f"Only gallery rows were searched where {' and '.join(ranking.where)}.")
+    if ranking.collapse:
+        notes.append(f"{ranking.collapse.capitalize()}s are ranked, each by the nearest of its rows.")
     if options.hits == "product":
         notes.append("Product hits: ranked images are collapsed to products before k is counted.")
     if copies := ranking.queries_with_copies:

@@ -181,7 +181,12 @@ def _open_source(path: Path, given: tuple[Path, ...]) -> Ranking:
 
 def _sets(ranking: Ranking, asked: Embeddings, searched: Embeddings) -> tuple[SearchSets, NDArray[np.int64]]:
     """Both sets with the ranking's queries, ascending, and the place of each in the ranking."""
-    sets = search_sets(asked, searched, bool(_searched_with(ranking, "exclude_copies")), ranking.where)
+    if ranking.collapse:
+        raise FashretError(
+            f"{ranking.path}: ranks {ranking.collapse}s, and re-ranking compares rows; search again without --collapse"
+        )
+    copies = bool(_searched_with(ranking, "exclude_copies"))
+    sets = search_sets(asked, searched, SearchOptions(exclude_copies=copies, where=ranking.where))
     order = np.argsort(ranking.query_row, kind="stable")
     rows = ranking.query_row[order]
     place = np.searchsorted(sets.queries.rows, rows)

@@ -24,7 +24,7 @@ class SearchSummary:
 
     output: Path
     queries: int
-    gallery: int
+    gallery: int  # rows, or photos or products with --collapse
     results: int  # kept for each query
     positives: int
     queries_without_positive: int
@@ -44,7 +44,7 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
     check_output(output, queries, gallery)
     started = time.monotonic()
     with only_writer(output), open_embeddings(queries) as asked, open_embeddings(gallery or queries) as searched:
-        sets = search_sets(asked, searched, options.exclude_copies, options.where)
+        sets = search_sets(asked, searched, options)
         spec = search_spec(options, str(choose_device(options.device)), sets)
         result = search(sets.queries, sets.gallery, spec)
         origin = RankingOrigin(
@@ -53,7 +53,8 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
             metric=options.metric,
             within=options.within,
             where=options.where,
-            gallery_size=len(sets.gallery),
+            collapse=options.collapse,
+            gallery_size=sets.ranked,
             centroids=searched.centroids,
             queries_with_copies=0 if options.exclude_copies else sets.copies.copies,
             options=asdict(options),
@@ -62,7 +63,7 @@ def run(queries: Path, gallery: Path | None, output: Path, options: SearchOption
         write_ranking(output, origin, ranking_arrays(result, sets.queries.rows))
     return SearchSummary(
         output=output,
-        gallery=len(sets.gallery),
+        gallery=sets.ranked,
         queries_in_gallery=sets.copies.same,
         queries_with_copies=sets.copies.copies,
         seconds=time.monotonic() - started,

@@ -128,6 +128,55 @@ def test_any_small_search_equals_brute_force(seed, sizes, metric, arithmetic, ru
     check_search(queries, gallery, k, metric=metric, arithmetic=arithmetic, memory=LITTLE, **rules)
 
 
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 10**6),
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 90), st.integers(1, 40), st.integers(1, 12), st.integers(1, 50)),
+    metric=st.sampled_from(METRICS),
+    arithmetic=st.sampled_from(ARITHMETICS),
+    rules=st.sampled_from([{}, {"within": "category"}, {"exclude_same_product": True}, {"same_matrix": True}]),
+)
+def test_a_group_is_found_as_its_nearest_row(seed, sizes, metric, arithmetic, rules) -> None:
+    rng = np.random.default_rng(seed)
+    count, others, width, k, groups = sizes
+    plain = side(rng, drawn(rng, others, width))
+    queries = plain if "same_matrix" in rules else side(rng, drawn(rng, count, width))
+    codes = rng.integers(groups, size=len(plain)), plain.product, plain.category
+    group = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].ravel()
+    check_groups(queries, plain, group, k, metric=metric, arithmetic=arithmetic, memory=LITTLE, **rules)
+
+
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_groups_go_on_from_block_to_block(arithmetic: str) -> None:
+    rng = np.random.default_rng(8)
+    plain, queries = side(rng, drawn(rng, 6000, 16), products=4), side(rng, drawn(rng, 30, 16), products=4)
+    group = np.unique(np.stack([plain.product, plain.category]), axis=1, return_inverse=True)[1].ravel()
+    check_groups(queries, plain, group, 9, arithmetic=arithmetic, memory=LITTLE)
+
+
+def check_groups(queries: VectorSet, plain: VectorSet, group: np.ndarray, k: int, **how) -> None:
+    other, same, within = "exclude_same_product" in how, "same_matrix" in how, "within" in how
+    truth = expected(queries, plain, how.get("metric", "cosine"), same, other, within)
+    of_row, category = dict(zip(plain.rows, group, strict=True)), dict(zip(plain.rows, plain.category, strict=True))
+    neighbours, positives = search(queries, plain.in_groups(group), k, positives=not other, **how)
+    for i, want in enumerate(truth):
+        nearest: dict[int, tuple[int, float]] = {}
+        for row, distance in zip(want["rows"], want["distances"], strict=True):
+            nearest.setdefault(of_row[row], (row, distance))
+        rows = [row for row, _ in nearest.values()]
+        there = min(k, len(rows))
+        assert neighbours.rows[i].tolist() == rows[:k] + [-1] * (k - there)
+        assert neighbours.distances[i, :there].tolist() == [distance for _, distance in nearest.values()][:k]
+        if positives is not None:
+            part = slice(positives.offsets[i], positives.offsets[i + 1])
+            own = [row for row in rows if row in want["positives"]]
+            held = [row for row in rows if category[row] == queries.category[i] >= 0]
+            assert positives.rows[part].tolist() == own
+            assert positives.ranks[part].tolist() == [rows.index(row) for row in own]
+            in_category = [held.index(row) if row in held else -1 for row in own]
+            assert positives.ranks_in_category[part].tolist() == in_category
+
+
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("rules", [{}, {"within": "category"}, {"exclude_same_product": True}])
 def test_a_row_never_finds_itself(arithmetic: str, rules: dict) -> None:

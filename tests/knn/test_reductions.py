@@ -7,7 +7,8 @@ import pytest
 
 from fashret.knn.bounds import float32_at_least, float32_at_most
 from fashret.knn.candidates import LEFT_TO_FINER, Candidates, Limits
-from fashret.knn.reductions import NOWHERE, FarthestDistance, KNearest, RankCounters, Reduction
+from fashret.knn.heaps import NOWHERE
+from fashret.knn.reductions import FarthestDistance, KNearest, RankCounters, Reduction
 from fashret.knn.vectors import BlockData, BlockPair
 from tests import brute
 
@@ -17,7 +18,8 @@ ROWS, COLUMNS, FIRST = 9, 40, 3  # rows; columns; the number of the first row am
 def drawn_data(rng: np.random.Generator, numbers: np.ndarray) -> BlockData:
     size = len(numbers)
     vectors = np.zeros((size, 1), np.float32)
-    return BlockData(vectors, np.zeros(size), numbers, rng.integers(-1, 3, size), rng.integers(-1, 2, size), numbers)
+    codes = rng.integers(-1, 3, size), rng.integers(-1, 2, size)
+    return BlockData(vectors, np.zeros(size), numbers, *codes, numbers, numbers)
 
 
 class Case:

@@ -50,7 +50,7 @@ def test_blocks_hold_the_selection_once_and_in_order(gaps: bool, dtype: str, siz
     chosen = selection(np.random.default_rng(0), 30, gaps=gaps, dtype=dtype)
     blocks = list(load_blocks(chosen, size, cosine=True))
     stored = chosen.vectors[chosen.rows].astype(np.float32)
-    columns = chosen.rows, chosen.product, chosen.category, chosen.rows
+    columns = chosen.rows, chosen.product, chosen.category, chosen.rows, chosen.rows
     expected = stored, brute.lane_dots(stored, stored).diagonal(), *columns
     for name, column in zip(BlockData._fields, expected, strict=True):
         np.testing.assert_array_equal(np.concatenate([getattr(block.data, name) for block in blocks]), column)

@@ -13,8 +13,8 @@ from fashret.errors import FashretError
 from fashret.files.columns import Role, Rows, text_array
 from fashret.files.embeddings import open_embeddings
 from fashret.files.rankings import open_ranking
-from fashret.options import EvaluateOptions, SearchOptions
-from fashret.stages import evaluate, search
+from fashret.options import EvaluateOptions, RerankOptions, SearchOptions
+from fashret.stages import evaluate, rerank, search
 from tests import brute
 from tests.conftest import make_rows, write_embeddings
 
@@ -209,3 +209,29 @@ def test_a_gallery_of_one_row_and_more_results_than_rows(tmp_path: Path) -> None
     path = write_embeddings(tmp_path / "a.emb.h5", rows, vectors_of(rng, rows))
     assert search.run(path, None, tmp_path / "r.h5", SearchOptions(k=50)).results == 1
     assert (open_ranking(tmp_path / "r.h5").gallery_row == 3).all()
+
+
+def test_products_are_ranked_by_their_nearest_row(catalogue: Path, tmp_path: Path) -> None:
+    plain, ranked = tmp_path / "rows.h5", tmp_path / "products.h5"
+    search.run(catalogue, None, plain, SearchOptions(k=COUNT))
+    found = search.run(catalogue, None, ranked, SearchOptions(k=COUNT, collapse="product"))
+    with open_ranking(plain) as rows, open_ranking(ranked) as products, open_embeddings(catalogue) as file:
+        assert products.collapse == "product" and not rows.collapse
+        assert found.gallery == products.attribute("gallery_size") < rows.attribute("gallery_size")
+        assert products.search_identity != rows.search_identity
+        offsets = products.positives("offsets")
+        for i, order in enumerate(rows.gallery_row):
+            first: dict[tuple, int] = {}
+            for row in order[order >= 0].tolist():
+                thing = file.product[row] or f"row {row}"
+                first.setdefault((thing, file.category[row]), row)
+            assert products.gallery_row[i][: len(first)].tolist() == list(first.values())
+            own = file.product[rows.query_row[i]]
+            right = [row for row in first.values() if own and file.product[row] == own]
+            part = slice(offsets[i], offsets[i + 1])
+            assert products.positives("row")[part].tolist() == right
+            assert products.positives("rank")[part].tolist() == [list(first.values()).index(row) for row in right]
+    said = " ".join(note for table in evaluate.run([ranked], EvaluateOptions()).tables for note in table.notes)
+    assert f"{found.gallery} gallery products" in said and "each by the nearest of its rows" in said
+    with pytest.raises(FashretError, match="search again without --collapse"):
+        rerank.run(ranked, tmp_path / "again.h5", RerankOptions())
