@@ -11,7 +11,7 @@ from __future__ import annotations
 # photos and crops
 ENCODINGS = ("jpeg", "raw")
 FRAMES = ("stored", "upright")  # what boxes are in pixels of
-LAYOUTS = ("street2shop", "deepfashion")  # public datasets' layouts that the demo can be drawn in
+LAYOUTS = ("street2shop", "deepfashion", "deepfashion2")  # public datasets' layouts that the demo can be drawn in
 
 # networks
 BACKBONES = (
@@ -68,6 +68,7 @@ SCHEDULES = ("step", "cosine", "constant")
 DECIDING_SCORES = ("mAP", "Acc@1")  # that can choose the best checkpoint
 
 # detectors
+ROLES = ("train", "query", "gallery", "val_query", "val_gallery")  # as tables have them
 DETECT = ("missing", "shop", "street", "all")  # rows of which `crop` has the boxes found
 LABELS = ("street2shop", "deepfashion2", "modanet")  # datasets whose words classes can be called by
 
@@ -75,4 +76,5 @@ LABELS = ("street2shop", "deepfashion2", "modanet")  # datasets whose words clas
 METRICS = ("cosine", "euclidean")
 SETTINGS = ("auto", "published")  # of k-reciprocal re-ranking
 HITS = ("image", "product")
+PROTOCOLS = ("deepfashion2",)  # of evaluations from photos
 COLLAPSES = ("photo", "product")  # what gallery rows are ranked as, in place of themselves

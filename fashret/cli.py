@@ -247,9 +247,11 @@ def _flag(field: dataclasses.Field[Any], kind: Any) -> inspect.Parameter:
     choices = about["choices"] or tuple(TABLES.get(field.name, ()))
     shown_type = about["shown"] or None
     if choices:
-        kind, shown_type = Literal[choices], f"<{'|'.join(filter(None, choices))}>"
-    elif getattr(kind, "__origin__", None) is tuple:
+        shown_type = f"<{'|'.join(filter(None, choices))}>"
+    if getattr(kind, "__origin__", None) is tuple:  # typer has no lists of choices: options check these themselves
         kind, shown_type = list[kind.__args__[0]], shown_type or f"<{kind.__args__[0].__name__.lower()}>..."
+    elif choices:
+        kind = Literal[choices]
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     note = typer.Option(
         *_flags(field),
@@ -522,6 +524,9 @@ def rerank(
     return stage.run(ranking, output, options)
 
 
+OF_PROTOCOL = {"protocol", "root", "results_file", "embeddings", "csv", "formulas", "markdown", "latex"}
+
+
 @command(stage_options.EvaluateOptions, old={"gallery": "report-queries"})
 def evaluate(
     options: stage_options.EvaluateOptions,
@@ -545,6 +550,12 @@ def evaluate(
     from fashret import arguments
 
     arguments.check_evaluate(files, options)
+    if options.protocol:
+        if others := given - OF_PROTOCOL:
+            raise typer.BadParameter(f"--{min(others).replace('_', '-')} has no effect with --protocol")
+        from fashret.stages import evaluate_deepfashion2
+
+        return evaluate_deepfashion2.run(files, options)
     wait_passively()
     from fashret.stages import evaluate as stage
 

@@ -182,6 +182,10 @@ class Checked:
                     check_number(about.name, number, min(least, LIMITS[about.name][0]), flag_of(about))
             if about.name in TEXTS:
                 TEXTS[about.name](value)
+            choices = about.metadata.get("choices", ())
+            for text in value if choices and isinstance(value, tuple) else ():
+                if text not in choices:
+                    raise FashretError(f"{flag_of(about)} {text}: expected {', '.join(choices)}")
 
 
 def flag_of(about: Field[Any]) -> str:
@@ -545,6 +549,9 @@ class DetectOptions(Checked):
     )
     min_score: float = option(0.5, "Leave out boxes of a lower score", DETECTORS)
     max_garments: int = option(8, "Garments kept per photo, the best", DETECTORS)
+    role: tuple[str, ...] = option(
+        (), "Look only at photos of rows with this role; repeat it for several", PHOTOS, choices=known.ROLES
+    )
     evaluate: bool = option(False, "Print AP, AP50 and recall against the manifest's boxes", SCORES)
     show: Path | None = option(None, "Draw the boxes on the photos, into this folder", OUTPUT)
     root: Path | None = like(CropOptions, "root")
@@ -717,6 +724,20 @@ class EvaluateOptions(Reranking):
     )
     k: tuple[int, ...] = option((1, 5, 10, 20, 50), "The k of Acc@k; repeat it for several", SCORES, flag="--k")
     hits: str = option("image", "What a hit is counted on", SCORES, choices=known.HITS)
+    protocol: str = option(
+        "",
+        "Score rankings by a dataset's official rule, from the photo on",
+        SCORES,
+        choices=("", *known.PROTOCOLS),
+    )
+    root: Path | None = like(CropOptions, "root", "The dataset's folder", SCORES, needs={"protocol": ()})
+    results_file: Path | None = option(
+        None,
+        "Write the results to this file, in the official form",
+        SCORES,
+        flag="--results",
+        needs={"protocol": ()},
+    )
     report: Path | None = option(
         None, "Write a page with tables, curves and a gallery of queries to this folder", REPORT
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -22,7 +23,7 @@ import os, pathlib, sys
 words = sys.argv[1:]
 with open(os.environ["CALLS"], "a") as calls:
     calls.write(" ".join(words) + "\\n")
-for flag in ("-o", "--size-plot"):
+for flag in ("-o", "--size-plot", "--results"):
     if flag in words:
         output = pathlib.Path(words[words.index(flag) + 1])
         output = output / {"train": "model.json", "train-detector": "detector.json"}.get(words[0], "")
@@ -205,15 +206,42 @@ def test_a_newer_crops_file_makes_everything_after_it_anew(stand_in):
     assert [call.split()[0] for call in stand_in.calls()[before:]].count("train") == 2
 
 
+def test_deepfashion2_fuses_five_detectors_and_joins_two_embeddings(stand_in):
+    done = stand_in("deepfashion2", "-j4", "scores", "results")
+    assert done.returncode == 0, done.stderr
+    calls = stand_in.calls()
+    assert len(outputs(calls)) == len(set(outputs(calls)))
+    (found,) = [c for c in calls if c.startswith("detect ")]
+    assert (
+        found.count("--detector ") == 5 and "--role query --role gallery" in found and "--labels deepfashion2" in found
+    )
+    embedded = [c for c in calls if c.startswith("embed")]
+    assert len(embedded) == 2 and all(c.count("--model ") == 2 for c in embedded)
+    searched = [c for c in calls if c.startswith("search")]
+    assert len(searched) == 2 and all("emb-found.h5" in c for c in searched)
+    assert (
+        [c for c in searched if "emb-annotated.h5" in c] == [c for c in searched if "annotated/ranking.h5" in c] != []
+    )
+    scored = [c for c in calls if c.startswith("evaluate")]
+    assert all("--protocol deepfashion2 --root /data/deepfashion2" in c for c in scored)
+    (table,) = [c for c in scored if "--results" not in c]
+    assert table.count(".h5") == 8 and "the other half" in done.stdout
+    assert sum("--results" in c for c in scored) == 2
+
+
 def test_published_figures_are_those_that_are_known():
     text = "".join(
-        (TREE / "examples" / f"{name}.mk").read_text() for name in (*RECIPES, "paper", "detect-then-retrieve")
+        (TREE / "examples" / f"{name}.mk").read_text()
+        for name in (*RECIPES, "deepfashion2", "paper", "detect-then-retrieve")
     )
     numbers = set(re.findall(r"\b\d+\.\d+\b", text)) - {
         "2003.04094",
+        "2005.12739",
         "0.3",
         "0.25",
-    }  # λ of re-ranking, power of whitening
+        "0.1",
+        "0.01",
+    }  # λ of re-ranking, power of whitening, lowest scores
     assert numbers == {"54.8", "72.9", "47.3", "79.0"}
 
 
@@ -237,4 +265,18 @@ def test_the_whole_miniature(tmp_path):
     assert "street2shop" in eighth and "deepfashion" in eighth and "missing" not in eighth
     scores = (made / "detect-then-retrieve.txt").read_text()
     assert scores.count("joined") >= 2 and "rmac-ap" in scores and "mAP" in scores
+    assert not list(made.rglob("*.partial"))
+
+
+@pytest.mark.slow
+def test_the_miniature_of_deepfashion2(tmp_path):
+    program = shlex.join([sys.executable, "-m", "fashret"])
+    done = make("deepfashion2", "tiny", f"FASHRET={program}", f"OUT={tmp_path / 'out'}")
+    assert done.returncode == 0, done.stderr[-2000:]
+    made = tmp_path / "out-tiny" / "made"
+    scores = (made / "scores.txt").read_text()
+    for name in ("annotated/ranking.h5", "detected/ranking.h5", "detected/k-reciprocal.h5", "annotated/alpha-qe.h5"):
+        assert name in scores
+    results = json.loads((made / "detected" / "results.json").read_text())
+    assert results and all(len(line["gallery_image_id"]) == 20 for line in results)
     assert not list(made.rglob("*.partial"))

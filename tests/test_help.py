@@ -18,6 +18,7 @@ GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
 VALUES = {"auto", "cpu", "cuda", "mps", "imagenet", "none", "timm"}
 VALUES |= {*METHODS} | {value for names in vars(choices).values() if isinstance(names, tuple) for value in names}
+VALUES -= {*choices.ROLES}  # which are words of sentences, too
 
 
 def options_of(command: str) -> list[Any]:

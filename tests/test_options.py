@@ -8,8 +8,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fashret import options
 from fashret.datasets import flags
+from fashret.errors import FashretError
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching
 from fashret.models.settings import ModelSettings, parse_input_size
@@ -117,3 +120,9 @@ def test_like_keeps_what_is_not_given() -> None:
     assert own.default == first.default and own.metadata["flag"] == first.metadata["flag"]
     assert (own.metadata["help"], own.metadata["panel"]) == ("Other help", options.RERANKING)
     assert options.like(options.CropOptions, "resume").metadata == first.metadata
+
+
+def test_each_of_several_choices_is_checked() -> None:
+    assert options.DetectOptions(role=("query", "gallery")).role == ("query", "gallery")
+    with pytest.raises(FashretError, match="--role test: expected train, query, gallery, val_query, val_gallery"):
+        options.DetectOptions(role=("query", "test"))

@@ -1,7 +1,7 @@
 """The drawn catalogue as a public dataset: the same photos, named and annotated the way that dataset is published.
 
 In: a folder of drawn photos and their rows, as `fashret demo` makes them. Out: the folder in the layout of Street2Shop
-or of DeepFashion Consumer-to-Shop, small enough to try everything that is made for those datasets.
+of DeepFashion Consumer-to-Shop or of DeepFashion2, small enough to try everything that is made for those datasets.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ from PIL import Image
 from fashret.demo.catalogue import CATEGORIES
 
 CLOTHES_TYPE = {"tops": 1, "outerwear": 1, "leggings": 2, "pants": 2, "skirts": 2, "dresses": 3}  # DeepFashion's
+ITEMS = {  # DeepFashion2's
+    "tops": (1, "short sleeve top"),
+    "outerwear": (4, "long sleeve outwear"),
+    "leggings": (8, "trousers"),
+    "pants": (8, "trousers"),
+    "skirts": (9, "skirt"),
+    "dresses": (10, "short sleeve dress"),
+}
 CLOTHES_FOLDER = {1: "TOPS", 2: "TROUSERS", 3: "DRESSES"}
 LOW_SIDE = 300  # longer side of DeepFashion's photos in pixels
 ADDRESS = "http://shop.invalid"  # a name that never resolves
@@ -42,7 +50,17 @@ class Photo:
         return cls(str(image), str(product), domain == "street", str(category), str(split), box)  # type: ignore[arg-type]
 
 
-FOLDERS = ("photos", "drawn", "images", "meta", "Anno", "Eval", "img")  # what any layout may have made
+FOLDERS = (
+    "photos",
+    "drawn",
+    "images",
+    "meta",
+    "Anno",
+    "Eval",
+    "img",
+    "train",
+    "validation",
+)  # what any layout may have made
 
 
 def write_layout(directory: Path, rows: Iterable[Sequence[str | int]], layout: str) -> None:
@@ -140,7 +158,44 @@ def _write_list(path: Path, columns: str, lines: Sequence[str]) -> None:
     path.write_text(f"{len(lines)}\n{columns}\n" + "".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
+# --- DeepFashion2 ---
+
+
+def deepfashion2(directory: Path, drawn: Path, photos: Sequence[Photo]) -> None:
+    """`{train,validation}/image/000001.jpg` and `annos/000001.json`, one item per photo.
+
+    It knows clothes only: products of other categories are left out. Its validation is the test.
+    """
+    pairs: dict[str, int] = {}
+    count = {"train": 0, "validation": 0}
+    for part in count:
+        for folder in ("image", "annos"):
+            (directory / part / folder).mkdir(parents=True, exist_ok=True)
+    for photo in photos:
+        if photo.category not in ITEMS:
+            continue
+        part = "validation" if photo.split == "test" else "train"
+        count[part] += 1
+        name = f"{count[part]:06d}"
+        path = directory / part / "image" / f"{name}.jpg"
+        _drawn_path(drawn, photo).rename(path)
+        with Image.open(path) as picture:
+            x1, y1, x2, y2 = photo.box or (0, 0, *picture.size)
+        number, category = ITEMS[photo.category]
+        item = {
+            "category_id": number,
+            "category_name": category,
+            "style": 1,
+            "bounding_box": [x1, y1, x2, y2],
+            "segmentation": [[x1, y1, x2, y1, x2, y2, x1, y2]],
+        }
+        pair = pairs.setdefault(photo.product, len(pairs) + 1)
+        content = {"source": "user" if photo.street else "shop", "pair_id": pair, "item1": item}
+        (directory / part / "annos" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+
 LAYOUTS: dict[str, Callable[[Path, Path, Sequence[Photo]], None]] = {
     "street2shop": street2shop,
     "deepfashion": deepfashion,
+    "deepfashion2": deepfashion2,
 }

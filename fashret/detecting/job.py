@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SAME = 0.5  # IoU from which a found box is the one of a row
 OF_RESULT = ("min_score", "max_garments", "photo_size", "evaluate")  # what the log depends on, besides the detectors
-UNLABELLED = Role.GALLERY | Role.VAL_GALLERY  # roles that a row without a product can have
+UNLABELLED = Role.QUERY | Role.GALLERY | Role.VAL_GALLERY  # roles that a row without a product can have
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from fashret.detecting.scores import check_boxes, scores_of
 from fashret.detection.ensemble import ensemble_of
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
+from fashret.files.columns import Role
 from fashret.files.photos.decoder import Decoder
 from fashret.files.photos.streams import worker_count
 from fashret.files.photos.whole import WholePhoto, stream_whole
@@ -33,6 +35,7 @@ from fashret.files.record_log import RecordLog, Status, noted_if_interrupted, op
 from fashret.files.resume import check_flags, log_path
 from fashret.files.row_errors import none_read
 from fashret.files.tables.found_garments import check_ending
+from fashret.files.tables.manifests import Listing
 from fashret.options import CropOptions, DetectOptions, taken_over
 from fashret.report.boxes_picture import draw_found, picture_name
 
@@ -75,7 +78,8 @@ def run(photos: str, output: Path, options: DetectOptions) -> DetectSummary:
     check_output(output, photos)
     started = time.monotonic()
     with only_writer(output), contextlib.ExitStack() as stack:
-        job = Job(readers.load(photos, taken_over(CropOptions, options)), output, options, ensemble)
+        listing = _with_role(readers.load(photos, taken_over(CropOptions, options)), options.role)
+        job = Job(listing, output, options, ensemble)
         if not len(job.sources):
             raise FashretError(f"{job.listing.name}: lists no photos; nothing to look at")
         if options.evaluate:
@@ -93,6 +97,17 @@ def run(photos: str, output: Path, options: DetectOptions) -> DetectSummary:
         summary = _summary(job, done, looked_at, time.monotonic() - started)
         done.path.unlink()
         return summary
+
+
+def _with_role(listing: Listing, names: Sequence[str]) -> Listing:
+    """The rows that have one of the roles, all of them without any."""
+    if not names:
+        return listing
+    roles = Role(sum(Role[name.upper()] for name in names))
+    chosen = listing.rows.with_role(roles)
+    if not len(chosen):
+        raise FashretError(f"{listing.name}: no row has the role {' or '.join(names)}; see `fashret crop --check`")
+    return replace(listing, rows=listing.rows.take(chosen))
 
 
 def _draw_all(job: Job, done: RecordLog, folder: Path) -> None:

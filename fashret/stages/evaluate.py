@@ -30,30 +30,12 @@ from fashret.files.moved import check_moved, moved_embeddings
 from fashret.files.resume import arrays_path
 from fashret.options import EvaluateOptions, RerankOptions, SearchOptions, taken_over
 from fashret.report.cross_domain import Origin, cross_domain_tables
+from fashret.report.evaluation import Evaluation, chosen_form
 from fashret.report.runs import Run, Searches, short_names
 from fashret.report.score_tables import score_tables
 from fashret.report.sections import Shown, check_outputs, check_pictures, plot_sizes, report_on_run, report_on_runs
-from fashret.report.tables import Table, to_json, write_tables
+from fashret.report.tables import Table
 from fashret.stages import search
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Tables of scores, the form to print them in ("" = for the terminal), and the page of the report."""
-
-    tables: list[Table]
-    form: str = ""
-    report: Path | None = None
-
-    @property
-    def text(self) -> str:
-        """The tables in their form; empty for the terminal."""
-        return write_tables(self.tables, self.form) if self.form else ""
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as plain values, not rounded."""
-        report = {"report": str(self.report)} if self.report else {}
-        return {"tables": [to_json(table) for table in self.tables], **report}
 
 
 @dataclass(frozen=True)
@@ -80,9 +62,7 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
     FashretError
         If a file is neither embeddings nor a ranking, or no query has a positive.
     """
-    form = [name for name in ("csv", "markdown", "latex") if getattr(options, name)]
-    if len(form) > 1:
-        raise FashretError(f"--{' and --'.join(form)}: choose one form to print the tables in")
+    form = chosen_form(options)
     if not options.k:
         raise FashretError("--k: give numbers from 1 on")
     kinds = {path: _kind(path) for path in files}
@@ -119,8 +99,7 @@ def run(files: Sequence[Path], options: EvaluateOptions, given: Collection[str] 
             _report(options.report, scored, tables, options)
         if options.size_plot:
             plot_sizes(options.size_plot, [each.rankings for each in scored], runs)
-    chosen = "csv with formulas" if options.csv and options.formulas else "".join(form)
-    return Evaluation(tables, chosen, options.report / "index.html" if options.report else None)
+    return Evaluation(tables, form, options.report / "index.html" if options.report else None)
 
 
 def _check_searches(kinds: Mapping[Path, str], asked: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    from fashret.stages.evaluate import Evaluation
+    from fashret.report.evaluation import Evaluation
 
 MOST_ROWS = 40  # categories that are shown
 DROPPED_FIRST = ("Acc@5", "Acc@10", "Acc@50", "Acc@20")  # measures left out, in this order, where it is narrow

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashret.datasets import deepfashion2, street2shop
 from fashret.datasets import deepfashion_consumer_to_shop as deepfashion
-from fashret.datasets import street2shop
 from fashret.datasets.flags import CropFlags
 from fashret.demo.layouts import LAYOUTS, write_layout
 from fashret.files.columns import Domain, Role
@@ -98,13 +98,29 @@ def test_a_small_photo_is_not_enlarged(drawn):
 
 def test_the_stage_draws_one_layout_over_another(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "_draw", draw)
-    readers = {"street2shop": street2shop.read, "deepfashion": deepfashion.read}
+    readers = {"street2shop": street2shop.read, "deepfashion": deepfashion.read, "deepfashion2": deepfashion2.read}
     for layout in (*LAYOUTS, *LAYOUTS):
         summary = demo.run(tmp_path / "d", DemoOptions(products=24, layout=layout))
         rows = readers[layout](tmp_path / "d", CropFlags()).rows
         assert summary.output == tmp_path / "d" and not (tmp_path / "d" / "manifest.csv").exists()
-        assert len(rows.with_role(Role.QUERY)) == len(ROWS) // 4 - (layout == "deepfashion")
+        assert len(rows.with_role(Role.QUERY)) == len(ROWS) // 4 - layout.startswith("deepfashion")
         assert all((tmp_path / "d" / source).is_file() for source in rows.source)
         assert (tmp_path / "d" / "img").exists() == (layout == "deepfashion")
     demo.run(tmp_path / "d", DemoOptions(products=24))
     assert sorted(path.name for path in (tmp_path / "d").iterdir()) == ["demo.json", "manifest.csv", "photos"]
+
+
+def test_deepfashion2(drawn):
+    write_layout(drawn, ROWS, "deepfashion2")
+    rows = deepfashion2.read(drawn, CropFlags()).rows
+    found = rows_by_photo(drawn, rows)
+    assert sorted(found) == [2, 3, 4, 5, 6, 7, 8]  # no bags
+    names = {"tops": "short sleeve top", "pants": "trousers"}
+    for n, (i, size) in found.items():
+        _, _, domain, category, split, *box = ROWS[n]
+        assert rows.box[i].tolist() == ([0, 0, *size] if box[0] == "" else list(BOX))
+        assert rows.categories[rows.category[i]] == names[category]
+        assert rows.domain[i] == (Domain.STREET if domain == "street" else Domain.SHOP)
+        role = Role.TRAIN if split != "test" else Role.QUERY if domain == "street" else Role.GALLERY
+        assert rows.role[i] == role and rows.source[i].startswith("validation/" if split == "test" else "train/")
+    assert len({rows.product[found[n][0]] for n in found}) == 3

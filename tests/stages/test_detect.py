@@ -51,6 +51,16 @@ def test_a_folder_becomes_a_manifest_that_crop_and_embed_take(shop: Path) -> Non
     assert done.returncode == 0, done.stderr
 
 
+def test_only_photos_of_a_role_are_looked_at(shop: Path) -> None:
+    Path("shop.csv").write_text(
+        "image,product,role\nphotos/a.jpg,p1,train\nphotos/b.png,p1,query\nphotos/sub/c.png,p1,gallery\n"
+    )
+    found = detect.run("shop.csv", Path("found.csv"), options(role=("query", "gallery")))
+    assert (found.photos, found.garments) == (2, 1)
+    with pytest.raises(FashretError, match="shop: no row has the role val_query"):
+        detect.run("shop.csv", Path("found.csv"), options(role=("val_query",)))
+
+
 def test_columns_that_came_in_are_kept(shop: Path) -> None:
     Path("shop.csv").write_text(
         "image,product,category,domain,role,x1,y1,x2,y2,price,in stock,Since\n"
@@ -62,7 +72,7 @@ def test_columns_that_came_in_are_kept(shop: Path) -> None:
     rows = [dict(zip(header, line, strict=True)) for line in lines]
     assert [(row["product"], row["domain"], row["role"], row["category"], row["given_category"]) for row in rows] == [
         ("p1", "street", "query", "red", "red"),
-        ("", "street", "", "green", "red"),
+        ("", "street", "query", "green", "red"),
         ("p2", "shop", "gallery", "green", "coat"),
     ]
     assert {row["detector"] for row in rows} == {"painted"} and rows[0]["score"] == "0.9"

@@ -16,8 +16,8 @@ its `Listing`.
 and any other columns, which travel with the rows (`fashret.files.tables.column_types`).
 
 Without `role`: split train → train; test, or no split: street → query, shop → gallery; val likewise; with no domain
-either: query and gallery. Of an unlabelled row's roles only those in a gallery are kept. An optional column without a
-filled cell counts as absent.
+either: query and gallery. An unlabelled row is a query only if `role` says so, and never train or val_query. An
+optional column without a filled cell counts as absent.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def _rows(columns: Columns, form: tuple[str, ...], where: Where, labelled: bool)
             else _role_of_split(columns.get("split", blank)[i], side, i, where)
         )
         if labelled and not product[i]:
-            role[i] &= Role.GALLERY | Role.VAL_GALLERY
+            role[i] &= Role.GALLERY | Role.VAL_GALLERY | (Role.QUERY if "role" in columns else Role(0))
     category, categories = categories_of(columns.get("category", blank))
     return Rows(
         source=text_array(columns["image"]),

@@ -71,11 +71,11 @@ def test_a_role_column_is_taken_at_its_word(tmp_path: Path) -> None:
     assert [row[3] for row in found] == ["train+gallery", "val_query", "query+gallery", ""]
 
 
-def test_unlabelled_rows_are_never_queries(tmp_path: Path) -> None:
+def test_unlabelled_rows_are_queries_only_if_a_role_says_so(tmp_path: Path) -> None:
     found = rows(tmp_path / "c.csv", "image,product,domain\n1.jpg,,street\n2.jpg,,shop\n")
     assert [row[3] for row in found] == ["", "gallery"]
     found = rows(tmp_path / "c.csv", "image,product,role\n1.jpg,,train+query+gallery\n")
-    assert [row[3] for row in found] == ["gallery"]
+    assert [row[3] for row in found] == ["query+gallery"]
 
 
 def test_boxes_and_whole_photos(tmp_path: Path) -> None:

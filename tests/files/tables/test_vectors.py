@@ -88,7 +88,7 @@ def test_the_table_is_a_catalogue_again(catalogue: Path) -> None:
     export.run(catalogue, catalogue.with_name("a.parquet"))
     rows = read_table(catalogue.with_name("a.parquet"), None).rows
     assert list(rows.source) == [f"photos/{i}.jpg" for i in range(5)]
-    assert list(rows.role) == [1, 4, 4, 24, 0]  # an unlabelled row is no query
+    assert list(rows.role) == [1, 6, 4, 24, 0]
     np.testing.assert_array_equal(rows.box[1], [1, 2, 3.5, 4])
 
 
