@@ -153,17 +153,18 @@ def _garments(job: Job, photo: int, seen: Seen, more: Mapping[str, FurtherColumn
     listed, rows = job.rows_of(photo), job.listing.rows
     each = {name: column.take(listed).plain() for name, column in more.items()}  # of each of the photo's rows
     common = {name: values[0] for name, values in each.items() if len(set(values)) == 1}
-    role = Role(int(np.bitwise_or.reduce(rows.role[listed])))
+    role = int(np.bitwise_or.reduce(rows.role[listed]))
     for i in seen.best(job.options):
         owner = _owner(seen.boxes[i], rows.box[listed])
         row = listed[owner] if owner >= 0 else -1
+        product, own = (str(rows.product[row]), int(rows.role[row])) if row >= 0 else ("", role)
         yield Garment(
             box=tuple(seen.boxes[i].tolist()),
             category=job.ensemble.kinds[seen.labels[i]].category,
             score=round(float(seen.scores[i]), SCORE_DECIMALS),
-            product=str(rows.product[row]) if row >= 0 else "",
+            product=product,
             domain=Domain(int(rows.domain[listed[0]])),
-            role=Role(int(rows.role[row])) if row >= 0 else role & UNLABELLED,
+            role=Role(own if product else own & UNLABELLED),
             more={name: values[owner] for name, values in each.items()} if row >= 0 else common,
         )
 

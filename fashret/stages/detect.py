@@ -1,8 +1,9 @@
 """`fashret detect`: photos + detectors → a manifest of the garments in them.
 
-In: a folder, a table or a public dataset, and one or several detectors. Out: a manifest of one row per garment
-that was found (`fashret.files.tables.found_garments`), and `<output>.errors.jsonl` with a line for each photo that
-could not be read; perhaps pictures with the boxes, and scores against the boxes that the manifest has.
+In: a folder, a table or a public dataset (a COCO file, too, where its boxes are compared with), and one or several
+detectors. Out: a manifest of one row per garment that was found (`fashret.files.tables.found_garments`), and
+`<output>.errors.jsonl` with a line for each photo that could not be read; perhaps pictures with the boxes, and scores
+against the boxes that the manifest has.
 
 What was found goes to a log beside the output, photo by photo, so that a run that is killed resumes with --resume.
 """
@@ -17,9 +18,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashret.console import progress
 from fashret.datasets import readers
+from fashret.datasets.flags import CropFlags
 from fashret.detecting.job import Job, seen_in, write_output
 from fashret.detecting.look import look
 from fashret.detecting.photos import Seen, shown
@@ -34,6 +37,7 @@ from fashret.files.photos.whole import WholePhoto, stream_whole
 from fashret.files.record_log import RecordLog, Status, noted_if_interrupted, open_log
 from fashret.files.resume import check_flags, log_path
 from fashret.files.row_errors import none_read
+from fashret.files.tables.boxes import Boxes
 from fashret.files.tables.found_garments import check_ending
 from fashret.files.tables.manifests import Listing
 from fashret.options import CropOptions, DetectOptions, taken_over
@@ -78,12 +82,17 @@ def run(photos: str, output: Path, options: DetectOptions) -> DetectSummary:
     check_output(output, photos)
     started = time.monotonic()
     with only_writer(output), contextlib.ExitStack() as stack:
-        listing = _with_role(readers.load(photos, taken_over(CropOptions, options)), options.role)
+        boxes = readers.load_boxes(photos, taken_over(CropFlags, options)) if options.evaluate else None
+        listing = boxes.listing if boxes else readers.load(photos, taken_over(CropOptions, options))
+        if options.role:
+            chosen = _with_role(listing, options.role)
+            boxes = boxes.take(chosen) if boxes else None
+            listing = replace(listing, rows=listing.rows.take(chosen))
         job = Job(listing, output, options, ensemble)
         if not len(job.sources):
             raise FashretError(f"{job.listing.name}: lists no photos; nothing to look at")
-        if options.evaluate:
-            check_boxes(job)
+        if boxes:
+            check_boxes(boxes)
         opened = open_log(log_path(output), len(job.sources), job.task, resume=options.resume, restart=options.restart)
         done = stack.enter_context(opened)
         with noted_if_interrupted(done, "photo"):
@@ -94,20 +103,17 @@ def run(photos: str, output: Path, options: DetectOptions) -> DetectSummary:
             write_output(job, lambda: seen_in(done))
             if options.show:
                 _draw_all(job, done, options.show)
-        summary = _summary(job, done, looked_at, time.monotonic() - started)
+        summary = _summary(job, boxes, done, looked_at, time.monotonic() - started)
         done.path.unlink()
         return summary
 
 
-def _with_role(listing: Listing, names: Sequence[str]) -> Listing:
-    """The rows that have one of the roles, all of them without any."""
-    if not names:
-        return listing
-    roles = Role(sum(Role[name.upper()] for name in names))
-    chosen = listing.rows.with_role(roles)
+def _with_role(listing: Listing, names: Sequence[str]) -> NDArray[np.int64]:
+    """The rows that have one of the roles."""
+    chosen = listing.rows.with_role(Role(sum(Role[name.upper()] for name in names)))
     if not len(chosen):
         raise FashretError(f"{listing.name}: no row has the role {' or '.join(names)}; see `fashret crop --check`")
-    return replace(listing, rows=listing.rows.take(chosen))
+    return chosen
 
 
 def _draw_all(job: Job, done: RecordLog, folder: Path) -> None:
@@ -124,7 +130,7 @@ def _draw_all(job: Job, done: RecordLog, folder: Path) -> None:
             advance()
 
 
-def _summary(job: Job, done: RecordLog, looked_at: int, seconds: float) -> DetectSummary:
+def _summary(job: Job, truth: Boxes | None, done: RecordLog, looked_at: int, seconds: float) -> DetectSummary:
     categories: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     without = 0
@@ -133,7 +139,7 @@ def _summary(job: Job, done: RecordLog, looked_at: int, seconds: float) -> Detec
         without += not len(chosen)
         categories.update(job.ensemble.kinds[seen.labels[i]].name for i in chosen)
         left_out.update(seen.left_out)
-    scores, what = scores_of(job, seen_in(done)) if job.options.evaluate else (None, "")
+    scores, what = scores_of(job, truth, seen_in(done)) if truth else (None, "")
     figures = {"AP": scores.mean_ap, "AP50": scores.ap50, "recall": scores.recall} if scores else {}
     return DetectSummary(
         output=job.output,

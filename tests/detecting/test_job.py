@@ -59,7 +59,7 @@ def test_boxes_take_over_the_row_that_they_belong_to(tmp_path: Path) -> None:
     assert [[row[place[name]] for name in ("image", "product", "role", "title", "season")] for row in rows] == [
         ["a.jpg", "p1", "query", "one", "s"],
         ["a.jpg", "p3", "query+gallery", "three", "s"],
-        ["a.jpg", "", "gallery", "", "s"],  # no row's: what both rows have in common, but no product and no query
+        ["a.jpg", "", "query+gallery", "", "s"],  # no row's: what both rows have in common, but no product
         ["b.jpg", "p2", "query+gallery", "two", "w"],
         ["b.jpg", "p2", "query+gallery", "two", "w"],
     ]

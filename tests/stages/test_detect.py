@@ -55,8 +55,14 @@ def test_only_photos_of_a_role_are_looked_at(shop: Path) -> None:
     Path("shop.csv").write_text(
         "image,product,role\nphotos/a.jpg,p1,train\nphotos/b.png,p1,query\nphotos/sub/c.png,p1,gallery\n"
     )
+    Path("boxed.csv").write_text(
+        "image,product,role,x1,y1,x2,y2\nphotos/a.jpg,p1,train,0,0,9,9\n"
+        f"photos/b.png,p1,query,{','.join(map(str, GREEN))}\n"
+    )
     found = detect.run("shop.csv", Path("found.csv"), options(role=("query", "gallery")))
     assert (found.photos, found.garments) == (2, 1)
+    scored = detect.run("boxed.csv", Path("found.csv"), options(role=("query",), evaluate=True))
+    assert (scored.photos, scored.scores["boxes"], scored.scores["AP50"]) == (1, 1, 1)
     with pytest.raises(FashretError, match="shop: no row has the role val_query"):
         detect.run("shop.csv", Path("found.csv"), options(role=("val_query",)))
 
@@ -112,7 +118,64 @@ def test_scores_against_the_boxes_of_the_manifest(shop: Path) -> None:
     done = invoke("detect", "shop.csv", "--detector", "painted", "-o", "found.csv", "--evaluate")
     assert "AP50 75" in done.stdout and "(each category, 3 boxes of 2 photos)" in done.stdout
     done = invoke("detect", "photos", "--detector", "painted", "-o", "found.csv", "--evaluate")
-    assert done.returncode == 1 and "photos: has no boxes; --evaluate compares" in done.stderr
+    assert done.returncode == 1 and "photos: a folder of photos has no boxes; give a table" in done.stderr
+    Path("shop.csv").write_text("image,product\nphotos/a.jpg,p1\n")
+    done = invoke("detect", "shop.csv", "--detector", "painted", "-o", "found.csv", "--evaluate")
+    assert done.returncode == 1 and "shop: has no boxes; --evaluate compares" in done.stderr
+
+
+def coco_file(path: Path, *notes: tuple[int, str, tuple[int, ...], bool]) -> Path:
+    """A COCO file of the photos a and b: of each box the photo, the category, the corners, and if it is a crowd."""
+    names = {"red": 1, "green": 2}
+    boxes = [
+        {"image_id": image, "category_id": names[name], "bbox": [x1, y1, x2 - x1, y2 - y1], "iscrowd": int(crowd)}
+        for image, name, (x1, y1, x2, y2), crowd in notes
+    ]
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.png"}]
+    categories = [{"id": i, "name": name} for name, i in names.items()]
+    path.write_text(json.dumps({"images": images, "categories": categories, "annotations": boxes}))
+    return path
+
+
+def test_scores_against_a_coco_file_whose_crowds_do_not_count(shop: Path) -> None:
+    coco_file(
+        Path("val.json"), (1, "red", RED, False), (1, "green", (60, 20, 120, 160), True), (2, "green", GREEN, False)
+    )
+    done = invoke("detect", "val.json", "--detector", "painted", "-o", "found.csv", "--evaluate", "--json")
+    found = json.loads(done.stdout)
+    assert (found["dataset"], found["scores"]["boxes"], found["scores_of"]) == ("val", 2, "each category")
+    assert found["scores"]["AP50"] == pytest.approx(1)
+    assert invoke("crop", "found.csv", "-o", "found.h5").returncode == 0  # no row is a query without a product
+    assert {row.split(",")[3] for row in Path("found.csv").read_text().splitlines()[1:]} == {""}
+
+
+def test_a_coco_file_says_that_all_garments_are_annotated(shop: Path) -> None:
+    Path("any.toml").write_text('red = ""\ngreen = ""\nblue = ""\n')
+    coco_file(Path("train.json"), (1, "green", GREEN, False), (2, "green", GREEN, False))
+    found = detect.run("train.json", Path("found.csv"), options(evaluate=True, labels="any.toml"))
+    assert found.scores_of == "any garment" and found.scores["AP50"] < 0.7  # red in photo a is wrong
+    Path("shop.csv").write_text("image,category,x1,y1,x2,y2\n" + "".join(
+        f"photos/{name},green,{','.join(map(str, GREEN))}\n" for name in ("a.jpg", "b.png")
+    ))  # fmt: skip
+    found = detect.run("shop.csv", Path("found.csv"), options(evaluate=True, labels="any.toml"))
+    assert found.scores["AP50"] == pytest.approx(1)  # of a table without two boxes in a photo it is not known
+
+
+def test_scores_against_fashionai_where_one_garment_is_annotated(shop: Path) -> None:
+    x1, y1, x2, y2 = GREEN
+    lines = [f"photos/{name},green,{x1}_{y1}_1,{x2}_{y2}_1" for name in ("a.jpg", "b.png")]
+    Path("data").mkdir()
+    Path("data/photos").symlink_to(shop / "photos")
+    Path("data/train.csv").write_text("image_id,image_category,left,right\n" + "\n".join(lines) + "\n")
+    found = detect.run("fashionai", Path("found.csv"), options(evaluate=True, root=Path("data")))
+    assert found.scores["boxes"] == 2 and found.scores["AP50"] == pytest.approx(1)
+
+
+def test_a_coco_file_without_boxes_lists_no_photos(shop: Path) -> None:
+    coco_file(Path("none.json"))
+    done = invoke("detect", "none.json", "--detector", "painted", "-o", "found.csv", "--evaluate")
+    assert done.returncode == 1 and "none: lists no photos; nothing to look at" in done.stderr
+    assert not list(Path().glob("found.csv*"))
 
 
 def test_pictures_show_the_boxes_upright(shop: Path) -> None:

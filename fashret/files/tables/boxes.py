@@ -6,7 +6,7 @@ In: the listing of a reader. Out: `Boxes`, its rows and what is known about thei
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,12 @@ class Boxes:
     crowd: NDArray[np.bool_]  # N: a box round many garments
     annotated: str = ""  # garments of a photo that have boxes: all, or one; empty = not known
     outlines: Sequence[Outline | None] = ()  # N, of those that are known; empty = of none
+
+    def take(self, index: NDArray[np.int64]) -> Boxes:
+        """Some of the rows."""
+        listing = replace(self.listing, rows=self.listing.rows.take(index))
+        outlines = [self.outlines[i] for i in index.tolist()] if self.outlines else ()
+        return Boxes(listing, self.crowd[index], self.annotated, outlines)
 
 
 def boxes_of(
