@@ -8,8 +8,9 @@ all others for training.
     annotations    [{"image_id": 1, "category_id": 1, "bbox": [x, y, width, height], "iscrowd": 0, …}, …]
     categories     [{"id": 1, "name": "bag"}, …]
 
-Where a bbox is missing, the box round the polygons of `segmentation` is taken. Boxes are in pixels of the upright photo
-where width and height of the image are the upright photo's (`boxes_by_size`).
+Photos are found by their names wherever they are in the folder (`photo_places`). Where a bbox is missing, the box round
+the polygons of `segmentation` is taken. Boxes are in pixels of the upright photo where width and height of the image
+are the upright photo's (`boxes_by_size`).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashret.datasets.annotations import four_numbers, listed, object_list, read_coco, shown, text
+from fashret.datasets.photo_places import photo_places
 from fashret.datasets.row_list import Corners, Row, RowList
 from fashret.errors import FashretError
 from fashret.files.columns import Domain, Role
 from fashret.files.photos.box_frames import boxes_by_size
 from fashret.files.photos.outlines import Outline, outline_of
 from fashret.files.photos.sources import PhotoFolder
-from fashret.files.tables.folders import list_files
 from fashret.files.tables.manifests import Listing
 
 WITHOUT_BOX = "annotations without a box, left out"
@@ -80,9 +81,12 @@ def read(files: Sequence[Path], root: Path, name: str) -> tuple[Listing, NDArray
     contents = {path: read_coco(path) for path in files}
     names = {path: _categories(content, path) for path, content in contents.items()}
     found = _Found(RowList(list(dict.fromkeys(each for of_file in names.values() for each in of_file.values()))))
-    places = _Places(root)
+    images = {path: _photos(content, path) for path, content in contents.items()}
+    places = photo_places(root, (image["file_name"] for of_file in images.values() for image in of_file.values()))
     for path, content in contents.items():
-        _add(found, content, names[path], places, path)
+        sources = {number: places[image["file_name"]] for number, image in images[path].items()}
+        found.sizes |= {sources[number]: size for number, image in images[path].items() if (size := _size(image))}
+        _add(found, content, names[path], sources, path)
     photos = PhotoFolder(root)
     before = found.rows.rows()
     rows = boxes_by_size(before, photos, found.sizes, name)
@@ -112,32 +116,21 @@ def _categories(content: dict[str, Any], path: Path) -> dict[str, str]:
     return known
 
 
-class _Places:
-    """Where the photos of a folder are, by the names that annotations have for them."""
-
-    def __init__(self, root: Path) -> None:
-        self.files = list_files(root).files
-        self.whole = set(self.files)
-        self.by_name = {path.rpartition("/")[2]: path for path in reversed(self.files)}  # of several the first
-
-    def find(self, name: str) -> str:
-        """Path of a photo relative to the root; the name as it is if there is no such file."""
-        return name if name in self.whole else self.by_name.get(name.rpartition("/")[2], name)
-
-
-def _add(found: _Found, content: dict[str, Any], names: dict[str, str], places: _Places, path: Path) -> None:
-    """Add the annotations of a file."""
-    role = role_of(path)
-    sources: dict[str, str] = {}
+def _photos(content: dict[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """The images of a file by their id."""
+    images: dict[str, dict[str, Any]] = {}
     for i, image in enumerate(content["images"]):
         where = f"{path}, images, entry {i}"
         number, name = text(image, "id", where), text(image, "file_name", where)
-        source = places.find(name)
-        if sources.setdefault(number, source) != source:
-            raise FashretError(f"{where}: id {number} is that of {shown(sources[number])} already")
-        size = image.get("width"), image.get("height")
-        if all(type(side) is int and side > 0 for side in size):
-            found.sizes[source] = size  # type: ignore[assignment]
+        before = images.setdefault(number, {**image, "file_name": name})["file_name"]
+        if before != name:
+            raise FashretError(f"{where}: id {number} is that of {shown(before)} already")
+    return images
+
+
+def _add(found: _Found, content: dict[str, Any], names: dict[str, str], sources: dict[str, str], path: Path) -> None:
+    """Add the annotations of a file; `sources` has the photo of each image's id."""
+    role = role_of(path)
     for i, entry in enumerate(content["annotations"]):
         where = f"{path}, annotations, entry {i}"
         number, category = text(entry, "image_id", where), text(entry, "category_id", where)
@@ -157,6 +150,12 @@ def _add(found: _Found, content: dict[str, Any], names: dict[str, str], places: 
         found.rows.add(Row(sources[number], box, "", role, Domain.STREET, names[category]), where)
         found.crowd.append(bool(entry.get("iscrowd")))
         found.outlines.append(outline_of(entry.get("segmentation")))
+
+
+def _size(image: dict[str, Any]) -> tuple[int, int] | None:
+    """Width and height that a file says of a photo."""
+    width, height = image.get("width"), image.get("height")
+    return (width, height) if type(width) is int and type(height) is int and min(width, height) > 0 else None
 
 
 def role_of(path: Path) -> Role:

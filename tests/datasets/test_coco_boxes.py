@@ -87,7 +87,7 @@ def test_sizes_tell_boxes_of_upright_photos(tmp_path: Path) -> None:
     [
         ({"images": {}}, "train.json, images: expected a list of objects"),
         ({"images": [{"file_name": "1.jpg"}]}, "images, entry 0: lacks id"),
-        ({"images": [*IMAGES, {"id": 1, "file_name": "2.jpg"}]}, 'entry 1: id 1 is that of "photos/1.jpg" already'),
+        ({"images": [*IMAGES, {"id": 1, "file_name": "2.jpg"}]}, 'entry 1: id 1 is that of "1.jpg" already'),
         ({"images": [IMAGES[0] | {"file_name": "../1.png"}]}, "paths must be relative to the root and stay inside"),
         ({"annotations": [NOTE | {"image_id": 5}]}, "entry 0: image_id 5 is not among the images"),
         ({"annotations": [NOTE | {"category_id": 5}]}, "category_id 5 is not among the categories 1, 2"),
@@ -110,3 +110,17 @@ def test_files_that_are_no_coco_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.json").unlink()
     with pytest.raises(FashretError, match="holds no JSON file of annotations"):
         annotation_files(tmp_path)
+
+
+def test_photos_of_one_name_in_several_folders(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"{folder}/1.jpg"} for i, folder in enumerate(("b", "a"))]
+    path = write(tmp_path, images=images, annotations=[NOTE | {"image_id": 1}, NOTE | {"image_id": 0}])
+    for folder in ("a", "b"):
+        (tmp_path / "photos" / folder).mkdir()
+        (tmp_path / "photos/1.jpg").rename(tmp_path / "photos" / folder / "1.jpg")
+        Image.new("RGB", (40, 30)).save(tmp_path / "photos/1.jpg")
+    assert read([path], tmp_path, "mine")[0].rows.source.tolist() == ["photos/a/1.jpg", "photos/b/1.jpg"]
+    path = write(tmp_path)
+    (tmp_path / "photos/1.jpg").unlink()
+    with pytest.raises(FashretError, match=r"name 1 photos .*'1.jpg' can be 'photos/a/1.jpg' or 'photos/b/1.jpg'"):
+        read([path], tmp_path, "mine")
