@@ -56,8 +56,8 @@ $(DEMO)/detector/detector.json: $(DEMO)/photos/manifest.csv
 	fashret train-detector $< --one-class --architecture ssdlite320_mobilenet_v3_large --side 128 --batch-size 8 \
 	  --lr 1e-3 --epochs 8 -o $(@D) $(if $(wildcard $(@D)/checkpoints/last.pt),--resume)
 
-test: $(VENV)/installed  ## run the tests, but for the slow ones
-	$(BIN)/python -m pytest -m 'not slow' $(TESTFLAGS)
+test: $(VENV)/installed  ## run the tests, but for the slow ones, in two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n 2 --dist worksteal $(TESTFLAGS)
 
 test-slow: $(VENV)/installed  ## run the slow tests
 	$(BIN)/python -m pytest -m slow $(TESTFLAGS)
