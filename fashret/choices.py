@@ -10,7 +10,7 @@ from __future__ import annotations
 
 # photos and crops
 ENCODINGS = ("jpeg", "raw")
-FRAMES = ("stored", "upright")  # what boxes are in pixels of
+FRAMES = ("stored", "upright", "ignore")  # what boxes are in pixels of, or that whole photos are taken
 LAYOUTS = ("street2shop", "deepfashion", "deepfashion2")  # public datasets' layouts that the demo can be drawn in
 
 # networks

@@ -87,7 +87,7 @@ def taken_over(kind: type[Options], options: Any, **values: Any) -> Options:
 
     >>> taken_over(SearchOptions, RerankOptions(k=7, device="cpu"), metric="euclidean")
     SearchOptions(k=7, metric='euclidean', within='', exclude_same_product=False,
-    exclude_copies=False, where=(), memory='2GB', device='cpu')
+    exclude_copies=False, collapse='', where=(), memory='2GB', device='cpu')
     """
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     shared = {f.name: getattr(options, f.name) for f in fields(options) if f.name in names}
@@ -311,7 +311,8 @@ class CropOptions(Checked):
     root: Path | None = option(None, "Folder that the photos' paths start from (default: the manifest's)", PHOTOS)
     boxes: str = option(
         "",
-        "What a table's boxes are pixels of: the photo as stored (if not given), or upright, as viewers show it",
+        "What a table's boxes are pixels of: the photo as stored (if not given), or upright, as viewers show it; "
+        "ignore: take whole photos",
         PHOTOS,
         choices=("", *known.FRAMES),
     )
@@ -563,6 +564,7 @@ class DetectOptions(Checked):
     photo_size: int = option(1333, "Longer side, in pixels, of the photo that detectors get", PHOTOS)
     batch_size: int = option(4, "Photos looked at together", MACHINE)
     device: str = like(TrainOptions, "device")
+    threads: int = like(TrainOptions, "threads")
     workers: int = like(CropOptions, "workers")
 
 
@@ -596,6 +598,7 @@ class BoxOptions(Checked):
     )
     min_score: float = like(DetectOptions, "min_score", needs=WITH_DETECTOR)
     device: str = like(DetectOptions, "device", "Where detectors compute: auto, cpu, cuda, cuda:N or mps", DETECTORS)
+    threads: int = like(DetectOptions, "threads", panel=DETECTORS, needs=WITH_DETECTOR)
 
 
 OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own

@@ -16,7 +16,7 @@ from fashret.reranking.methods import METHODS
 from tests.conftest import invoke, make_rows, write_embeddings
 
 GROUP: Any = typer.main.get_command(app)
-RESERVED = ("--store", "--shard", "--cluster", "--protocol", "--dry-run")
+RESERVED = ("--store", "--shard", "--cluster", "--dry-run")
 
 
 def flags_of(command: str) -> set[str]:

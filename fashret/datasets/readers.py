@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from fashret.console import log
 from fashret.datasets import (
     coco,
@@ -75,6 +77,9 @@ def load(manifest: str, options: CropOptions) -> Listing:
 def in_stored_pixels(listing: Listing, options: CropOptions) -> Listing:
     """A listing with one spelling for each photo, and boxes in pixels of the photos as stored."""
     listing = _spelled(listing)
+    if options.boxes == "ignore":
+        rows, repeats = drop_repeats(replace(listing.rows, box=np.full_like(listing.rows.box, np.nan)))
+        return replace(listing, rows=rows, repeats=listing.repeats + repeats)
     refuse_fractions(listing.rows.box, listing.name)
     if options.boxes == "upright":
         listing = replace(listing, rows=boxes_as_stored(listing.rows, listing.photos))

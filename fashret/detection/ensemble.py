@@ -23,6 +23,7 @@ from fashret.detection.fusion import fuse
 from fashret.detection.labels import Kind, LabelMap, plain, read_labels, words_of
 from fashret.detection.published import is_published, open_published
 from fashret.errors import FashretError
+from fashret.models.devices import use_threads
 from fashret.options import DetectOptions
 
 SHOWN = 8  # classes that a message names
@@ -150,7 +151,8 @@ def open_ensemble(
 
 
 def ensemble_of(options: DetectOptions) -> Ensemble:
-    """The detectors that options ask for. Raises FashretError as `open_ensemble`."""
+    """The detectors that options ask for, and torch's threads. Raises FashretError as `open_ensemble`."""
+    use_threads(options.threads)
     fusion = Fusion(options.detector_weight, options.iou)
     return open_ensemble(options.detector, options.device, read_labels(options.labels), fusion)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fashret.datasets import readers
@@ -34,3 +35,10 @@ def test_every_reader_is_of_a_dataset_that_has_pairs() -> None:
 def test_a_public_dataset_needs_its_folder() -> None:
     with pytest.raises(FashretError, match="^coco: pass its folder with --root FOLDER$"):
         readers.load("coco", CropOptions())
+
+
+def test_boxes_can_be_ignored(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("image,product,x1,y1,x2,y2\na.jpg,p,1,2,30,40\na.jpg,p,5,6,70,80\nb.jpg,p,,,,\n")
+    found = readers.load(str(table), CropOptions(boxes="ignore"))
+    assert found.rows.source.tolist() == ["a.jpg", "b.jpg"] and np.isnan(found.rows.box).all() and found.repeats == 1
