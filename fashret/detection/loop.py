@@ -6,21 +6,19 @@ random is a function of seed, epoch and position, so a run that is stopped after
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from fashret.detection.detectors import as_image
-from fashret.learning.loop import Machine, NotFiniteError, StepMemoryError
 from fashret.learning.optimisers import set_learning_rate
-from fashret.models.devices import autocast, is_out_of_memory
+from fashret.learning.steps import Machine, check_finite, checkpoint_due, seed_of, step_or_back
+from fashret.models.devices import autocast
 
 if TYPE_CHECKING:
     from fashret.detection.samples import Batch, Sample
@@ -97,20 +95,15 @@ def train(run: Run, batches: Iterator[Batch], learning: Learning, machine: Machi
         set_learning_rate(run.optimiser, learning.rate(batch.epoch, run.step))
         values = _step(run, model, batch, learning, machine)
         if before is not None:
-            _check_finite(before, run)
+            check_finite(before, run.step, run.optimiser)
         before = values.sum()
         run.step += 1
         run.epoch, run.batch = (batch.epoch + 1, 0) if batch.last else (batch.epoch, batch.number + 1)
         counts = torch.cat([values * batch.photos, values.new_tensor([batch.photos])])
         run.sums = run.sums + counts if len(run.sums) else counts
-        if batch.last or checkpoint_due(run.step, learning):
-            _check_finite(before, run)
+        if batch.last or checkpoint_due(run.step, learning.checkpoint_every):
+            check_finite(before, run.step, run.optimiser)
         after_step(run, batch)
-
-
-def checkpoint_due(step: int, learning: Learning) -> bool:
-    """Whether a checkpoint follows this step in the middle of an epoch."""
-    return learning.checkpoint_every > 0 and step % learning.checkpoint_every == 0
 
 
 def targets_of(sample: Sample, device: torch.device) -> dict[str, Tensor]:
@@ -123,41 +116,30 @@ def targets_of(sample: Sample, device: torch.device) -> dict[str, Tensor]:
 
 def _step(run: Run, model: nn.Module, batch: Batch, learning: Learning, machine: Machine) -> Tensor:
     """One step of the optimiser; the losses by themselves, without gradients."""
-    torch.manual_seed(_seed(learning.seed, batch.epoch, batch.number, machine.place.rank))  # of boxes drawn by losses
+    return step_or_back(
+        run.network,
+        lambda: _gradients(run, model, batch, learning, machine),
+        lambda: _update(run),
+        f"{machine.device} with {batch.photos} photos per batch at step {run.step}; lower --batch-size or --side",
+    )
+
+
+def _gradients(run: Run, model: nn.Module, batch: Batch, learning: Learning, machine: Machine) -> Tensor:
+    """The losses by themselves, and in the parameters the gradients of their sum."""
     device = machine.device
+    torch.manual_seed(seed_of(learning.seed, batch.epoch, batch.number, machine.place.rank))  # of boxes drawn by losses
     images = [as_image(sample.picture).to(device) for sample in batch.samples]
     targets = [targets_of(sample, device) for sample in batch.samples]
-    try:
-        with autocast(machine.precision, device):
-            found = model(images, targets)
-        values = torch.stack([found[name].float() for name in learning.losses])
-        run.scaler.scale(values.sum()).backward()
-        run.scaler.unscale_(run.optimiser)
-        torch.nn.utils.clip_grad_norm_(run.network.parameters(), LARGEST_GRADIENT)
-        run.scaler.step(run.optimiser)
-        run.scaler.update()
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        tried = f"{batch.photos} photos per batch"
-        raise StepMemoryError(
-            f"out of memory on {device} with {tried} at step {run.step}; lower --batch-size or --side"
-        ) from None
-    finally:
-        run.optimiser.zero_grad(set_to_none=True)
+    with autocast(machine.precision, device):
+        found = model(images, targets)
+    values = torch.stack([found[name].float() for name in learning.losses])
+    run.scaler.scale(values.sum()).backward()
     return values.detach()
 
 
-def _check_finite(loss: Tensor, run: Run) -> None:
-    """Stop before a checkpoint could hold what a broken step left."""
-    if not math.isfinite(float(loss)):
-        rate = run.optimiser.param_groups[0]["lr"]
-        raise NotFiniteError(
-            f"the loss is {float(loss)} at step {run.step} (learning rate {rate:.3g}); "
-            "try a lower --lr, a longer --warmup, or --precision float32"
-        )
-
-
-def _seed(*parts: int) -> int:
-    """63 bits out of seed, epoch, batch and rank."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def _update(run: Run) -> None:
+    run.scaler.unscale_(run.optimiser)
+    torch.nn.utils.clip_grad_norm_(run.network.parameters(), LARGEST_GRADIENT)
+    run.scaler.step(run.optimiser)
+    run.scaler.update()
+    run.optimiser.zero_grad(set_to_none=True)

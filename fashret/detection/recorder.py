@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fashret.console import Advance, log, noted_if_stopped
-from fashret.detection.loop import Learning, Run, checkpoint_due
+from fashret.detection.loop import Learning, Run
 from fashret.errors import FashretError
 from fashret.files.models import write_tensors, write_training_state
 from fashret.files.training_log import TrainingLog
 from fashret.learning.interrupts import Held
+from fashret.learning.steps import checkpoint_due, has_stalled
 from fashret.loading.processes import gather
 
 if TYPE_CHECKING:
@@ -66,18 +67,14 @@ class Recorder:
         if batch.last:
             self._end_epoch(run, batch.epoch)
         stopping = self.held.caught is not None
-        if self.first and (batch.last or stopping or checkpoint_due(run.step, self.learning)):
+        if self.first and (batch.last or stopping or checkpoint_due(run.step, self.learning.checkpoint_every)):
             save(self.task, run)
         if stopping:
             with noted_if_stopped(lambda: f"stopped after step {run.step}; --resume continues from there"):
                 self.held.release()
-        if self.has_stalled(run):
+        if has_stalled(run.stalled, self.task.options.patience):
             raise StalledError
         self.since = time.monotonic()
-
-    def has_stalled(self, run: Run) -> bool:
-        """Whether training is to stop early."""
-        return 0 < self.task.options.patience <= run.stalled
 
     def _means(self, run: Run) -> dict[str, float]:
         *losses, count = run.sums.tolist()

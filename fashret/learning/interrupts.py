@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from fashret.console import log
 from fashret.errors import FashretError
-from fashret.learning.loop import NotFiniteError, StepMemoryError
+from fashret.learning.steps import NotFiniteError, StepMemoryError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

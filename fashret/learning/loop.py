@@ -7,27 +7,25 @@ stopped after any step resumes as if it had not been.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
-from fashret.errors import FashretError
 from fashret.learning.batches import Batch
 from fashret.learning.losses import Loss
 from fashret.learning.mining import spread
 from fashret.learning.modes import set_modes, statistics_kept
 from fashret.learning.optimisers import set_learning_rate
 from fashret.learning.schedules import learning_rate, position
-from fashret.loading.processes import Place, average_, gather
-from fashret.models.devices import autocast, is_out_of_memory
+from fashret.learning.steps import Machine, check_finite, checkpoint_due, has_stalled, seed_of, step_or_back
+from fashret.loading.processes import average_, gather
+from fashret.models.devices import autocast
 from fashret.models.network import Output, RetrievalNetwork
 from fashret.options import TrainOptions
 
@@ -83,28 +81,11 @@ class Run:
 _COUNTERS = ("epoch", "batch", "step", "seconds", "best", "start", "stalled", "distance", "precision", "threads")
 
 
-class StepMemoryError(FashretError):
-    """A step did not fit into memory; the run is as it was before the step and can be saved."""
-
-
-class NotFiniteError(FashretError):
-    """The loss is not finite; the last checkpoint, if there is one, is from before."""
-
-
 class StepResult(NamedTuple):
     """What one step found, on the device."""
 
     loss: Tensor  # scalar
     counts: Tensor  # [loss·B, each of the losses·B, norm·B, distance·B, right answers, B], B images of all processes
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where and how the steps are computed."""
-
-    device: torch.device
-    precision: str = "float32"
-    place: Place = field(default_factory=Place)
 
 
 AfterStep = Callable[[Run, Batch, StepResult], None]
@@ -135,28 +116,18 @@ def train(run: Run, batches: Iterator[Batch], options: TrainOptions, machine: Ma
                 model = _distributed(run.network, machine)
             started = True
         set_learning_rate(run.optimisers[0], learning_rate(position(batch.epoch, run.step, options), options))
-        result = _step_or_back(run, model, batch, options, machine)
+        result = _whole_step(run, model, batch, options, machine)
         if before is not None:
-            _check_finite(before, run)
+            check_finite(before, run.step, run.optimisers[0])
         before = result.loss
         run.step += 1
         run.epoch, run.batch = (batch.epoch + 1, 0) if batch.last else (batch.epoch, batch.number + 1)
         run.sums = run.sums + result.counts if len(run.sums) else result.counts
-        if batch.last or checkpoint_due(run.step, options):
-            _check_finite(before, run)
+        if batch.last or checkpoint_due(run.step, options.checkpoint_every):
+            check_finite(before, run.step, run.optimisers[0])
         after_step(run, batch, result)
-        if has_stalled(run, options):
+        if has_stalled(run.stalled, options.patience):
             return
-
-
-def has_stalled(run: Run, options: TrainOptions) -> bool:
-    """Whether so many validations were no better that training stops early."""
-    return 0 < options.patience <= run.stalled
-
-
-def checkpoint_due(step: int, options: TrainOptions) -> bool:
-    """Whether a checkpoint follows this step in the middle of an epoch."""
-    return options.checkpoint_every > 0 and step % options.checkpoint_every == 0
 
 
 def _distributed(network: RetrievalNetwork, machine: Machine) -> nn.Module:
@@ -176,7 +147,7 @@ def take_step(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, m
     images = batch.images if bool(batch.valid.all()) else batch.images[batch.valid]  # empty places stay outside
     images = images.to(machine.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
     parts = images.tensor_split(max(1, min(options.accumulate, len(images) // 2)))  # one image has no batch statistics
-    seeds = [_seed(options.seed, batch.epoch, batch.number, i, machine.place.rank) for i in range(len(parts))]
+    seeds = [seed_of(options.seed, batch.epoch, batch.number, i, machine.place.rank) for i in range(len(parts))]
     if len(parts) == 1:
         output = _forward(model, parts[0], seeds[0], machine)
         result, gradients = losses_and_gradients(run, output, batch, machine)
@@ -258,41 +229,13 @@ def update(run: Run, machine: Machine) -> None:
         optimiser.zero_grad(set_to_none=True)
 
 
-def _step_or_back(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, machine: Machine) -> StepResult:
+def _whole_step(run: Run, model: nn.Module, batch: Batch, options: TrainOptions, machine: Machine) -> StepResult:
     """A whole step; if memory does not suffice, the run is put back to where it was."""
-    buffers = [buffer.clone() for buffer in run.network.buffers()]
-    advice = "lower --batch-products, --batch-images or --input, or raise --accumulate"
-    tried = f"{len(batch.images) * machine.place.world} images per batch"
-    if options.accumulate > 1:
-        tried += f" in {options.accumulate} parts"
-    try:
-        result = take_step(run, model, batch, options, machine)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        for buffer, saved in zip(run.network.buffers(), buffers, strict=True):
-            buffer.copy_(saved)
-        run.network.zero_grad(set_to_none=True)
-        raise StepMemoryError(f"out of memory on {machine.device} with {tried} at step {run.step}; {advice}") from None
-    try:
-        update(run, machine)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise FashretError(f"out of memory on {machine.device} with {tried}; {advice}") from None
-    return result
-
-
-def _check_finite(loss: Tensor, run: Run) -> None:
-    """Stop before a checkpoint could hold what a broken step left."""
-    if not math.isfinite(float(loss)):
-        rate = run.optimisers[0].param_groups[0]["lr"]
-        raise NotFiniteError(
-            f"the loss is {float(loss)} at step {run.step} (learning rate {rate:.3g}); "
-            "try a lower --lr, a longer --warmup, or --precision float32"
-        )
-
-
-def _seed(*parts: int) -> int:
-    """63 bits out of seed, epoch, batch, part and rank."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    parts = f" in {options.accumulate} parts" if options.accumulate > 1 else ""
+    return step_or_back(
+        run.network,
+        lambda: take_step(run, model, batch, options, machine),
+        lambda: update(run, machine),
+        f"{machine.device} with {len(batch.images) * machine.place.world} images per batch{parts} at step {run.step}; "
+        "lower --batch-products, --batch-images or --input, or raise --accumulate",
+    )

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from fashret.console import log
-from fashret.learning.loop import Machine, Run
+from fashret.learning.loop import Run
 from fashret.learning.modes import set_modes, statistics_kept
+from fashret.learning.steps import Machine
 from fashret.learning.task import Task
 from fashret.learning.training_rows import TrainingImages, requests
 from fashret.loading.processes import gather

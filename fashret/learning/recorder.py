@@ -19,7 +19,8 @@ from fashret.files.training_log import TrainingLog
 from fashret.learning.batches import Batch
 from fashret.learning.health import FIRST_STEPS, collapse, nothing_to_learn, outweighing
 from fashret.learning.interrupts import Held
-from fashret.learning.loop import Run, StepResult, checkpoint_due
+from fashret.learning.loop import Run, StepResult
+from fashret.learning.steps import checkpoint_due
 from fashret.learning.task import Task, save
 from fashret.loading.processes import gather
 from fashret.models.devices import is_out_of_memory
@@ -81,7 +82,7 @@ class Recorder:
             with self._kept_if_out_of_memory(run):
                 self._end_epoch(run, batch.epoch)
         stopping = self.held.caught is not None
-        if self.first and (batch.last or stopping or checkpoint_due(run.step, self.task.options)):
+        if self.first and (batch.last or stopping or checkpoint_due(run.step, self.task.options.checkpoint_every)):
             save(self.task, run)
         if stopping:
             with noted_if_stopped(

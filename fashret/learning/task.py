@@ -24,10 +24,11 @@ from fashret.files.models import MODEL, read_training_state, write_training_stat
 from fashret.files.resume import check_flags, check_same_task
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching, check_batching
-from fashret.learning.loop import Machine, Run
+from fashret.learning.loop import Run
 from fashret.learning.losses import parse_losses, parse_spec
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
+from fashret.learning.steps import Machine
 from fashret.learning.training_folder import CheckpointPaths, training_folder
 from fashret.learning.training_rows import TrainingRows
 from fashret.learning.validation import Validation, held_out, sampled, validation_of, validation_rows

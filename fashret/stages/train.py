@@ -26,11 +26,12 @@ from fashret.files.models import DESCRIPTION, open_model, read_tensors, write_mo
 from fashret.files.training_log import read_log
 from fashret.knn import SearchSpec, VectorSet, search
 from fashret.learning.interrupts import Held, last_checkpoint_kept
-from fashret.learning.loop import Machine, NotFiniteError, Run, has_stalled, train
+from fashret.learning.loop import Run, train
 from fashret.learning.precision import settle_precision
 from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
 from fashret.learning.region_start import start_from_regions
 from fashret.learning.shown_images import ShownImages
+from fashret.learning.steps import Machine, NotFiniteError, has_stalled
 from fashret.learning.task import Task, begin, check_same, make_task, model_folder, save
 from fashret.learning.training_rows import TrainingImages, requests
 from fashret.learning.validation import Validation
@@ -132,7 +133,7 @@ def _train(task: Task, run: Run) -> None:
         try:
             with last_checkpoint_kept(task.last, lambda: save(task, run) if machine.place.first else None):
                 recorder.start(run)
-                if not has_stalled(run, options):
+                if not has_stalled(run.stalled, options.patience):
                     train(run, batches, options, machine, recorder.after_step)
                 recorder.end(run)
         finally:
@@ -185,7 +186,7 @@ def _write_model(task: Task, run: Run) -> None:
     if run.best and run.best["step"] != run.step:
         write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch, "step": run.step})
         weights, scores = read_tensors(task.best)
-    if has_stalled(run, task.options):
+    if has_stalled(run.stalled, task.options.patience):
         log.info("stopped early: %s without a better %s", counted(run.stalled, "validation"), task.options.best)
     draw_curves(read_log(task.output / "log.csv"), task.output / "curves.png")
     where = task.output / "model.json"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from fashret.console import log, progress
+from fashret.console import counted, log, progress
 from fashret.datasets.flags import CropFlags
 from fashret.datasets.readers import load_boxes
 from fashret.detection.architectures import ARCHITECTURES
@@ -32,8 +32,8 @@ from fashret.files.photos.decoder import Decoder, warn_of_scaled
 from fashret.files.photos.streams import worker_count
 from fashret.files.training_log import read_log
 from fashret.learning.interrupts import Held, last_checkpoint_kept
-from fashret.learning.loop import Machine
 from fashret.learning.schedules import learning_rate, position
+from fashret.learning.steps import Machine, has_stalled
 from fashret.learning.training_folder import training_folder
 from fashret.loading.processes import place, together, wait
 from fashret.models.devices import choose_device, choose_precision
@@ -122,7 +122,7 @@ def _train(task: Task, run: Run, settings: DetectorSettings) -> None:
         batches = load_batches(plan, run.epoch, run.batch, decoder)
         try:
             with last_checkpoint_kept(task.last, lambda: save(task, run) if machine.place.first else None):
-                if not recorder.has_stalled(run):
+                if not has_stalled(run.stalled, options.patience):
                     train(run, batches, learning, machine, recorder.after_step)
         except StalledError:
             pass
@@ -146,8 +146,8 @@ def _write_detector(task: Task, run: Run, settings: DetectorSettings) -> None:
     if run.best and run.best["step"] != run.step:
         write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch, "step": run.step})
         weights, scores = read_tensors(task.best)
-    if 0 < task.options.patience <= run.stalled:
-        log.info("stopped early: %d validations without a better mAP", run.stalled)
+    if has_stalled(run.stalled, task.options.patience):
+        log.info("stopped early: %s without a better mAP", counted(run.stalled, "validation"))
     where = task.output / DETECTOR.description
     files = [Content(path).record() for path in task.listing.files]
     about = {

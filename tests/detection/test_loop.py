@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fashret.detection.loop import Learning, Run, checkpoint_due, targets_of, train
+from fashret.detection.loop import Learning, Run, targets_of, train
 from fashret.detection.samples import Batch, Sample
 from fashret.errors import FashretError
-from fashret.learning.loop import Machine, NotFiniteError, StepMemoryError
+from fashret.learning.steps import Machine, NotFiniteError, StepMemoryError
 
 CPU = Machine(torch.device("cpu"))
 LEARNING = Learning(("a", "b"), lambda epoch, step: 0.1, 0, 3)
@@ -21,14 +21,18 @@ LEARNING = Learning(("a", "b"), lambda epoch, step: 0.1, 0, 3)
 class Line(nn.Module):
     """Two losses of one number: (w − 1)² and w²/10, times what the test sets; and some chance."""
 
+    seen: Tensor  # batches, as batch normalisation counts them
+
     def __init__(self) -> None:
         super().__init__()
         self.w = nn.Parameter(torch.zeros(1))
+        self.register_buffer("seen", torch.zeros(1))
         self.times = 1.0
         self.drawn: list[float] = []
 
     def forward(self, images: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         self.drawn.append(float(torch.rand(1)))
+        self.seen += 1
         if self.times < 0:
             raise RuntimeError("out of memory")
         return {"b": (self.w**2).sum() / 10 * self.times, "a": ((self.w - 1) ** 2).sum() * self.times}
@@ -102,11 +106,27 @@ def test_memory_that_does_not_suffice_is_one_line() -> None:
     assert issubclass(StepMemoryError, FashretError) and run.step == 0 and run.network.w.grad is None
 
 
+def test_a_step_without_memory_leaves_the_run_as_it_was() -> None:
+    run = new_run()
+    train(run, batches(1), LEARNING, CPU, lambda run, batch: None)
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    run.network.times = -1.0
+    with pytest.raises(StepMemoryError):
+        train(run, batches(1), LEARNING, CPU, lambda run, batch: None)
+    torch.testing.assert_close(run.network.state_dict(), before, rtol=0, atol=0)
+
+
+def test_weights_that_are_half_updated_are_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    run = new_run()
+    monkeypatch.setattr(run.optimiser, "step", exhausted)
+    with pytest.raises(FashretError, match="2 photos per batch at step 0; lower --batch-size") as caught:
+        train(run, batches(1), LEARNING, CPU, lambda run, batch: None)
+    assert not isinstance(caught.value, StepMemoryError)  # which `last_checkpoint_kept` saves the run for
+
+
 def test_classes_count_from_one_for_the_network() -> None:
     target = targets_of(sample(), torch.device("cpu"))
     assert target["labels"].tolist() == [5] and target["boxes"].tolist() == [[1, 2, 3, 4]]
-
-
-def test_checkpoints_in_an_epoch() -> None:
-    assert [step for step in range(1, 10) if checkpoint_due(step, LEARNING)] == [3, 6, 9]
-    assert not checkpoint_due(3, Learning((), LEARNING.rate, 0, 0))

@@ -12,8 +12,8 @@ from fashret.detection.task import DIGEST, Task, check_same, make_task, schedule
 from fashret.errors import FashretError
 from fashret.files.tables.boxes import boxes_of
 from fashret.files.tables.catalogues import read_catalogue
-from fashret.learning.loop import Machine
 from fashret.learning.schedules import learning_rate, position
+from fashret.learning.steps import Machine
 from fashret.loading.processes import Place
 from fashret.options import DetectorOptions
 from tests.detector_case import draw, tiny

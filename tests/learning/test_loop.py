@@ -14,12 +14,13 @@ from fashret.learning.batches import Batch
 from fashret.learning.losses import parse_losses
 from fashret.learning.modes import set_modes
 from fashret.learning.optimisers import build_optimisers
+from fashret.learning.steps import Machine, StepMemoryError
 from fashret.models.network import build
 from fashret.models.settings import ModelSettings
 from fashret.options import TrainOptions
 from tests.training_case import add_tiny_backbone, tiny_options
 
-MACHINE = loop.Machine(torch.device("cpu"))
+MACHINE = Machine(torch.device("cpu"))
 LOSSES = ("softmax", "triplet", "quadruplet", "center:weight=0.01", "centroid-triplet", "arcface", "smooth-ap", "ap")
 
 
@@ -174,7 +175,7 @@ def test_out_of_memory_leaves_the_run_as_it_was(monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(loop, "_backward", exhausted)
-    with pytest.raises(loop.StepMemoryError, match=r"12 images per batch in 2 parts at step 1; lower --batch-products"):
+    with pytest.raises(StepMemoryError, match=r"12 images per batch in 2 parts at step 1; lower --batch-products"):
         loop.train(run, iter([make_batch(number=1)]), options, MACHINE, lambda *_: None)
     torch.testing.assert_close(state_of(run), before, rtol=0, atol=0)
     assert all(parameter.grad is None for parameter in run.network.parameters()) and run.step == 1
@@ -208,7 +209,7 @@ def test_bf16_trains_with_losses_in_float32() -> None:
     options = tiny_options()
     run, seen = make_run(options), []
     run.losses[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].feature.dtype))
-    machine = loop.Machine(torch.device("cpu"), "bf16")
+    machine = Machine(torch.device("cpu"), "bf16")
     loop.train(run, iter([make_batch()]), options, machine, lambda *_: None)
     assert seen == [torch.float32]
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in run.network.parameters())
@@ -227,7 +228,7 @@ def test_fp16_learns_what_float32_learns_and_its_scale_is_resumed() -> None:
     before = state_of(plain)
     for run, precision in ((plain, "float32"), (half, "fp16")):
         batches = iter([make_batch(), make_batch(number=1, seed=1)])
-        loop.train(run, batches, options, loop.Machine(torch.device("cpu"), precision), lambda *_: None)
+        loop.train(run, batches, options, Machine(torch.device("cpu"), precision), lambda *_: None)
     after, found = state_of(plain), state_of(half)
     for name in ("backbone.conv.weight", "classifier.weight"):
         moved = after[name] - before[name]
@@ -243,6 +244,6 @@ def test_fp16_leaves_out_a_step_that_overflows() -> None:
     options = tiny_options(optimiser="sgd", warmup=0, loss=("softmax", "triplet"))
     run = scaled(options, 2.0**60)
     before = dict(run.network.named_parameters())["backbone.conv.weight"].detach().clone()
-    loop.train(run, iter([make_batch()]), options, loop.Machine(torch.device("cpu"), "fp16"), lambda *_: None)
+    loop.train(run, iter([make_batch()]), options, Machine(torch.device("cpu"), "fp16"), lambda *_: None)
     assert run.network.backbone.conv.weight.equal(before) and run.scaler.get_scale() == 2.0**59
     assert run.step == 1

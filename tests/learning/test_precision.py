@@ -12,9 +12,10 @@ import torch
 
 from fashret.files.crops import open_crops
 from fashret.learning import precision
-from fashret.learning.loop import Machine, Run
+from fashret.learning.loop import Run
 from fashret.learning.modes import set_modes
 from fashret.learning.precision import measured, seconds_of, settle_precision
+from fashret.learning.steps import Machine
 from fashret.learning.task import Task, begin, make_task
 from tests.training_case import add_tiny_backbone, tiny_options, write_training_crops
 

@@ -18,8 +18,9 @@ from fashret.files.crops import open_crops
 from fashret.learning import task as tasks
 from fashret.learning.batches import Batch
 from fashret.learning.interrupts import Held
-from fashret.learning.loop import Machine, Run, StepResult
+from fashret.learning.loop import Run, StepResult
 from fashret.learning.recorder import Recorder, epoch_means, events_writer
+from fashret.learning.steps import Machine
 from tests.training_case import add_tiny_backbone, tiny_options, write_training_crops
 
 SCORES = ("mAP", "Acc@1")

@@ -12,7 +12,7 @@ import torch
 
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
-from fashret.learning.loop import Machine
+from fashret.learning.steps import Machine
 from fashret.learning.task import FREE, Task, begin, check_same, make_task, model_folder, network_settings, save
 from fashret.options import TrainOptions
 from tests.training_case import TRAIN_PRODUCTS, add_tiny_backbone, tiny_options, write_training_crops

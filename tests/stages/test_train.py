@@ -22,7 +22,7 @@ from fashret.files import models
 from fashret.files.columns import Role, text_array
 from fashret.files.crops import open_crops
 from fashret.learning import recorder, task
-from fashret.learning.loop import Machine
+from fashret.learning.steps import Machine
 from fashret.models.embedder import Embedder
 from fashret.stages import train
 from tests.conftest import invoke, make_rows, write_crops
