@@ -38,7 +38,14 @@ if TYPE_CHECKING:
     from fashret.detection.ensemble import Ensemble, Garments
 
 SAME = 0.5  # IoU from which a found box is the one of a row
-OF_RESULT = ("min_score", "max_garments", "photo_size", "evaluate")  # what the log depends on, besides the detectors
+OF_RESULT = (
+    "min_score",
+    "max_garments",
+    "photo_size",
+    "iou",
+    "detector_weight",
+    "evaluate",
+)  # what the log depends on, besides the detectors
 UNLABELLED = Role.QUERY | Role.GALLERY | Role.VAL_GALLERY  # roles that a row without a product can have
 
 
@@ -76,7 +83,7 @@ class Job:
     @property
     def task(self) -> dict[str, Any]:
         """Everything that the log depends on."""
-        chosen = {name: getattr(self.options, name) for name in OF_RESULT}
+        chosen = json.loads(json.dumps({name: getattr(self.options, name) for name in OF_RESULT}))
         about = self.ensemble.record()
         kinds = [[kind.name, *kind.categories] for kind in self.ensemble.kinds]
         return {
@@ -87,7 +94,6 @@ class Job:
             "categories": _digest(json.dumps([kinds, [each.tolist() for each in self.ensemble.number]]).encode()),
             "options": chosen,
             "detectors": [f"{each['name']} {each.get('digest', '')}".strip() for each in about["detectors"]],
-            "fusion": about.get("fusion"),
         }
 
     def kept(self, garments: Garments) -> Garments:

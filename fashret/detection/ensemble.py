@@ -98,11 +98,11 @@ class Ensemble:
 
     def record(self) -> dict[str, Any]:
         """What files say about it."""
-        record: dict[str, Any] = {"detectors": [detector.record() for detector in self.detectors]}
-        if len(self.detectors) > 1:
-            weights = self.fusion.weights or (1.0,) * len(self.detectors)
-            record |= {"fusion": {"iou": self.fusion.iou, "weights": list(weights)}}
-        return record
+        weights = self.fusion.weights or (1.0,) * len(self.detectors)
+        return {
+            "detectors": [detector.record() for detector in self.detectors],
+            "fusion": {"iou": self.fusion.iou, "weights": list(weights)},  # of one detector, too: classes become one
+        }
 
     @property
     def name(self) -> str:

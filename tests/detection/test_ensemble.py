@@ -59,6 +59,7 @@ def test_classes_of_two_detectors_in_common_words() -> None:
     np.testing.assert_allclose(garments.found.boxes[0], fused.boxes[0])
     assert garments.found.scores[0] == pytest.approx(fused.scores[0]) and ensemble.name == "one+two"
     assert ensemble.record()["fusion"] == {"iou": 0.55, "weights": [2, 1]}
+    assert Ensemble([one], LabelMap(), Fusion(iou=0.7)).record()["fusion"] == {"iou": 0.7, "weights": [1]}
 
 
 def test_classes_without_a_word_are_counted_or_silent() -> None:

@@ -222,6 +222,8 @@ def test_an_interrupted_run_is_resumed(tmp_path: Path, monkeypatch: pytest.Monke
         detect.run("photos", Path(name), few)
     with pytest.raises(FashretError, match="--min-score 0.2 → 0.4"):
         detect.run("photos", Path(name), options(batch_size=2, min_score=0.4, resume=True))
+    with pytest.raises(FashretError, match="--iou 0.55 → 0.7"):  # of a single detector's classes that have become one
+        detect.run("photos", Path(name), options(batch_size=2, min_score=0.2, iou=0.7, resume=True))
     detector.left, before = 100, detector.looked_at
     found = detect.run("photos", Path(name), options(batch_size=3, min_score=0.2, resume=True))
     assert found.kept == before > 0 and detector.looked_at == 8 and found.failed == 1
