@@ -35,7 +35,7 @@ from fashret.files.tables.manifests import Listing
 from fashret.options import DetectOptions
 
 if TYPE_CHECKING:
-    from fashret.detection.ensemble import Ensemble, Garments
+    from fashret.detection.ensemble import Ensemble
 
 SAME = 0.5  # IoU from which a found box is the one of a row
 OF_RESULT = (
@@ -95,11 +95,6 @@ class Job:
             "options": chosen,
             "detectors": [f"{each['name']} {each.get('digest', '')}".strip() for each in about["detectors"]],
         }
-
-    def kept(self, garments: Garments) -> Garments:
-        """What of a photo the log keeps: all of it where all of it is scored."""
-        options = self.options
-        return garments if options.evaluate else garments.best(options.min_score, options.max_garments)
 
 
 def _digest(data: bytes) -> str:

@@ -56,7 +56,7 @@ def _records(job: Job, batch: Sequence[tuple[int, WholePhoto | PhotoError]]) -> 
     good = [(i, photo) for i, photo in batch if isinstance(photo, WholePhoto)]
     found = job.ensemble.find([photo.pixels for _, photo in good])
     for (i, photo), garments in zip(good, found, strict=True):
-        records.append(Record(i, Status.DONE, Seen.of(photo, job.kept(garments)).packed()))
+        records.append(Record(i, Status.DONE, Seen.of(photo, garments).kept(job.options).packed()))
     for i, error in batch:
         if isinstance(error, PhotoError):
             lost = job.listing.public and isinstance(error, MissingPhotoError)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +69,13 @@ class Seen:
     def best(self, options: DetectOptions) -> NDArray[np.int64]:
         """Positions of the garments that the output has."""
         return np.flatnonzero(self.scores >= np.float32(options.min_score))[: options.max_garments]
+
+    def kept(self, options: DetectOptions) -> Seen:
+        """What the log keeps: all of it where all of it is scored, else what the output has."""
+        if options.evaluate:
+            return self
+        best = self.best(options)
+        return replace(self, boxes=self.boxes[best], scores=self.scores[best], labels=self.labels[best])
 
 
 @dataclass(frozen=True)

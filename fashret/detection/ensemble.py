@@ -44,11 +44,6 @@ class Garments:
     found: Found
     left_out: Counter[str]  # classes without a kind → boxes that were left out for it
 
-    def best(self, min_score: float, most: int) -> Garments:
-        """Without those of a lower score, and only so many of the others."""
-        good = np.flatnonzero(self.found.scores >= min_score)[:most]
-        return replace(self, found=taken(self.found, good))
-
 
 class Ensemble:
     """Detectors that work as one.

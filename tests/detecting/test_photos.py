@@ -40,6 +40,8 @@ def test_the_best_of_what_was_seen() -> None:
     seen = Seen.of(photo, Garments(found((0, 0, 30, 40), (0, 0, 9, 9), (5, 5, 9, 9)), Counter()))
     assert seen.best(DetectOptions(min_score=0.75)).tolist() == [0, 1]
     assert seen.best(DetectOptions(max_garments=1)).tolist() == [0]
+    assert seen.kept(DetectOptions(max_garments=2)).boxes.tolist() == seen.boxes[:2].tolist()
+    assert seen.kept(DetectOptions(max_garments=2, evaluate=True)).scores.tolist() == seen.scores.tolist()
     assert seen.best(DetectOptions(min_score=0.9)).tolist() == [0]  # the same number as its own, not a neighbour of it
 
 

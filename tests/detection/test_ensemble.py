@@ -99,13 +99,6 @@ def test_masks_of_one_detector_stay_with_their_boxes() -> None:
     assert garments.found.masks is not None and garments.found.masks.shape == (1, 4, 4) and garments.found.masks.all()
 
 
-def test_the_best_of_what_was_found() -> None:
-    [garments] = Ensemble([PaintedDetector()], LabelMap(), Fusion()).find([picture(**BOTH, blue=(0, 50, 10, 60))])
-    assert garments.best(0.5, 8).found.scores.tolist() == pytest.approx([0.9, 0.8])
-    assert garments.best(0, 1).found.scores.tolist() == pytest.approx([0.9])
-    assert len(garments.best(0.95, 8).found.boxes) == 0
-
-
 @pytest.mark.parametrize(
     ("detectors", "labels", "fusion", "message"),
     [
