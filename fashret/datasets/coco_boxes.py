@@ -138,7 +138,8 @@ def _add(found: _Found, content: dict[str, Any], names: dict[str, str], sources:
             raise FashretError(f"{where}: image_id {number} is not among the images")
         if category not in names:
             raise FashretError(f"{where}: category_id {category} is not among the categories {listed(names)}")
-        box = _corners(entry, where)
+        outline = outline_of(entry.get("segmentation"), where)
+        box = _corners(entry, outline, where)
         if box is None:
             found.notes[WITHOUT_BOX] += 1
             continue
@@ -149,7 +150,7 @@ def _add(found: _Found, content: dict[str, Any], names: dict[str, str], sources:
         found.seen.add(key)
         found.rows.add(Row(sources[number], box, "", role, Domain.STREET, names[category]), where)
         found.crowd.append(bool(entry.get("iscrowd")))
-        found.outlines.append(outline_of(entry.get("segmentation")))
+        found.outlines.append(outline)
 
 
 def _size(image: dict[str, Any]) -> tuple[int, int] | None:
@@ -170,17 +171,10 @@ def role_of(path: Path) -> Role:
     return Role.QUERY if "test" in words else Role.TRAIN
 
 
-def _corners(entry: dict[str, Any], where: str) -> Corners | None:
+def _corners(entry: dict[str, Any], outline: Outline | None, where: str) -> Corners | None:
     """x1 y1 x2 y2 of an annotation; None if it has neither a box nor polygons."""
     bbox = entry.get("bbox")
-    if bbox not in (None, "", []):
-        x, y, width, height = four_numbers(bbox, f"{where}, bbox")
-        return x, y, x + width, y + height
-    polygons = entry.get("segmentation")
-    if not isinstance(polygons, list) or not polygons or not all(isinstance(each, list) for each in polygons):
-        return None
-    points = [value for polygon in polygons for value in polygon]
-    if len(points) < 6 or any(type(value) not in (int, float) for value in points):
-        return None
-    across, down = points[0::2], points[1::2]
-    return float(min(across)), float(min(down)), float(max(across)), float(max(down))
+    if bbox in (None, "", []):
+        return outline.box if outline else None
+    x, y, width, height = four_numbers(bbox, f"{where}, bbox")
+    return x, y, x + width, y + height

@@ -111,5 +111,5 @@ def _add_item(rows: RowList, photo: _Photo, item: Any, where: str) -> bool:
     product = f"{photo.part}/{photo.pair}/{style}" if style else ""
     rows.add(Row(photo.source, box, product, role, photo.domain, CATEGORIES[category - 1]), where)
     if photo.outlines is not None:
-        photo.outlines.append(outline_of(item.get("segmentation")))
+        photo.outlines.append(outline_of(item.get("segmentation"), where))
     return False

@@ -93,6 +93,14 @@ def test_sizes_tell_boxes_of_upright_photos(tmp_path: Path) -> None:
         ({"annotations": [NOTE | {"category_id": 5}]}, "category_id 5 is not among the categories 1, 2"),
         ({"annotations": [NOTE | {"bbox": [1, 2, 3]}]}, "bbox: expected a list of four numbers"),
         ({"annotations": [NOTE | {"bbox": [1, 2, "a", 3]}]}, "expected a number"),
+        (
+            {"annotations": [NOTE, {"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 10**400, 1, 2, 3]]}]},
+            "annotations, entry 1, segmentation, polygon 0: expected pairs of finite numbers, one is not below",
+        ),
+        (
+            {"annotations": [{"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 1, 1, 2, 3, 4]]}]},
+            "annotations, entry 0, segmentation, polygon 0: expected pairs of finite numbers, it has 7",
+        ),
         ({"categories": [*CATEGORIES, {"id": 1, "name": "top"}]}, 'categories, entry 2: id 1 is "bag" already'),
         ({"categories": [{"id": 1}]}, "categories, entry 0: lacks name"),
     ],

@@ -106,7 +106,7 @@ def test_a_photo_that_cannot_be_decoded_is_an_error_of_the_photo(tmp_path: Path)
 def test_the_mask_is_the_garments(tmp_path: Path, orientation: int) -> None:
     photos = photo_of(tmp_path, (60, 30, 100, 90), orientation)
     outline = np.empty(1, object)
-    outline[0] = outline_of([[60, 30, 100, 30, 100, 90, 60, 90]])
+    outline[0] = outline_of([[60, 30, 100, 30, 100, 90, 60, 90]], "a")
     for seed in range(4):
         sample = sample_of(replace(photos, outline=outline), tmp_path, Drawing(150, flip=0.5, zoom=0.5), seed)
         assert sample.masks is not None and sample.masks.shape == (1, *sample.picture.shape[:2])

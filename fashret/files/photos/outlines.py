@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from fashret.errors import FashretError
 from fashret.files.photos.orientation import turn_box
+
+FARTHEST = 1_000_000  # pixels from a photo's corner
 
 Window = tuple[float, float, float, float]  # x1 y1 x2 y2
 
@@ -25,22 +28,42 @@ class Outline:
     polygons: tuple[NDArray[np.float32], ...]  # each K×2, x and y in pixels of the photo
     upright: bool = False  # of the upright photo, and not of the photo as stored
 
+    @property
+    def box(self) -> Window:
+        """The box round all points: x1 y1 x2 y2."""
+        across, down = np.concatenate(self.polygons).T
+        return float(across.min()), float(down.min()), float(across.max()), float(down.max())
 
-def outline_of(segmentation: Any, upright: bool = False) -> Outline | None:
-    """COCO's polygons, lists of x y x y …; None where there is none of three points, or it is no list of numbers.
 
-    >>> outline_of([[0, 0, 4, 0, 4, 4]]).polygons[0].tolist(), outline_of({"counts": "abc", "size": [4, 4]})
-    ([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]], None)
+def outline_of(segmentation: Any, where: str, upright: bool = False) -> Outline | None:
+    """COCO's polygons, lists of x y x y …; None where there is none of three points, or a mask of run lengths.
+
+    Parameters
+    ----------
+    where
+        File and entry, for messages.
+
+    Raises
+    ------
+    FashretError
+        If a polygon is no list of pairs of numbers: which.
+
+    >>> outline_of([[0, 0, 4, 0, 4, 4]], "a.json").polygons[0].tolist()
+    [[0.0, 0.0], [4.0, 0.0], [4.0, 4.0]]
     """
-    if not isinstance(segmentation, list):
+    if not segmentation or isinstance(segmentation, dict):
         return None
+    if not isinstance(segmentation, list):
+        raise FashretError(f"{where}, segmentation: expected a list of polygons")
     polygons = []
-    for points in segmentation:
-        if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
-            continue
-        if any(type(value) not in (int, float) or not abs(value) < 1e6 for value in points):
-            return None
-        polygons.append(np.array(points, np.float32).reshape(-1, 2))
+    for i, points in enumerate(segmentation):
+        if not isinstance(points, list) or any(type(value) not in (int, float) for value in points):
+            raise FashretError(f"{where}, segmentation, polygon {i}: expected a list of numbers, x y x y …")
+        if len(points) % 2 or not all(abs(value) < FARTHEST for value in points):  # NaN neither
+            odd = f"it has {len(points):,}" if len(points) % 2 else f"one is not below {FARTHEST:,}"
+            raise FashretError(f"{where}, segmentation, polygon {i}: expected pairs of finite numbers, {odd}")
+        if len(points) >= 6:
+            polygons.append(np.array(points, np.float32).reshape(-1, 2))
     return Outline(tuple(polygons), upright) if polygons else None
 
 
