@@ -7,6 +7,7 @@ Out: a `Listing` for detectors. A box round key points is a little smaller than 
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -81,7 +82,8 @@ def _box(points: list[str], where: str) -> Corners | None:
 
 def _source(root: Path, table: Path, name: str) -> str:
     """The photo's path from the root: the table's names begin at its own folder or at the one above."""
-    for folder in (table.parent, table.parent.parent):
-        if folder.is_relative_to(root) and (folder / name).is_file():
+    folders = () if os.path.isabs(name) else (table.parent, table.parent.parent)  # an absolute one is refused as it is
+    for folder in folders:
+        if folder.is_relative_to(root) and os.path.isfile(folder / name):
             return (folder / name).relative_to(root).as_posix()
     return name

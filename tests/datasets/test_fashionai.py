@@ -42,12 +42,19 @@ def test_the_box_is_the_one_round_the_points(tmp_path: Path, caplog: pytest.LogC
         ("a.jpg,skirt,10_20_1,nothing,30_60_0", 'train.csv, line 2: key point "nothing"; expected x_y_visible'),
         ("a.jpg,skirt,10_20_1", "line 2: has 3 cells, the header has 5"),
         ("../a.jpg,skirt,1_2_1,3_4_1,5_6_1", "stay inside"),
+        ("../Images/skirt/1.jpg,skirt,1_2_1,3_4_1,5_6_1", "stay inside"),
+        (f"{__file__},skirt,1_2_1,3_4_1,5_6_1", "line 2: .*paths must be relative to the root and stay inside"),
     ],
 )
 def test_nonsense_is_one_line(tmp_path: Path, line: str, message: str) -> None:
     write(tmp_path, line)
     with pytest.raises(FashretError, match=message):
         read(tmp_path, CropFlags())
+
+
+def test_a_name_that_no_file_can_have_is_that_of_a_missing_photo(tmp_path: Path) -> None:
+    write(tmp_path, f"{'a' * 300}.jpg,skirt,1_2_1,3_4_1,5_6_1")
+    assert read(tmp_path, CropFlags()).rows.source.tolist() == ["a" * 300 + ".jpg"]
 
 
 def test_a_folder_without_key_points_is_one_line(tmp_path: Path) -> None:
