@@ -171,10 +171,10 @@ def _check_where(gallery: Path, where: Sequence[str]) -> None:
 
 
 def _check_network(backbone: str, weights: str) -> None:
-    if not backbone.startswith("timm:") and backbone not in choices.BACKBONES:
-        names = f"{', '.join(choices.BACKBONES)} and timm:NAME, as `fashret models` lists them"
+    if not backbone.startswith("timm:") and backbone not in (*choices.BACKBONES, *choices.PRESETS):
+        names = f"{', '.join((*choices.BACKBONES, *choices.PRESETS))} and timm:NAME, as `fashret models` lists them"
         raise FashretError(f"no backbone {backbone!r}; there are {names}{hub_hint(backbone)}")
-    if weights not in ("imagenet", "none") and not Path(weights).exists():
+    if weights not in ("imagenet", "published", "none") and not Path(weights).exists():
         hint = hub_hint(weights)
         raise FashretError(f"--weights {weights}: no such file; give imagenet, none or a checkpoint's path{hint}")
 

@@ -33,10 +33,17 @@ BACKBONES = (
     "small",
 )
 STRIDED = tuple(name for name in BACKBONES if name != "small" and not name.startswith("osnet"))  # in their last stage
-POOLINGS = ("avg", "max", "gem", "rmac", "rmac-learned", "cls")
+PRESETS = (
+    "fashion-siglip",
+    "siglip2-b",
+    "siglip2-l",
+    "siglip2-so400m",
+)  # published models with their own preprocessing
+POOLINGS = ("avg", "max", "gem", "rmac", "rmac-learned", "cls", "own")
 NECKS = ("bnneck", "none")
 FEATURES = ("after", "before")  # the neck
-FITS = ("stretch", "pad")
+FITS = ("stretch", "pad", "crop")
+RESAMPLINGS = ("bilinear", "bicubic")
 ARCHITECTURES = (  # of detectors
     "ssdlite320_mobilenet_v3_large",
     "fasterrcnn_mobilenet_v3_large_320_fpn",

@@ -19,6 +19,8 @@ from fashret.learning.schedules import SCHEDULES
 from fashret.models.backbones import BACKBONES
 from fashret.models.devices import PRECISIONS
 from fashret.models.poolings import POOLINGS
+from fashret.models.preprocessing import FILTERS
+from fashret.models.presets import PRESETS
 from fashret.stages.train import SCORES
 
 
@@ -27,6 +29,8 @@ from fashret.stages.train import SCORES
     [
         (choices.LAYOUTS, tuple(LAYOUTS)),
         (choices.BACKBONES, tuple(BACKBONES)),
+        (choices.PRESETS, tuple(PRESETS)),
+        (choices.RESAMPLINGS, tuple(FILTERS)),
         (choices.ARCHITECTURES, tuple(ARCHITECTURES)),
         (choices.LOSSES, tuple(LOSSES)),
         (choices.POOLINGS, tuple(POOLINGS)),

@@ -22,6 +22,7 @@ from fashret.files.hints import hub_hint
 from fashret.models import efficientnet_lite0 as lite0
 from fashret.models.ibn import use_ibn_a
 from fashret.models.osnet import AIN_BLOCKS, FEATURE_WIDTH, WIDTHS, OSNet
+from fashret.models.presets import PRESETS
 from fashret.models.settings import POOLINGS_OF_MAPS, ModelSettings, parse_input_size
 
 Built = tuple[nn.Module, int]  # the module, and the width of its feature vector
@@ -229,10 +230,14 @@ def find_backbone(name: str) -> Backbone:
     """
     if name.startswith("timm:"):
         return Backbone(partial(_timm, name=name[5:]), TimmBackbone.HEADS, "timm")
+    if name in PRESETS:
+        from fashret.models.preset_nets import build_preset
+
+        return Backbone(partial(build_preset, name=name), (), f"{PRESETS[name].hub} of the hub")
     if name not in BACKBONES:
+        known = ", ".join((*BACKBONES, *PRESETS))
         raise FashretError(
-            f"no backbone {name!r}; there are {', '.join(BACKBONES)} and timm:NAME, as `fashret models` lists them"
-            f"{hub_hint(name)}"
+            f"no backbone {name!r}; there are {known} and timm:NAME, as `fashret models` lists them{hub_hint(name)}"
         )
     return BACKBONES[name]
 
@@ -257,6 +262,10 @@ def settings_for(backbone: str, size: str = "", **choices: Any) -> ModelSettings
     (256, (0.5, 0.5, 0.5))
     """
     find_backbone(backbone)
+    if backbone in PRESETS:
+        from fashret.models.preset_nets import preset_settings
+
+        return preset_settings(backbone, parse_input_size(size) if size else None, choices)
     height, width = parse_input_size(size) if size else (ModelSettings.height, ModelSettings.width)
     timm_name = lite0.TIMM_NAME if backbone == "efficientnet_lite0" else backbone[5:]
     if backbone.startswith("timm:") or timm_name == lite0.TIMM_NAME:

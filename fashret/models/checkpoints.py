@@ -76,13 +76,18 @@ def read_checkpoint(path: Path, wanted: Collection[str] = ()) -> Checkpoint:
         If the file is missing, is not a checkpoint, or holds no tensors by name.
     """
     path = Path(path)
+    check_there(path)
+    tensors = read_named(path)
+    readings = [Checkpoint(*_in_our_names(reading), path) for reading in _unwrapped(tensors)]
+    return max(readings, key=lambda reading: len(reading.tensors.keys() & set(wanted)))  # of equal ones the first
+
+
+def check_there(path: Path) -> None:
+    """Raise FashretError unless there is a file."""
     if not path.is_file():
         raise FashretError(
             f"--weights {path}: no such file; imagenet, none or the path of a checkpoint{hub_hint(path)}"
         )
-    tensors = read_named(path)
-    readings = [Checkpoint(*_in_our_names(reading), path) for reading in _unwrapped(tensors)]
-    return max(readings, key=lambda reading: len(reading.tensors.keys() & set(wanted)))  # of equal ones the first
 
 
 def read_named(path: Path) -> dict[str, Tensor]:

@@ -147,4 +147,5 @@ POOLINGS: dict[str, Callable[[int], nn.Module]] = {  # made for the C of a featu
     "rmac": lambda channels: Pool(rmac_pool),
     "rmac-learned": LearnedRMAC,
     "cls": lambda channels: Pool(average_pool),  # the backbone gives the class token as a map of one place
+    "own": lambda channels: Pool(average_pool),  # of a published model, which gives its vector as a map of one place
 }

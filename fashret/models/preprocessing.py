@@ -17,6 +17,8 @@ from fashret.console import log
 from fashret.errors import FashretError
 from fashret.models.settings import ModelSettings
 
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
 
 def warn_of_small_crops(size: int, settings: ModelSettings) -> None:
     """Warn if the input is larger than the crops, whose longer side has at most `size` pixels (0 = unknown)."""
@@ -34,7 +36,8 @@ def fit_image(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.u
         h×w×3 uint8, RGB.
     settings
         `fit="stretch"` resizes to height × width; `fit="pad"` shrinks keeping the aspect, never enlarges, and puts
-        the result centred on white.
+        the result centred on white; `fit="crop"` resizes keeping the aspect until both sides are filled, and takes the
+        middle.
 
     Returns
     -------
@@ -53,20 +56,38 @@ def fit_image(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.u
         raise FashretError(f"a crop must be h×w×3 uint8, not {'×'.join(map(str, image.shape))} {image.dtype}")
     height, width = settings.height, settings.width
     if settings.fit == "stretch":
-        return _resize(image, height, width)
+        return _resize(image, height, width, settings.resample)
+    if settings.fit == "crop":
+        return _filled(image, settings)
     scale = min(1.0, height / image.shape[0], width / image.shape[1])
-    shrunk = _resize(image, max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)))
+    shrunk = _resize(
+        image, max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale)), settings.resample
+    )
     top, left = (height - shrunk.shape[0]) // 2, (width - shrunk.shape[1]) // 2
     fitted = np.full((height, width, 3), 255, np.uint8)
     fitted[top : top + shrunk.shape[0], left : left + shrunk.shape[1]] = shrunk
     return fitted
 
 
-def _resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+def _filled(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.uint8]:
+    """The middle of an image whose shorter side was resized to the input's; sizes are rounded as torchvision's are."""
+    height, width = settings.height, settings.width
+    (rows, columns), square = image.shape[:2], height == width
+    if square:
+        rows, columns = (height * rows // columns, width) if rows >= columns else (height, width * columns // rows)
+    else:
+        scale = max(height / rows, width / columns)
+        rows, columns = max(height, round(rows * scale)), max(width, round(columns * scale))
+    resized = _resize(image, rows, columns, settings.resample)
+    top, left = round((rows - height) / 2), round((columns - width) / 2)
+    return np.ascontiguousarray(resized[top : top + height, left : left + width])
+
+
+def _resize(image: NDArray[np.uint8], height: int, width: int, resample: str) -> NDArray[np.uint8]:
     if image.shape[:2] == (height, width):
         return image
-    # bilinear over the source area (antialiased), as in the published code
-    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    # over the source area (antialiased), as in the published codes
+    return np.asarray(Image.fromarray(image).resize((width, height), FILTERS[resample]))
 
 
 def normalise(images: NDArray[np.uint8] | torch.Tensor, settings: ModelSettings) -> torch.Tensor:

@@ -10,16 +10,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from fashret.choices import FEATURES, FITS, NECKS, POOLINGS, STRIDED
+from fashret.choices import FEATURES, FITS, NECKS, POOLINGS, PRESETS, RESAMPLINGS, STRIDED
 from fashret.errors import FashretError
 from fashret.options import TrainOptions, parse_input_size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-POOLINGS_OF_MAPS = ", ".join(pooling for pooling in POOLINGS if pooling != "cls")  # for networks without class token
+POOLINGS_OF_MAPS = ", ".join(
+    pooling for pooling in POOLINGS if pooling not in ("cls", "own")
+)  # for networks without class token
 
 
+ACTIVATIONS = ("", "gelu", "gelu_tanh", "quick_gelu")
 LONGEST_SIDE = 8192  # of an input: what a file may ask for
 MOST_OUTPUTS = 50_000_000  # of a layer
 
@@ -41,21 +44,32 @@ class ModelSettings:
     dim: int | None = None  # width of a linear projection between pooling and neck; None: no projection
     height: int = HEIGHT  # of the input, in pixels
     width: int = WIDTH
-    fit: str = TrainOptions.fit  # stretch: to height × width; pad: shrink keeping the aspect, centred on white
+    # stretch: to height × width; pad: shrink keeping the aspect, centred on white; crop: the middle of it, filled
+    fit: str = TrainOptions.fit
+    resample: str = "bilinear"  # filter of the fit, over the source area: bilinear or bicubic
     mean: tuple[float, float, float] = IMAGENET_MEAN  # of RGB values in 0..1, taken off
     std: tuple[float, float, float] = IMAGENET_STD  # of RGB values in 0..1, divided by
     last_stride: int = TrainOptions.last_stride  # of backbones that have one: 1 as in the strong baseline, or 2
     stem_relu: bool = True  # ResNets: the ReLU behind the first convolution, which the strong baseline's code lacks
+    activation: str = ""  # of a published model's layers, by timm's name; empty: the architecture's own
+    cut: int = 0  # numbers at the start of a published model's vector that are kept; 0: all
     classes: int = 0  # outputs of the classifier; 0: none
     seed: int = TrainOptions.seed  # of the random weights
 
     def __post_init__(self) -> None:
-        for name, known in (("pooling", POOLINGS), ("neck", NECKS), ("feature", FEATURES), ("fit", FITS)):
+        for name, known in (
+            *(("pooling", POOLINGS), ("neck", NECKS), ("feature", FEATURES), ("fit", FITS)),
+            *(("resample", RESAMPLINGS), ("activation", ACTIVATIONS)),
+        ):
             value = getattr(self, name)
             if value not in known:
                 raise FashretError(f"{name} {value!r} is not known; there are {', '.join(known)}")
         if self.pooling == "cls" and not self.backbone.startswith("timm:"):
             raise FashretError(f"{self.backbone} has no class token; use --pooling {POOLINGS_OF_MAPS}")
+        if (self.pooling == "own") != (self.backbone in PRESETS):
+            raise FashretError(f"pooling {self.pooling}: not one of {self.backbone}; leave out --pooling")
+        if not 0 <= self.cut <= MOST_OUTPUTS:
+            raise FashretError(f"--dim {self.cut}: must be 0 to {MOST_OUTPUTS:,}")
         if self.height < 1 or self.width < 1:
             raise FashretError(f"input size {self.height}x{self.width}: both sides must be at least 1 pixel")
         if max(self.height, self.width) > LONGEST_SIDE:
@@ -74,6 +88,9 @@ class ModelSettings:
         plain = asdict(self)
         if self.backbone not in STRIDED:
             del plain["last_stride"]  # has no effect
+        for name, usual in (("resample", "bilinear"), ("activation", ""), ("cut", 0)):
+            if plain[name] == usual:
+                del plain[name]  # as in files of before
         plain["mean"], plain["std"] = list(self.mean), list(self.std)
         return plain
 
@@ -93,11 +110,13 @@ class ModelSettings:
         if unknown := sorted(set(plain) - known):
             raise FashretError(f"model settings: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
         values = dict(plain)
-        for name in {"backbone", "weights", "pooling", "neck", "feature", "fit"} & set(values):
+        for name in {"backbone", "weights", "pooling", "neck", "feature", "fit", "resample", "activation"} & set(
+            values
+        ):
             if not isinstance(values[name], str):
                 raise FashretError(f"model settings: {name} {values[name]!r} is not a text")
         try:
-            for name in {"height", "width", "last_stride", "classes", "seed"} & set(values):
+            for name in {"height", "width", "last_stride", "cut", "classes", "seed"} & set(values):
                 values[name] = int(values[name])
             if values.get("dim") is not None:
                 values["dim"] = int(values["dim"])

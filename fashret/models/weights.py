@@ -17,13 +17,16 @@ from fashret.caches import give_folders_to_libraries
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.models.backbones import PLAIN_RESNETS, TIMM_NAMES, TimmBackbone, create_timm, find_backbone
-from fashret.models.checkpoints import Checkpoint, read_checkpoint
+from fashret.models.checkpoints import Checkpoint, check_there, read_checkpoint, read_named
 from fashret.models.efficientnet_lite0 import packaged_weights
+from fashret.models.hub import preset_file
 from fashret.models.network import RetrievalNetwork, build
+from fashret.models.preset_nets import fit_preset, some
+from fashret.models.presets import PRESETS
 from fashret.models.settings import ModelSettings
 
 TIMM_CLASSIFIERS = ("head", "head.fc", "head_dist", "fc", "classifier")
-KEYS_SHOWN = 6  # of each kind in a message; the log has all at --verbose
+PUBLISHED = ("imagenet", "published")  # values of `weights`: what the backbone's makers publish
 
 
 def start(settings: ModelSettings) -> RetrievalNetwork:
@@ -38,13 +41,33 @@ def start(settings: ModelSettings) -> RetrievalNetwork:
     """
     if settings.weights == "none":
         return build(settings)
-    path = imagenet_file(settings.backbone) if settings.weights == "imagenet" else Path(settings.weights)
+    path = imagenet_file(settings.backbone) if settings.weights in PUBLISHED else Path(settings.weights)
+    if settings.backbone in PRESETS:
+        return _start_preset(settings, path)
     network = build(settings)
     checkpoint = read_checkpoint(path, network.state_dict().keys())
     if checkpoint.layout in ("centroids", "strong baseline") and settings.backbone in PLAIN_RESNETS:
         log.info("%s: trained without the ReLU behind the first convolution, so the network goes without it", path.name)
         network = build(replace(settings, stem_relu=False))
     load(network, checkpoint)
+    return network
+
+
+def _start_preset(settings: ModelSettings, path: Path) -> RetrievalNetwork:
+    """A published model with the weights of its file, or those of a network that was trained from it."""
+    check_there(path)
+    given = read_named(path)
+    if any(name.startswith("backbone.model.") for name in given):
+        network = build(settings)
+        load(network, read_checkpoint(path))
+        return network
+    try:
+        settings, tensors = fit_preset(settings, given)
+    except FashretError as error:
+        raise FashretError(f"--weights {path}: not weights of {settings.backbone}: {error}") from error
+    check_finite(tensors, f"--weights {path}")
+    network = build(settings)
+    network.load_state_dict(tensors, strict=False)
     return network
 
 
@@ -73,7 +96,7 @@ def load(network: RetrievalNetwork, checkpoint: Checkpoint) -> None:
         found = {"missing": missing, "not of this network": foreign, "of another shape": shapes}
         for kind, keys in found.items():
             log.debug("%s: %s: %s", checkpoint.path, kind, ", ".join(keys))
-        listed = "; ".join(f"{kind}: {_some(keys)}" for kind, keys in found.items() if keys)
+        listed = "; ".join(f"{kind}: {some(keys)}" for kind, keys in found.items() if keys)
         raise FashretError(f"--weights {checkpoint.path}: not weights of {network.settings.backbone}: {listed}")
     check_finite(tensors, f"--weights {checkpoint.path}")
     network.load_state_dict(tensors, strict=False)
@@ -90,7 +113,7 @@ def check_finite(tensors: Mapping[str, torch.Tensor], where: object) -> None:
     broken = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if broken:
         raise FashretError(
-            f"{where}: holds NaN or infinite weights ({_some(broken)}): its training diverged, or the file is damaged; "
+            f"{where}: holds NaN or infinite weights ({some(broken)}): its training diverged, or the file is damaged; "
             "use other weights, or train again with a smaller learning rate"
         )
 
@@ -189,6 +212,8 @@ def imagenet_file(backbone: str) -> Path:
     find_backbone(backbone)
     if backbone == "efficientnet_lite0":
         return packaged_weights()
+    if backbone in PRESETS:
+        return preset_file(backbone)
     source = published(backbone)
     give_folders_to_libraries()
     path = Path(torch.hub.get_dir()) / "checkpoints" / source.file
@@ -208,8 +233,3 @@ def imagenet_file(backbone: str) -> Path:
 
 def _shape(tensor: torch.Tensor) -> str:
     return "×".join(map(str, tensor.shape)) or "scalar"
-
-
-def _some(keys: list[str]) -> str:
-    more = len(keys) - KEYS_SHOWN
-    return ", ".join(keys[:KEYS_SHOWN]) + (f" and {more} more" if more > 0 else "")

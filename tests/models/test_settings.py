@@ -33,7 +33,7 @@ def test_a_stride_is_recorded_where_there_is_one_to_set():
         ({"pooling": "mean"}, ["pooling", "mean", "avg", "gem"]),
         ({"neck": "bn"}, ["neck", "bnneck"]),
         ({"feature": "post"}, ["feature", "after", "before"]),
-        ({"fit": "crop"}, ["fit", "stretch", "pad"]),
+        ({"fit": "zoom"}, ["fit", "stretch", "pad"]),
         ({"height": 0}, ["0x128"]),
         ({"dim": 0}, ["dim 0"]),
         ({"last_stride": 3}, ["last stride 3", "1 or 2"]),
