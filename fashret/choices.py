@@ -35,6 +35,12 @@ BACKBONES = (
 STRIDED = tuple(name for name in BACKBONES if name != "small" and not name.startswith("osnet"))  # in their last stage
 PRESETS = (
     "fashion-siglip",
+    "fashion-clip",
+    "marqo-fashion-clip",
+    "moda",
+    "moda-512d",
+    "moda-matryoshka",
+    "moda-vision",
     "siglip2-b",
     "siglip2-l",
     "siglip2-so400m",
@@ -42,7 +48,7 @@ PRESETS = (
 POOLINGS = ("avg", "max", "gem", "rmac", "rmac-learned", "cls", "own")
 NECKS = ("bnneck", "none")
 FEATURES = ("after", "before")  # the neck
-FITS = ("stretch", "pad", "crop")
+FITS = ("stretch", "pad", "crop", "crop-floor")
 RESAMPLINGS = ("bilinear", "bicubic")
 ARCHITECTURES = (  # of detectors
     "ssdlite320_mobilenet_v3_large",

@@ -48,9 +48,30 @@ HF_ENCODER: dict[str, Names] = {
 # what stands beside an image encoder; position numbers are constants
 HF_BESIDE = r"text_model\.|logit_scale$|logit_bias$|text_projection\.|vision_model\.embeddings\.position_ids$"
 OPEN_CLIP_BESIDE = r"text\.|logit_scale$|logit_bias$"
+CLIP = "visual.transformer.resblocks.#."
+CLIP_ENCODER: dict[str, Names] = {
+    "patch_embed.proj.*": "visual.conv1.*",
+    "cls_token": "visual.class_embedding",
+    "pos_embed": "visual.positional_embedding",
+    "norm_pre.*": "visual.ln_pre.*",
+    "blocks.#.norm1.*": f"{CLIP}ln_1.*",
+    "blocks.#.attn.qkv.*": f"{CLIP}attn.in_proj_*",
+    "blocks.#.attn.proj.*": f"{CLIP}attn.out_proj.*",
+    "blocks.#.norm2.*": f"{CLIP}ln_2.*",
+    "blocks.#.mlp.fc1.*": f"{CLIP}mlp.c_fc.*",
+    "blocks.#.mlp.fc2.*": f"{CLIP}mlp.c_proj.*",
+    "norm.*": "visual.ln_post.*",
+    "head.weight": "visual.proj:t",
+}
+CLIP_BESIDE = (
+    r"positional_embedding$|token_embedding\.|transformer\.|ln_final\.|text_projection$|logit_scale$|logit_bias$"
+    r"|attn_mask$|text\."
+)
 
 LAYOUTS: dict[str, Layout] = {
-    "open_clip": Layout({"head.weight": ("visual.head.proj.weight",)}, OPEN_CLIP_BESIDE, own="visual.trunk."),
+    "open_clip": Layout({}, OPEN_CLIP_BESIDE, own="visual.trunk."),
+    "open_clip, projected": Layout({"head.weight": "visual.head.proj.weight"}, OPEN_CLIP_BESIDE, own="visual.trunk."),
+    "open_clip CLIP": Layout(CLIP_ENCODER, CLIP_BESIDE),
     "timm": Layout({}, zero=r"blocks\.\d+\.attn\.[qv]_bias$", dropped=r"visual\.trunk\.|trunk\.|visual\.|model\."),
     "transformers SigLIP": Layout(
         HF_ENCODER
@@ -65,6 +86,15 @@ LAYOUTS: dict[str, Layout] = {
         },
         HF_BESIDE,
         settings={"activation": "gelu_tanh"},
+    ),
+    "transformers CLIP": Layout(
+        HF_ENCODER
+        | {
+            "cls_token": "vision_model.embeddings.class_embedding",
+            "norm_pre.*": "vision_model.pre_layrnorm.*",
+            "head.weight": "visual_projection.weight",
+        },
+        HF_BESIDE,
     ),
 }
 

@@ -37,7 +37,7 @@ def fit_image(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.u
     settings
         `fit="stretch"` resizes to height × width; `fit="pad"` shrinks keeping the aspect, never enlarges, and puts
         the result centred on white; `fit="crop"` resizes keeping the aspect until both sides are filled, and takes the
-        middle.
+        middle, rounded as torchvision rounds; `fit="crop-floor"` as the transformers library does.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def fit_image(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.u
     height, width = settings.height, settings.width
     if settings.fit == "stretch":
         return _resize(image, height, width, settings.resample)
-    if settings.fit == "crop":
+    if settings.fit.startswith("crop"):
         return _filled(image, settings)
     scale = min(1.0, height / image.shape[0], width / image.shape[1])
     shrunk = _resize(
@@ -79,7 +79,8 @@ def _filled(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.uin
         scale = max(height / rows, width / columns)
         rows, columns = max(height, round(rows * scale)), max(width, round(columns * scale))
     resized = _resize(image, rows, columns, settings.resample)
-    top, left = round((rows - height) / 2), round((columns - width) / 2)
+    half = (lambda n: n // 2) if settings.fit == "crop-floor" else (lambda n: round(n / 2))
+    top, left = half(rows - height), half(columns - width)
     return np.ascontiguousarray(resized[top : top + height, left : left + width])
 
 

@@ -44,7 +44,7 @@ class ModelSettings:
     dim: int | None = None  # width of a linear projection between pooling and neck; None: no projection
     height: int = HEIGHT  # of the input, in pixels
     width: int = WIDTH
-    # stretch: to height × width; pad: shrink keeping the aspect, centred on white; crop: the middle of it, filled
+    # stretch: to height × width; pad: shrink keeping the aspect, centred on white; crop: the middle of it
     fit: str = TrainOptions.fit
     resample: str = "bilinear"  # filter of the fit, over the source area: bilinear or bicubic
     mean: tuple[float, float, float] = IMAGENET_MEAN  # of RGB values in 0..1, taken off

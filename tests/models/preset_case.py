@@ -22,7 +22,7 @@ from fashret.models.opening import backbone_part
 from fashret.models.presets import PRESETS
 
 BLOCKS = 2
-SIZES = ((251, 340), (500, 231), (224, 224), (90, 61), (640, 640))  # of photos, width and height
+SIZES = ((251, 340), (223, 371), (500, 231), (224, 224), (90, 61), (640, 640))  # of photos, width and height
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,13 +59,16 @@ def saved(folder: Path, file: str, tensors: dict[str, Tensor]) -> Path:
     return folder / file
 
 
-def open_clip_model(folder: Path, config: str, preprocess: dict[str, Any], vision: Any = None) -> tuple[nn.Module, Any]:
+def open_clip_model(
+    folder: Path, config: str, preprocess: dict[str, Any], vision: Any = None, **more: Any
+) -> tuple[nn.Module, Any]:
     """A model of open_clip from a folder as the hub lays it out, and its preprocessing."""
     import open_clip
 
     about = open_clip.get_model_config(config)
     about["text_cfg"] |= {"layers": 1, "vocab_size": 64, "width": 64, "heads": 1}
     about["vision_cfg"] |= vision or {}
+    about |= more
     if "timm_model_name" not in about["vision_cfg"]:
         about["vision_cfg"]["layers"] = BLOCKS
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +76,7 @@ def open_clip_model(folder: Path, config: str, preprocess: dict[str, Any], visio
     (folder / "open_clip_config.json").write_text(json.dumps(description))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timm, "create_model", functools.partial(timm.create_model, depth=BLOCKS))
-        kind = open_clip.CustomTextCLIP if about.pop("custom_text", False) else open_clip.CLIP
+        kind: Any = open_clip.CustomTextCLIP if about.pop("custom_text", False) else open_clip.CLIP
         saved(folder, "open_clip_model.safetensors", randomised(kind(**about)).state_dict())
         model, transform = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
     return model.eval(), transform

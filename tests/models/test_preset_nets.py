@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ def test_fashion_siglip_of_open_clip(siglip: tuple[Path, Any, Any]) -> None:
 @pytest.mark.parametrize("name", ["siglip2-b", *LARGE])
 def test_siglip2_of_open_clip(name: str, tmp_path: Path) -> None:
     model, transform = open_clip_model(tmp_path, SIGLIP[name], SQUASH)
-    expected = reference(model.encode_image, transform, photos())
-    close(vectors_of(name, tmp_path / "open_clip_model.safetensors", photos()), expected)
+    expected = reference(model.encode_image, transform, photos()[:2])
+    close(vectors_of(name, tmp_path / "open_clip_model.safetensors", photos()[:2]), expected)
 
 
 def hf_siglip(folder: Path, width: int, side: int) -> nn.Module:
@@ -78,9 +79,67 @@ def test_siglip2_of_the_transformers_library(tmp_path: Path) -> None:
     expected = reference(
         lambda pixels: model.vision_model(pixel_values=pixels).pooler_output,
         lambda image: processor(image, return_tensors="pt")["pixel_values"][0],
+        photos()[:2],
+    )
+    close(vectors_of("siglip2-b", tmp_path / "model.safetensors", photos()[:2]), expected)
+
+
+@pytest.mark.parametrize("name", ["moda", "moda-matryoshka"])
+def test_moda_has_the_layout_and_the_preprocessing_of_fashion_siglip(name: str, siglip: tuple[Path, Any, Any]) -> None:
+    path, model, transform = siglip
+    close(vectors_of(name, path, photos()), reference(model.encode_image, transform, photos()))
+
+
+def test_vectors_of_a_matryoshka_are_cut_and_made_of_length_1_again(siglip: tuple[Path, Any, Any]) -> None:
+    path, model, transform = siglip
+    for cut in (64, 512):
+        expected = reference(lambda pixels, cut=cut: model.encode_image(pixels)[:, :cut], transform, photos()[:2])
+        found = vectors_of("moda-matryoshka", path, photos()[:2], cut=cut)
+        assert found.shape[1] == cut
+        close(found, expected)
+
+
+@pytest.mark.parametrize("wrapper", ["", "trunk.", "visual.", "visual.trunk."])
+def test_moda_without_its_text_tower_in_half_precision(
+    wrapper: str, siglip: tuple[Path, Any, Any], tmp_path: Path
+) -> None:
+    path, model, transform = siglip
+    half = {name: tensor.half() for name, tensor in model.visual.trunk.state_dict().items()}
+    file = saved(tmp_path, "vision_encoder.safetensors", {wrapper + name: tensor for name, tensor in half.items()})
+    found = vectors_of("moda-vision", file, photos())
+    kept = copy.deepcopy(model)
+    kept.visual.trunk.load_state_dict(half)
+    close(found, reference(kept.encode_image, transform, photos()))
+
+
+def test_moda_projected_to_512_numbers(tmp_path: Path) -> None:
+    model, transform = open_clip_model(tmp_path, "ViT-B-16-SigLIP", SQUASH, {"timm_proj": "linear"}, embed_dim=512)
+    expected = reference(model.encode_image, transform, photos())
+    assert expected.shape[1] == 512
+    close(vectors_of("moda-512d", tmp_path / "open_clip_model.safetensors", photos()), expected)
+
+
+def test_fashion_clip_of_the_transformers_library(tmp_path: Path) -> None:
+    from transformers import CLIPConfig, CLIPModel
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    text = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 1}
+    config = CLIPConfig(text_config=text | {"vocab_size": 64}, vision_config={"num_hidden_layers": BLOCKS})
+    model, processor = randomised(CLIPModel(config)), CLIPImageProcessorPil()
+    path = saved(tmp_path, "model.safetensors", model.state_dict())
+    expected = reference(
+        lambda pixels: model.get_image_features(pixel_values=pixels).pooler_output,
+        lambda image: processor(image, return_tensors="pt")["pixel_values"][0],
         photos(),
     )
-    close(vectors_of("siglip2-b", tmp_path / "model.safetensors", photos()), expected)
+    close(vectors_of("fashion-clip", path, photos()), expected)
+
+
+def test_marqo_fashion_clip_of_open_clip(tmp_path: Path) -> None:
+    preprocess = {"mean": PRESETS["fashion-clip"].mean, "std": PRESETS["fashion-clip"].std, "interpolation": "bicubic"}
+    model, transform = open_clip_model(tmp_path, "ViT-B-16", preprocess | {"resize_mode": "shortest"})
+    expected = reference(model.encode_image, transform, photos())
+    close(vectors_of("marqo-fashion-clip", tmp_path / "open_clip_model.safetensors", photos()), expected)
 
 
 @pytest.mark.parametrize("change", ["missing", "renamed", "of another shape", "left over", "transposed", "no block"])
