@@ -44,6 +44,13 @@ PRESETS = (
     "siglip2-b",
     "siglip2-l",
     "siglip2-so400m",
+    "gr-lite",
+    "gr-lite-rope",
+    "dinov3-s",
+    "dinov3-b",
+    "dinov3-l",
+    "pe-core-b",
+    "pe-core-l",
 )  # published models with their own preprocessing
 POOLINGS = ("avg", "max", "gem", "rmac", "rmac-learned", "cls", "own")
 NECKS = ("bnneck", "none")

@@ -68,11 +68,29 @@ CLIP_BESIDE = (
     r"|attn_mask$|text\."
 )
 
+META_POOLING = "visual.attn_pool."  # of the Perception Encoder
+BIASES = r"blocks\.\d+\.attn\.[qv]_bias$"  # of DINOv3's attention, zero in most of its published models
+DINOV3: dict[str, Names] = {  # of the transformers library, whose newer versions put "model." before some of them
+    "cls_token": "embeddings.cls_token",
+    "reg_token": "embeddings.register_tokens",
+    "patch_embed.proj.*": "embeddings.patch_embeddings.*",
+    "blocks.#.norm1.*": "layer.#.norm1.*",
+    "blocks.#.attn.qkv.weight": tuple(f"layer.#.attention.{part}_proj.weight" for part in "qkv"),
+    "blocks.#.attn.q_bias": "layer.#.attention.q_proj.bias",
+    "blocks.#.attn.v_bias": "layer.#.attention.v_proj.bias",
+    "blocks.#.attn.proj.*": "layer.#.attention.o_proj.*",
+    "blocks.#.gamma_1": "layer.#.layer_scale1.lambda1",
+    "blocks.#.norm2.*": "layer.#.norm2.*",
+    "blocks.#.mlp.fc1.*": "layer.#.mlp.up_proj.*",
+    "blocks.#.mlp.fc2.*": "layer.#.mlp.down_proj.*",
+    "blocks.#.gamma_2": "layer.#.layer_scale2.lambda1",
+}
+
 LAYOUTS: dict[str, Layout] = {
     "open_clip": Layout({}, OPEN_CLIP_BESIDE, own="visual.trunk."),
     "open_clip, projected": Layout({"head.weight": "visual.head.proj.weight"}, OPEN_CLIP_BESIDE, own="visual.trunk."),
     "open_clip CLIP": Layout(CLIP_ENCODER, CLIP_BESIDE),
-    "timm": Layout({}, zero=r"blocks\.\d+\.attn\.[qv]_bias$", dropped=r"visual\.trunk\.|trunk\.|visual\.|model\."),
+    "timm": Layout({}, zero=BIASES, dropped=r"visual\.trunk\.|trunk\.|visual\.|model\."),
     "transformers SigLIP": Layout(
         HF_ENCODER
         | {
@@ -95,6 +113,31 @@ LAYOUTS: dict[str, Layout] = {
             "head.weight": "visual_projection.weight",
         },
         HF_BESIDE,
+    ),
+    "transformers DINOv3": Layout(DINOV3, r"embeddings\.mask_token$", dropped=r"model\."),
+    "Meta's DINOv3": Layout(
+        {
+            "reg_token": "storage_tokens",
+            "blocks.#.attn.q_bias": "blocks.#.attn.qkv.bias:q",  # the bias of the keys is always zero
+            "blocks.#.attn.v_bias": "blocks.#.attn.qkv.bias:v",
+            "blocks.#.gamma_1": "blocks.#.ls1.gamma",
+            "blocks.#.gamma_2": "blocks.#.ls2.gamma",
+        },
+        r"mask_token$|rope_embed\.periods$|local_cls_norm\.|blocks\.\d+\.attn\.qkv\.bias_mask$",
+    ),
+    "Meta's PE": Layout(
+        CLIP_ENCODER
+        | {
+            "attn_pool.latent": f"{META_POOLING}probe",
+            "attn_pool.q.*": f"{META_POOLING}attn.in_proj_*:q",
+            "attn_pool.kv.*": f"{META_POOLING}attn.in_proj_*:kv",
+            "attn_pool.proj.*": f"{META_POOLING}attn.out_proj.*",
+            "attn_pool.norm.*": f"{META_POOLING}layernorm.*",
+            "attn_pool.mlp.fc1.*": f"{META_POOLING}mlp.c_fc.*",
+            "attn_pool.mlp.fc2.*": f"{META_POOLING}mlp.c_proj.*",
+        },
+        CLIP_BESIDE,
+        zero=r"head\.bias$",
     ),
 }
 

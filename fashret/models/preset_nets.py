@@ -47,13 +47,12 @@ def build_preset(settings: ModelSettings, name: str) -> tuple[nn.Module, int]:
     if settings.cut and settings.cut not in preset.cuts:
         advice = f"give one of {', '.join(map(str, preset.cuts))}" if preset.cuts else "--whiten N shortens any vectors"
         raise FashretError(f"--dim {settings.cut}: not a width that vectors of {name} can be cut to; {advice}")
-    options = dict(preset.options)
+    options = {"num_classes": 0, **preset.options}
     if settings.activation:
         options["act_layer"] = settings.activation
     try:
-        model: Any = timm.create_model(
-            preset.architecture, num_classes=0, img_size=(settings.height, settings.width), **options
-        )
+        size = (settings.height, settings.width)
+        model: Any = timm.create_model(preset.architecture, img_size=size, **options)
         patch = model.patch_embed.patch_size
         if settings.height % patch[0] or settings.width % patch[1]:
             raise ValueError(f"its sides must be multiples of {patch[0]} and {patch[1]}")

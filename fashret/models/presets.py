@@ -36,6 +36,8 @@ class Preset:
     note: str = ""
 
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+DINOV3 = ("transformers DINOv3", "timm", "Meta's DINOv3")
 SIGLIP = ("open_clip", "timm", "transformers SigLIP")
 FASHION_SIGLIP = Preset(
     "vit_base_patch16_siglip_224",
@@ -58,6 +60,27 @@ def _clip(architecture: str, hub: str, file: str, licence: str, layout: str) -> 
     fit = "crop" if layout == "open_clip CLIP" else "crop-floor"
     preset = Preset(architecture, hub, file, licence, width=512, side=224, layouts=(layout,), fit=fit, projected=True)
     return replace(preset, mean=CLIP_MEAN, std=CLIP_STD)
+
+
+def _dinov3(size: str, width: int) -> Preset:
+    architecture = f"vit_{size}_patch16_dinov3_qkvb"  # the one with biases: without, they would be lost in silence
+    hub = f"timm/vit_{size}_patch16_dinov3.lvd1689m"
+    preset = Preset(architecture, hub, "model.safetensors", "DINOv3", width, side=256, layouts=DINOV3)
+    return replace(preset, mean=IMAGENET_MEAN, std=IMAGENET_STD, options={"global_pool": "token"})
+
+
+GR_LITE = replace(
+    _dinov3("large", 1024),
+    hub="srpone/gr-lite",
+    licence="DINOv3 (a derivative of it; its page says Apache-2.0)",
+    side=336,
+    resample="bilinear",
+)
+
+
+def _pe_core(architecture: str, hub: str, side: int) -> Preset:
+    layouts, options = ("open_clip", "timm", "Meta's PE"), {"num_classes": 1024}
+    return Preset(architecture, hub, "open_clip_model.safetensors", APACHE, 1024, side, layouts, options=options)
 
 
 def _siglip2(architecture: str, hub: str, width: int) -> Preset:
@@ -88,4 +111,15 @@ PRESETS: dict[str, Preset] = {
     "siglip2-b": _siglip2("vit_base_patch16_siglip_384", "timm/ViT-B-16-SigLIP2-384", 768),
     "siglip2-l": _siglip2("vit_large_patch16_siglip_384", "timm/ViT-L-16-SigLIP2-384", 1024),
     "siglip2-so400m": _siglip2("vit_so400m_patch16_siglip_384", "timm/ViT-SO400M-16-SigLIP2-384", 1152),
+    "gr-lite": replace(
+        GR_LITE,
+        options={"global_pool": "token", "use_rot_pos_emb": False},
+        note="without rotary position embedding, as its own code computes; gr-lite-rope has it",
+    ),
+    "gr-lite-rope": replace(GR_LITE, note="with DINOv3's rotary position embedding, which its own code leaves out"),
+    "dinov3-s": _dinov3("small", 384),
+    "dinov3-b": _dinov3("base", 768),
+    "dinov3-l": _dinov3("large", 1024),
+    "pe-core-b": _pe_core("vit_pe_core_base_patch16_224", "timm/PE-Core-B-16", 224),
+    "pe-core-l": _pe_core("vit_pe_core_large_patch14_336", "timm/PE-Core-L-14-336", 336),
 }

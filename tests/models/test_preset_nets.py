@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
+from torchvision.transforms import Compose, InterpolationMode, Normalize, Resize, ToTensor
 
 from fashret.errors import FashretError
 from fashret.models.backbones import settings_for
@@ -140,6 +143,129 @@ def test_marqo_fashion_clip_of_open_clip(tmp_path: Path) -> None:
     model, transform = open_clip_model(tmp_path, "ViT-B-16", preprocess | {"resize_mode": "shortest"})
     expected = reference(model.encode_image, transform, photos())
     close(vectors_of("marqo-fashion-clip", tmp_path / "open_clip_model.safetensors", photos()), expected)
+
+
+def hf_dinov3(width: int, heads: int) -> nn.Module:
+    """A DINOv3 of the transformers library."""
+    from transformers import DINOv3ViTConfig, DINOv3ViTModel
+
+    sizes = {"hidden_size": width, "intermediate_size": 4 * width, "num_attention_heads": heads}
+    config = DINOv3ViTConfig(**sizes, num_hidden_layers=BLOCKS, num_register_tokens=4)
+    return randomised(DINOv3ViTModel(config))
+
+
+def squashed(side: int, resample: Image.Resampling) -> Any:
+    """ImageNet's preprocessing of a squashed photo, as torchvision does it."""
+    how = InterpolationMode.BICUBIC if resample == Image.Resampling.BICUBIC else InterpolationMode.BILINEAR
+    mean, std = PRESETS["dinov3-s"].mean, PRESETS["dinov3-s"].std
+    return Compose([Resize((side, side), how), ToTensor(), Normalize(mean, std)])
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "older"])
+def test_dinov3_of_the_transformers_library(prefix: str, tmp_path: Path) -> None:
+    model = hf_dinov3(384, 6)
+    expected = reference(lambda pixels: model(pixels).pooler_output, squashed(256, Image.Resampling.BICUBIC), photos())
+    tensors = model.state_dict()
+    if prefix == "older":
+        tensors = {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
+    else:
+        tensors = {prefix + name: tensor for name, tensor in tensors.items()}
+    close(vectors_of("dinov3-s", saved(tmp_path, "model.safetensors", tensors), photos()), expected)
+
+
+@pytest.mark.parametrize("rope", [True, False])
+def test_gr_lite_with_and_without_rotary_embedding(rope: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = hf_dinov3(1024, 16)
+    path = saved(tmp_path, "model.safetensors", model.state_dict())
+    if not rope:  # the rotation by nothing, which is what the reference code computes
+        rotate = type(model.rope_embeddings).forward
+
+        def still(self: Any, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            cosines, sines = rotate(self, pixels)
+            return torch.ones_like(cosines), torch.zeros_like(sines)
+
+        monkeypatch.setattr(type(model.rope_embeddings), "forward", still)
+    transform = squashed(336, Image.Resampling.BILINEAR)
+    expected = reference(lambda pixels: model(pixels).pooler_output, transform, photos()[:2])
+    close(vectors_of("gr-lite-rope" if rope else "gr-lite", path, photos()[:2]), expected)
+
+
+@pytest.mark.parametrize("biases", [True, False])
+def test_dinov3_of_timm_with_and_without_biases(biases: bool, tmp_path: Path) -> None:
+    name = "vit_small_patch16_dinov3" + "_qkvb" * biases
+    model = randomised(timm.create_model(name, depth=BLOCKS, global_pool="token", img_size=256))
+    path = saved(tmp_path, "model.safetensors", model.state_dict())
+    close(vectors_of("dinov3-s", path, photos()), reference(model, squashed(256, Image.Resampling.BICUBIC), photos()))
+
+
+def test_one_bias_that_a_dinov3_of_timm_lacks_is_missed(tmp_path: Path) -> None:
+    model = randomised(timm.create_model("vit_small_patch16_dinov3_qkvb", depth=BLOCKS, global_pool="token"))
+    tensors = {n: t for n, t in model.state_dict().items() if n != "blocks.1.attn.q_bias"}
+    with pytest.raises(FashretError, match="missing: blocks.1.attn.q_bias"):
+        vectors_of("dinov3-s", saved(tmp_path, "model.safetensors", tensors), photos()[:1])
+
+
+def test_dinov3_as_meta_names_it(tmp_path: Path) -> None:
+    model = randomised(timm.create_model("vit_small_patch16_dinov3_qkvb", depth=BLOCKS, global_pool="token"))
+    own, tensors = dict(model.state_dict()), {}
+    for i in range(BLOCKS):
+        q, v = own.pop(f"blocks.{i}.attn.q_bias"), own.pop(f"blocks.{i}.attn.v_bias")
+        tensors[f"blocks.{i}.attn.qkv.bias"] = torch.cat([q, torch.zeros_like(q), v])
+        tensors[f"blocks.{i}.attn.qkv.bias_mask"] = torch.ones(3 * len(q))
+    swaps = {"reg_token": "storage_tokens", "gamma_1": "ls1.gamma", "gamma_2": "ls2.gamma"}
+    for name, tensor in own.items():
+        for ours, theirs in swaps.items():
+            name = name.replace(ours, theirs)
+        tensors[name] = tensor
+    extra = {"mask_token": torch.zeros(1, 384), "rope_embed.periods": torch.zeros(16)}
+    path = saved(tmp_path, "model.safetensors", tensors | extra)
+    overlay = {"file": str(path)}
+    again = timm.create_model(
+        *("vit_small_patch16_dinov3_qkvb", True), depth=BLOCKS, global_pool="token", pretrained_cfg_overlay=overlay
+    )
+    expected = reference(again.eval(), squashed(256, Image.Resampling.BICUBIC), photos())
+    close(vectors_of("dinov3-s", path, photos()), expected)
+
+
+@pytest.mark.parametrize("name", ["pe-core-b", pytest.param("pe-core-l", marks=pytest.mark.slow)])
+def test_pe_core_of_open_clip(name: str, tmp_path: Path) -> None:
+    config = {"pe-core-b": "PE-Core-B-16", "pe-core-l": "PE-Core-L-14-336"}[name]
+    model, transform = open_clip_model(tmp_path, config, SQUASH)
+    expected = reference(model.encode_image, transform, photos()[:3])
+    assert expected.shape[1] == 1024
+    close(vectors_of(name, tmp_path / "open_clip_model.safetensors", photos()[:3]), expected)
+
+
+def test_pe_core_as_meta_names_it(tmp_path: Path) -> None:
+    model = randomised(timm.create_model("vit_pe_core_base_patch16_224", depth=BLOCKS))
+    own = {n: t for n, t in model.state_dict().items() if n != "head.bias"}
+    tensors = {}
+    for part in ("weight", "bias"):
+        both = [own.pop(f"attn_pool.q.{part}"), own.pop(f"attn_pool.kv.{part}")]
+        tensors[f"visual.attn_pool.attn.in_proj_{part}"] = torch.cat(both)
+    tensors["visual.proj"] = own.pop("head.weight").t()
+    tensors["visual.class_embedding"] = own.pop("cls_token")[0, 0]
+    tensors["visual.positional_embedding"] = own.pop("pos_embed")[0]
+    swaps = {
+        **{"patch_embed.proj": "conv1", "norm_pre": "ln_pre", "attn_pool.latent": "attn_pool.probe"},
+        **{"attn_pool.proj": "attn_pool.attn.out_proj", "attn_pool.norm": "attn_pool.layernorm"},
+        **{"mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj", "attn.qkv.": "attn.in_proj_", "attn.proj": "attn.out_proj"},
+        **{"norm1": "ln_1", "norm2": "ln_2", "blocks.": "transformer.resblocks."},
+    }
+    for name, tensor in own.items():
+        name = "ln_post" + name[4:] if name.startswith("norm.") else name
+        for ours, theirs in swaps.items():
+            name = name.replace(ours, theirs)
+        tensors["visual." + name] = tensor
+    path = saved(
+        tmp_path, "model.safetensors", tensors | {"logit_scale": torch.ones(()), "ln_final.bias": torch.ones(9)}
+    )
+    again = timm.create_model(
+        "vit_pe_core_base_patch16_224", True, depth=BLOCKS, pretrained_cfg_overlay={"file": str(path)}
+    )
+    mean = [0.5] * 3
+    transform = Compose([*squashed(224, Image.Resampling.BICUBIC).transforms[:2], Normalize(mean, mean)])
+    close(vectors_of("pe-core-b", path, photos()), reference(again.eval(), transform, photos()))
 
 
 @pytest.mark.parametrize("change", ["missing", "renamed", "of another shape", "left over", "transposed", "no block"])
