@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from fashret.console import Advance, log, noted_if_stopped
+from fashret.console import Advance, noted_if_stopped
 from fashret.detection.loop import Learning, Run
 from fashret.errors import FashretError
-from fashret.files.models import write_tensors, write_training_state
 from fashret.files.training_log import TrainingLog
 from fashret.learning.interrupts import Held
-from fashret.learning.steps import checkpoint_due, has_stalled
+from fashret.learning.steps import checkpoint_due, has_stalled, validation_due
 from fashret.loading.processes import gather
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Recorder:
             self._end_epoch(run, batch.epoch)
         stopping = self.held.caught is not None
         if self.first and (batch.last or stopping or checkpoint_due(run.step, self.learning.checkpoint_every)):
-            save(self.task, run)
+            self.task.save(run)
         if stopping:
             with noted_if_stopped(lambda: f"stopped after step {run.step}; --resume continues from there"):
                 self.held.release()
@@ -91,12 +90,12 @@ class Recorder:
             "seconds": run.seconds,
             **means,
         }
-        due = options.validate_every and ((epoch + 1) % options.validate_every == 0 or epoch + 1 == options.epochs)
+        due = validation_due(epoch, options.validate_every, options.epochs)
         if self.validate is not None and due:
             if self.first:
                 scores = self._validated(run)
                 line |= scores
-                self._keep_best(run, epoch, scores)
+                self.task.keep_best(run, scores, "mAP")
             world = self.task.machine.place.world
             run.stalled = int(gather(torch.tensor([run.stalled], device=self.task.machine.device), world)[0])
         if self.first:
@@ -109,18 +108,5 @@ class Recorder:
             return self.validate(run)
         except FashretError:  # memory: what was trained is kept
             run.sums, run.seconds = torch.zeros(0), 0.0
-            save(self.task, run)
+            self.task.save(run)
             raise
-
-    def _keep_best(self, run: Run, epoch: int, scores: dict[str, float]) -> None:
-        log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
-        run.stalled += 1
-        if scores["mAP"] > run.best.get("mAP", -1.0):
-            run.stalled = 0
-            run.best = {**scores, "epoch": epoch + 1, "step": run.step}
-            write_tensors(self.task.best, run.network.state_dict(), run.best)
-
-
-def save(task: Task, run: Run) -> None:
-    """Write the checkpoint to resume from."""
-    write_training_state(task.last, {"identity": task.identity, "run": run.state()})

@@ -32,10 +32,10 @@ from fashret.files.models import DETECTOR, read_training_state
 from fashret.files.resume import check_flags, check_same_task
 from fashret.files.tables.boxes import Boxes
 from fashret.files.tables.manifests import Listing
+from fashret.learning.checkpoints import Checkpoints
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
 from fashret.learning.steps import Machine
-from fashret.learning.training_folder import CheckpointPaths
 from fashret.loading.processes import wait
 from fashret.options import DetectorOptions, TrainOptions, taken_over
 
@@ -46,7 +46,7 @@ SEARCHED = Role.QUERY | Role.VAL_QUERY  # photos that searches begin with are ne
 
 
 @dataclass(frozen=True)
-class Task(CheckpointPaths):
+class Task(Checkpoints):
     """One training run, as it was asked for."""
 
     options: DetectorOptions

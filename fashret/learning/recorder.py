@@ -14,14 +14,13 @@ import torch
 
 from fashret.console import Advance, log, noted_if_stopped
 from fashret.errors import FashretError
-from fashret.files.models import write_tensors
 from fashret.files.training_log import TrainingLog
 from fashret.learning.batches import Batch
 from fashret.learning.health import FIRST_STEPS, collapse, nothing_to_learn, outweighing
 from fashret.learning.interrupts import Held
 from fashret.learning.loop import Run, StepResult
-from fashret.learning.steps import checkpoint_due
-from fashret.learning.task import Task, save
+from fashret.learning.steps import checkpoint_due, validation_due
+from fashret.learning.task import Task
 from fashret.loading.processes import gather
 from fashret.models.devices import is_out_of_memory
 
@@ -83,7 +82,7 @@ class Recorder:
                 self._end_epoch(run, batch.epoch)
         stopping = self.held.caught is not None
         if self.first and (batch.last or stopping or checkpoint_due(run.step, self.task.options.checkpoint_every)):
-            save(self.task, run)
+            self.task.save(run)
         if stopping:
             with noted_if_stopped(
                 lambda: f"stopped after step {run.step}; --resume continues from there{self._so_far(run)}"
@@ -115,7 +114,7 @@ class Recorder:
                 raise
             run.sums, run.seconds = torch.zeros(0), 0.0
             if self.first:
-                save(self.task, run)
+                self.task.save(run)
             raise FashretError(
                 f"out of memory on {self.task.machine.device} while validating after step {run.step}, with "
                 f"{VALIDATION_BATCH} crops per batch; free memory there, or give --validate-every 0 to a new run. "
@@ -148,12 +147,12 @@ class Recorder:
             "seconds": run.seconds,
             **means,
         }
-        due = options.validate_every and ((epoch + 1) % options.validate_every == 0 or epoch + 1 == options.epochs)
+        due = validation_due(epoch, options.validate_every, options.epochs)
         if self.validate is not None and due and not self.only_ends:
             scores = self.validate(run)
             line |= scores
             if self.first:
-                self._keep_best(run, epoch, scores)
+                self.task.keep_best(run, scores, options.best)
             if options.patience:  # the first process has the scores
                 stalled = torch.tensor([run.stalled], device=self.task.machine.device)
                 run.stalled = int(gather(stalled, self.task.machine.place.world)[0])
@@ -163,15 +162,6 @@ class Recorder:
             log.debug("epoch %d: %s", epoch + 1, said)
             self._write_events(line)
         run.sums, run.seconds = torch.zeros(0), 0.0
-
-    def _keep_best(self, run: Run, epoch: int, scores: dict[str, float]) -> None:
-        chosen = self.task.options.best
-        log.info("epoch %d: %s", epoch + 1, ", ".join(f"{name} {value:.4f}" for name, value in scores.items()))
-        run.stalled += 1
-        if scores[chosen] > run.best.get(chosen, -1.0):
-            run.stalled = 0
-            run.best = {**scores, "epoch": epoch + 1, "step": run.step}
-            write_tensors(self.task.best, run.network.state_dict(), run.best)
 
     def _write_events(self, line: dict[str, Any]) -> None:
         if self.events is not None:

@@ -96,6 +96,11 @@ def checkpoint_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
+def validation_due(epoch: int, every: int, epochs: int) -> bool:
+    """Whether a validation follows an epoch, counted from 0: every so many (0 = none), and the last of them."""
+    return every > 0 and ((epoch + 1) % every == 0 or epoch + 1 == epochs)
+
+
 def has_stalled(stalled: int, patience: int) -> bool:
     """Whether so many validations were no better that training stops early; a patience of 0 has no end."""
     return 0 < patience <= stalled

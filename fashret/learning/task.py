@@ -20,16 +20,17 @@ from fashret.errors import FashretError
 from fashret.files.crops import Crops
 from fashret.files.digests import Content
 from fashret.files.embeddings import recorded
-from fashret.files.models import MODEL, read_training_state, write_training_state
+from fashret.files.models import MODEL, read_training_state
 from fashret.files.resume import check_flags, check_same_task
 from fashret.learning.augmentation import Augmentation
 from fashret.learning.batches import Batching, check_batching
+from fashret.learning.checkpoints import Checkpoints
 from fashret.learning.loop import Run
 from fashret.learning.losses import parse_losses, parse_spec
 from fashret.learning.optimisers import build_optimisers
 from fashret.learning.schedules import check_schedule
 from fashret.learning.steps import Machine
-from fashret.learning.training_folder import CheckpointPaths, training_folder
+from fashret.learning.training_folder import training_folder
 from fashret.learning.training_rows import TrainingRows
 from fashret.learning.validation import Validation, held_out, sampled, validation_of, validation_rows
 from fashret.loading.batches import CropsFile
@@ -45,7 +46,7 @@ FREE = ("recipe", "resume", "restart", "device", "workers", "threads", "tensorbo
 
 
 @dataclass(frozen=True)
-class Task(CheckpointPaths):
+class Task(Checkpoints):
     """One training run, as it was asked for."""
 
     options: TrainOptions
@@ -206,8 +207,3 @@ def network_settings(options: TrainOptions, classes: int) -> ModelSettings:
     names = ("weights", "pooling", "neck", "feature", "fit", "last_stride", "seed")
     choices = {name: getattr(options, name) for name in names}
     return settings_for(options.backbone, options.input, dim=options.dim or None, classes=classes, **choices)
-
-
-def save(task: Task, run: Run) -> None:
-    """Write the checkpoint to resume from."""
-    write_training_state(task.last, {"identity": task.identity, "run": run.state()})

@@ -13,25 +13,7 @@ from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer, output_errors
 from fashret.files.models import CHECKPOINTS, KINDS, FolderKind
 from fashret.files.resume import check_resume_given
-
-LAST = "last.pt"
-BEST = "best.safetensors"
-
-
-class CheckpointPaths:
-    """Where a training run keeps its checkpoints, below its `output`."""
-
-    output: Path
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint to resume from."""
-        return self.output / CHECKPOINTS / LAST
-
-    @property
-    def best(self) -> Path:
-        """The weights with the best validation score so far."""
-        return self.output / CHECKPOINTS / BEST
+from fashret.learning.checkpoints import LAST
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from fashret.evaluation.scores import score_positives
 from fashret.files.columns import Role
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import recorded
-from fashret.files.models import DESCRIPTION, open_model, read_tensors, write_model, write_tensors
+from fashret.files.models import DESCRIPTION, open_model, write_model
 from fashret.files.training_log import read_log
 from fashret.knn import SearchSpec, VectorSet, search
 from fashret.learning.interrupts import Held, last_checkpoint_kept
@@ -32,7 +32,7 @@ from fashret.learning.recorder import VALIDATION_BATCH, Recorder, Validate
 from fashret.learning.region_start import start_from_regions
 from fashret.learning.shown_images import ShownImages
 from fashret.learning.steps import Machine, NotFiniteError, has_stalled
-from fashret.learning.task import Task, begin, check_same, make_task, model_folder, save
+from fashret.learning.task import Task, begin, check_same, make_task, model_folder
 from fashret.learning.training_rows import TrainingImages, requests
 from fashret.learning.validation import Validation
 from fashret.loading.batches import count_workers, load, slices
@@ -131,7 +131,7 @@ def _train(task: Task, run: Run) -> None:
         recorder = Recorder(task, run, shown.following(run, advance), held, validate, SCORES)
         batches = load(images, wanted, workers, machine.device)
         try:
-            with last_checkpoint_kept(task.last, lambda: save(task, run) if machine.place.first else None):
+            with last_checkpoint_kept(task.last, lambda: task.save(run) if machine.place.first else None):
                 recorder.start(run)
                 if not has_stalled(run.stalled, options.patience):
                     train(run, batches, options, machine, recorder.after_step)
@@ -181,11 +181,7 @@ def score(vectors: NDArray[np.float32], rows: Validation) -> dict[str, float]:
 
 def _write_model(task: Task, run: Run) -> None:
     """Write the folder's final files, model.json last; the checkpoint to resume from has done its work then."""
-    weights = run.network.state_dict()
-    scores = dict(run.best)
-    if run.best and run.best["step"] != run.step:
-        write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch, "step": run.step})
-        weights, scores = read_tensors(task.best)
+    weights, scores = task.to_keep(run)
     if has_stalled(run.stalled, task.options.patience):
         log.info("stopped early: %s without a better %s", counted(run.stalled, "validation"), task.options.best)
     draw_curves(read_log(task.output / "log.csv"), task.output / "curves.png")

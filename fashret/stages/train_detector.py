@@ -21,13 +21,13 @@ from fashret.detection.architectures import ARCHITECTURES
 from fashret.detection.batches import load_batches
 from fashret.detection.detectors import TrainedDetector
 from fashret.detection.loop import Learning, Run, train
-from fashret.detection.recorder import Recorder, StalledError, Validate, save
+from fashret.detection.recorder import Recorder, StalledError, Validate
 from fashret.detection.scoring import score_detector
 from fashret.detection.settings import DetectorSettings
 from fashret.detection.task import Task, begin, check_same, make_task
 from fashret.files.digests import Content
 from fashret.files.embeddings import recorded
-from fashret.files.models import DETECTOR, open_model, read_tensors, write_model, write_tensors
+from fashret.files.models import DETECTOR, open_model, write_model
 from fashret.files.photos.decoder import Decoder, warn_of_scaled
 from fashret.files.photos.streams import worker_count
 from fashret.files.training_log import read_log
@@ -121,7 +121,7 @@ def _train(task: Task, run: Run, settings: DetectorSettings) -> None:
         recorder = Recorder(task, run, learning, advance, held, validate)
         batches = load_batches(plan, run.epoch, run.batch, decoder)
         try:
-            with last_checkpoint_kept(task.last, lambda: save(task, run) if machine.place.first else None):
+            with last_checkpoint_kept(task.last, lambda: task.save(run) if machine.place.first else None):
                 if not has_stalled(run.stalled, options.patience):
                     train(run, batches, learning, machine, recorder.after_step)
         except StalledError:
@@ -142,10 +142,7 @@ def _scores(task: Task, run: Run, settings: DetectorSettings) -> dict[str, float
 
 def _write_detector(task: Task, run: Run, settings: DetectorSettings) -> None:
     """Write the folder's final files, detector.json last; the checkpoint to resume from has done its work then."""
-    weights, scores = run.network.state_dict(), dict(run.best)
-    if run.best and run.best["step"] != run.step:
-        write_tensors(task.last.with_name("last.safetensors"), weights, {"epoch": run.epoch, "step": run.step})
-        weights, scores = read_tensors(task.best)
+    weights, scores = task.to_keep(run)
     if has_stalled(run.stalled, task.options.patience):
         log.info("stopped early: %s without a better mAP", counted(run.stalled, "validation"))
     where = task.output / DETECTOR.description

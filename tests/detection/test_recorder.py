@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from fashret.detection import recorder
 from fashret.detection.loop import Learning, Run
 from fashret.detection.recorder import SCORES, Recorder, StalledError
 from fashret.detection.samples import Batch
-from fashret.detection.task import begin
+from fashret.detection.task import Task, begin
 from fashret.errors import FashretError
 from fashret.files.models import read_tensors, read_training_state
 from fashret.files.training_log import read_log
@@ -66,7 +65,7 @@ def test_validation_that_fails_keeps_what_was_trained(tmp_path: Path, monkeypatc
         raise FashretError("out of memory")
 
     states: list[int] = []
-    monkeypatch.setattr(recorder, "save", lambda task, run: states.append(run.step))
+    monkeypatch.setattr(Task, "save", lambda task, run: states.append(run.step))
     task = task_of(draw(tmp_path / "photos"))
     run, _ = begin(task)
     task.output.mkdir()

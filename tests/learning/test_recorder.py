@@ -58,6 +58,7 @@ def record(recorder: Recorder, run: Run, epochs: int) -> None:
     for epoch in range(epochs):
         for number in range(2):
             run.step += 1
+            run.epoch, run.batch = (epoch + 1, 0) if number else (epoch, 1)
             counts = torch.tensor([12.0, 2.0, 4.0, 6.0, 10.0, 3.0, 1.0, 2.0])
             run.sums = counts + (run.sums if len(run.sums) else 0)
             recorder.after_step(run, batch(epoch, number, number == 1), RESULT)

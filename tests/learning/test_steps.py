@@ -15,6 +15,7 @@ from fashret.learning.steps import (
     has_stalled,
     seed_of,
     step_or_back,
+    validation_due,
 )
 
 
@@ -67,6 +68,7 @@ def test_a_loss_that_is_not_finite_is_named() -> None:
 
 def test_when_something_is_due() -> None:
     assert [step for step in range(1, 10) if checkpoint_due(step, 3)] == [3, 6, 9] and not checkpoint_due(3, 0)
+    assert [epoch for epoch in range(7) if validation_due(epoch, 3, 7)] == [2, 5, 6] and not validation_due(6, 0, 7)
     assert [has_stalled(count, 2) for count in range(4)] == [False, False, True, True] and not has_stalled(9, 0)
 
 

@@ -13,7 +13,7 @@ import torch
 from fashret.errors import FashretError
 from fashret.files.crops import open_crops
 from fashret.learning.steps import Machine
-from fashret.learning.task import FREE, Task, begin, check_same, make_task, model_folder, network_settings, save
+from fashret.learning.task import FREE, Task, begin, check_same, make_task, model_folder, network_settings
 from fashret.options import TrainOptions
 from tests.training_case import TRAIN_PRODUCTS, add_tiny_backbone, tiny_options, write_training_crops
 
@@ -163,7 +163,7 @@ def test_a_run_begins_as_it_was_saved(crops: Path, tmp_path: Path, caplog: pytes
     with torch.no_grad():
         run.network.backbone.conv.weight.fill_(0.25)
     run.step, run.epoch = 5, 1
-    save(task, run)
+    task.save(run)
     with caplog.at_level("INFO", "fashret"):
         again = begin(task)
     assert again.step == 5 and bool((again.network.backbone.conv.weight == 0.25).all())

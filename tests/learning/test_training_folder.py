@@ -11,7 +11,8 @@ import torch
 from fashret.errors import FashretError
 from fashret.files.locks import lock_path
 from fashret.files.models import DETECTOR, MODEL, FolderKind, write_model, write_training_state
-from fashret.learning.training_folder import LAST, check_folder, training_folder
+from fashret.learning.checkpoints import LAST
+from fashret.learning.training_folder import check_folder, training_folder
 
 
 def hold(output: Path, kind: FolderKind = DETECTOR, resume: bool = False, restart: bool = False) -> None:

@@ -145,6 +145,16 @@ def test_the_best_weights_are_kept(table: Path, tmp_path: Path, monkeypatch: pyt
     assert models.read_tensors(tmp_path / "d/checkpoints/last.safetensors")[1]["epoch"] == 3
 
 
+def test_stopping_early_is_said(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "fashret")
+    values = iter([0.7, 0.4])
+    monkeypatch.setattr(train_detector, "_scores", lambda *_: dict.fromkeys(recorder.SCORES, next(values)))
+    assert train(table, tmp_path / "d", epochs=3, patience=1).epochs == 2
+    assert "stopped early: 1 validation without a better mAP" in caplog.text
+
+
 def test_resume_of_a_finished_run_does_nothing(table: Path, tmp_path: Path) -> None:
     train(table, tmp_path / "d")
     before = weights(tmp_path / "d")
