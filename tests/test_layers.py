@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -166,6 +167,15 @@ def test_no_chain_of_imports_is_deep() -> None:
     }
     chain = deepest_chain(imported)
     assert len(chain) <= CHAIN, f"{len(chain)} modules: {' → '.join(chain)}"
+
+
+def test_the_picture_of_the_architecture_shows_who_imports_whom() -> None:
+    text = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    drawn = [line.split()[0] for line in text.split("```")[1].splitlines() if re.match(r" [a-z_]+", line)]
+    for part, below in ALLOWED.items():
+        if part in drawn:
+            upward = [name for name in below if name in drawn and drawn.index(name) < drawn.index(part)]
+            assert not upward, f"{part} imports {', '.join(upward)}, which the picture has above it"
 
 
 def test_imports_that_count_are_those_that_run_first() -> None:
