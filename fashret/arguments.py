@@ -34,6 +34,7 @@ from fashret.options import (
     EvaluateOptions,
     PhotoOptions,
     RerankOptions,
+    ServeOptions,
     TrainOptions,
     check_embed_options,
     check_last_stride,
@@ -146,6 +147,14 @@ def check_photos(catalogue: Path, output: Path, options: PhotoOptions) -> None:
     _check_there(options.images)
     if options.images.is_file() and is_photo(options.images):
         raise FashretError(f"--images {options.images}: is a photo; give it with --image, or the folder that it is in")
+
+
+def check_serve(catalogue: Path, options: ServeOptions) -> None:
+    """Of `fashret serve`."""
+    for model in options.model:
+        open_model(model)
+    check_detectors(options.detector)
+    open_embeddings(catalogue).close()
 
 
 def check_rerank(ranking: Path, output: Path, options: RerankOptions) -> None:

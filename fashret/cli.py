@@ -562,6 +562,24 @@ def evaluate(
     return stage.run(files, options, given)
 
 
+@command(stage_options.ServeOptions, panel=OTHERS)
+def serve(
+    catalogue: Annotated[Path, typer.Argument(help="embeddings.h5 of the shop.")],
+    options: stage_options.ServeOptions,
+) -> Any:
+    """Serve a catalogue: a page to drop a photo on, and a JSON API.
+
+    Example:
+    fashret serve demo/catalogue.emb.h5 --port 8000
+    """
+    from fashret import arguments
+
+    arguments.check_serve(catalogue, options)
+    from fashret.stages import serve as stage
+
+    return stage.run(catalogue, options)
+
+
 @command(stage_options.ShowOptions, panel=OTHERS)
 def show_(
     rankings: Annotated[list[Path], typer.Argument(help="ranking.h5; plain and re-ranked give two lines.")],

@@ -39,11 +39,14 @@ FORM = "Form of the tables"
 MOVED = "Files that were moved"
 DRAWING = "Drawing"
 OUTPUT = "Output"
+ADDRESS_AND_ACCESS = "Address and access"
+LOAD = "Limits"
 MACHINE = "Machine"
 MESSAGES = "Results and messages"
 PANELS = (  # of the help, from top to bottom
     PHOTOS, RECIPE, MODEL, NETWORK, UNTRAINED, LOSS, BATCHES, AUGMENTATION, SCHEDULE, VALIDATION, SEARCH, ONE_PHOTO,
-    DETECTORS, SCORES, RERANKING, RECIPROCAL, EXPANSION, REPORT, FORM, DRAWING, MOVED, OUTPUT, MACHINE, MESSAGES,
+    DETECTORS, SCORES, RERANKING, RECIPROCAL, EXPANSION, REPORT, FORM, DRAWING, ADDRESS_AND_ACCESS, LOAD, MOVED, OUTPUT,
+    MACHINE, MESSAGES,
 )  # fmt: skip
 
 Options = TypeVar("Options")
@@ -148,14 +151,17 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "neighbours": (1, math.inf),
     "pad": (0, math.inf),
     "patience": (0, math.inf),
+    "port": (0, 65_535),
     "photo_size": (32, 16_384),
     "quality": (1, 100),
     "query": (0, math.inf),
     "report_queries": (0, math.inf),
+    "requests": (1, 10_000),
     "results": (1, math.inf),
     "side": (0, 2048),
     "size": (1, 16_384),
     "threads": (0, 1024),
+    "timeout": (1, 3600),
     "total_steps": (0, math.inf),
     "validate_every": (0, math.inf),
     "warmup": (0, math.inf),
@@ -261,6 +267,23 @@ def parse_memory(text: str) -> int:
     return amount
 
 
+def parse_upload(text: str) -> int:
+    """Read an amount of bytes, of a request's body.
+
+    >>> parse_upload("20MB")
+    20000000
+
+    Raises
+    ------
+    FashretError
+        If it is not an amount above zero.
+    """
+    try:
+        return parse_memory(text)
+    except FashretError as error:
+        raise FashretError(str(error).replace("--memory", "--max-upload", 1)) from None
+
+
 def parse_pixels(text: str) -> int:
     """Read a number of pixels.
 
@@ -285,6 +308,7 @@ TEXTS: dict[str, Callable[[Any], object]] = {  # options that are read as someth
     "device": check_device,
     "input": lambda text: text and parse_input_size(text),
     "max_pixels": parse_pixels,
+    "max_upload": parse_upload,
     "memory": parse_memory,
     "seed": check_seed,
 }
@@ -835,3 +859,43 @@ class ShowOptions(Checked):
     results: int = option(10, "Results per line", DRAWING)
     crops: tuple[Path, ...] = like(EvaluateOptions, "crops")
     embeddings: tuple[Path, ...] = like(RerankOptions, "embeddings")
+
+
+@dataclass(frozen=True)
+class ServeOptions(Checked):
+    """`fashret serve`: a page and a JSON API for a catalogue."""
+
+    host: str = option(
+        "127.0.0.1", "Address to listen at; other than this machine's own only with --token-file", ADDRESS_AND_ACCESS
+    )
+    port: int = option(8000, "Port to listen at; 0 = any that is free", ADDRESS_AND_ACCESS)
+    token_file: Path | None = option(
+        None, "File of tokens, one per line, of which every request needs one", ADDRESS_AND_ACCESS
+    )
+    allow_origin: tuple[str, ...] = option(
+        (), "Let pages of this origin ask, like https://shop.example; repeat it for several", ADDRESS_AND_ACCESS
+    )
+    allow_host: tuple[str, ...] = option(
+        (), "Name that the server is called by, such as that of a proxy; repeat it for several", ADDRESS_AND_ACCESS
+    )
+    root_path: str = option("", "Path below which a proxy shows the server, like /search", ADDRESS_AND_ACCESS)
+    requests: int = option(64, "Requests that are worked on at once; others are asked to come again", LOAD)
+    max_upload: str = option("20MB", "Largest body of a request", LOAD)
+    timeout: float = option(30.0, "Seconds that a request may take", LOAD)
+    max_pixels: str = like(CropOptions, "max_pixels", panel=LOAD)
+    detector: tuple[Path, ...] = like(
+        DetectOptions, "detector", "Find garments with the detector in this folder; repeat it to fuse several"
+    )
+    detector_weight: tuple[float, ...] = like(DetectOptions, "detector_weight", needs=WITH_DETECTOR)
+    iou: float = like(DetectOptions, "iou", needs=WITH_DETECTOR)
+    labels: str = like(DetectOptions, "labels", needs=WITH_DETECTOR)
+    min_score: float = like(DetectOptions, "min_score", needs=WITH_DETECTOR)
+    max_garments: int = like(DetectOptions, "max_garments", needs=WITH_DETECTOR)
+    metric: str = like(SearchOptions, "metric")
+    model: tuple[Path, ...] = like(EmbedOptions, "model", "The catalogue's model, if it was moved", MOVED)
+    crops: tuple[Path, ...] = like(
+        EvaluateOptions, "crops", "crops.h5, or the folder of the photos, if not beside the catalogue", MOVED
+    )
+    memory: str = like(SearchOptions, "memory")
+    device: str = like(TrainOptions, "device")
+    threads: int = like(TrainOptions, "threads")

@@ -49,8 +49,10 @@ ALLOWED = {  # a part → the parts that it may import, besides itself
     "training_fit": GROUND | {"files", "models", "loading", "embedding"},
     "cropping": GROUND | {"files"},
     "api": GROUND | {"files", "knn", "reranking", "models", "evaluation", "vector_sets"},
+    "serving": GROUND | {"files", "knn", "models", "report", "vector_sets", "catalogue", "detecting", "detection"},
     "stages": GROUND
     | {
+        "serving",
         "files",
         "knn",
         "reranking",

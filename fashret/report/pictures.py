@@ -63,8 +63,8 @@ class CropPictures:
 class PhotoPictures:
     """Pictures cut from the photos under a folder, or in Parquet tables there."""
 
-    def __init__(self, embeddings: Embeddings, root: Path) -> None:
-        self.embeddings, self.root = embeddings, root
+    def __init__(self, embeddings: Embeddings, root: Path, size: int = 2 * THUMBNAIL) -> None:
+        self.embeddings, self.root, self.size = embeddings, root, size
         self.photos = ParquetPhotos(root) if len(embeddings) and IN_TABLE.search(embeddings.source[0]) else None
 
     def image(self, row: int) -> NDArray[np.uint8]:
@@ -73,8 +73,8 @@ class PhotoPictures:
         box = self.embeddings.box[row]
         try:
             if self.photos is None:
-                return read_crop(photo_path(self.root, source), box, 2 * THUMBNAIL)
-            crop = cut_crops(self.photos.read(source), [box], 2 * THUMBNAIL)[0]
+                return read_crop(photo_path(self.root, source), box, self.size)
+            crop = cut_crops(self.photos.read(source), [box], self.size)[0]
             if isinstance(crop, FashretError):
                 raise crop
             return crop
@@ -83,7 +83,7 @@ class PhotoPictures:
 
 
 @contextmanager
-def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Iterator[Pictures]:
+def pictures_of(embeddings: Embeddings, places: Sequence[Path], size: int = 2 * THUMBNAIL) -> Iterator[Pictures]:
     """Find the pictures of an embeddings.h5; their file is open inside the context.
 
     Parameters
@@ -91,6 +91,8 @@ def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Iterator[Pict
     places
         crops.h5 files or folders of photos that the user named; none = the crops.h5 that the embeddings were made
         from, beside them, or the folder of the photos that they were made from.
+    size
+        Longer side, in pixels, of what is cut from photos; crops have their own.
 
     Raises
     ------
@@ -99,7 +101,7 @@ def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Iterator[Pict
     """
     for place in places or _beside(embeddings):
         if place.is_dir():
-            yield PhotoPictures(embeddings, place)
+            yield PhotoPictures(embeddings, place, size)
             return
         with open_crops(place) as crops:
             pictures = CropPictures(embeddings, crops)
@@ -110,7 +112,7 @@ def pictures_of(embeddings: Embeddings, places: Sequence[Path]) -> Iterator[Pict
         raise FashretError(f"{embeddings.path}: its crops are in none of {', '.join(str(p) for p in places)}")
     if embeddings.root is not None:
         if embeddings.root.is_dir():
-            yield PhotoPictures(embeddings, embeddings.root)
+            yield PhotoPictures(embeddings, embeddings.root, size)
             return
         raise FashretError(
             f"{embeddings.path}: the folder of its photos is no longer {os.path.normpath(embeddings.root)}; "

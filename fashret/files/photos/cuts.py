@@ -55,11 +55,14 @@ def read_crop(path: Path, box: GivenBox, size: int, upright: bool = False, decod
 
 
 def cut_crops(
-    data: bytes, boxes: Sequence[GivenBox], size: int, decoder: Decoder | None = None
+    data: bytes, boxes: Sequence[GivenBox], size: int, decoder: Decoder | None = None, upright: bool = False
 ) -> list[Pixels | PhotoError]:
-    """Cut several boxes, in pixels as stored, out of one photo, decoded once; what fails is returned, not raised."""
+    """Cut several boxes out of one photo, decoded once; what fails is returned, not raised.
+
+    Boxes are in pixels as stored, or, if `upright`, of the upright photo.
+    """
     try:
-        return _cut(data, boxes, size, decoder or Decoder(), upright=False)
+        return _cut(data, boxes, size, decoder or Decoder(), upright)
     except PhotoError as error:
         return [error] * len(boxes)
 
