@@ -22,11 +22,12 @@ from fashret.detection.architectures import ARCHITECTURES
 from fashret.detection.batches import Plan, epoch_batches
 from fashret.detection.boxed_photos import BoxedPhotos, annotated_in_part, boxed_photos, classes_of
 from fashret.detection.first_weights import start
+from fashret.detection.held_out import held_out
 from fashret.detection.loop import Run
 from fashret.detection.samples import Drawing
 from fashret.detection.settings import DetectorSettings
 from fashret.errors import FashretError
-from fashret.files.columns import Role, Rows
+from fashret.files.columns import Role
 from fashret.files.embeddings import recorded
 from fashret.files.models import DETECTOR, read_training_state
 from fashret.files.resume import check_flags, check_same_task
@@ -119,7 +120,7 @@ def make_task(boxes: Boxes, output: Path, options: DetectorOptions, machine: Mac
     is_validation = np.array([bool(validation[found.row[found.boxes_of(i)]].any()) for i in range(len(found))], bool)
     photos, held = found.take(np.flatnonzero(~is_validation)), found.take(np.flatnonzero(is_validation))
     if options.validate_every and not len(held):
-        photos, held = _held_out(photos, listing.rows, options)
+        photos, held = held_out(photos, listing.rows, options.holdout, options.seed)
     classes, photos, held = _with_examples(listing.name, classes, photos, held)
     if len(photos) < machine.place.world or options.batch_size % machine.place.world:
         raise FashretError(
@@ -184,21 +185,6 @@ def _said(listing: Listing, left_out: Counter[str]) -> dict[str, int]:
     for what, count in counted.items():
         log.info("%s: %s %s", listing.name, f"{count:,}", what)
     return counted
-
-
-def _held_out(photos: BoxedPhotos, rows: Rows, options: DetectorOptions) -> tuple[BoxedPhotos, BoxedPhotos]:
-    """Photos to train on and to validate on; those of a product are on one side."""
-    first = rows.product[photos.row[photos.first[:-1]]]
-    names, group = np.unique(
-        np.array([p or f"\0{s}" for p, s in zip(first, photos.source, strict=True)], object).astype(str),
-        return_inverse=True,
-    )
-    count = min(round(options.holdout * len(names)) or bool(options.holdout), len(names) - 1)
-    if count < 1:
-        return photos, photos.take(np.empty(0, np.int64))
-    chosen = np.random.default_rng(options.seed).choice(len(names), count, replace=False)
-    held = np.isin(group, chosen)
-    return photos.take(np.flatnonzero(~held)), photos.take(np.flatnonzero(held))
 
 
 def _with_examples(

@@ -63,6 +63,13 @@ def test_without_a_split_every_photo_is_learned_from(tmp_path: Path, caplog: pyt
     assert len(learned) == 6 and len(validated) == 2 and "every photo with a box is learned from" in caplog.text
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_photos_that_share_a_product_are_on_one_side(tmp_path: Path, seed: int) -> None:
+    table = draw(tmp_path, 12, 2, product=lambda photo, garment: f"p/{photo // 4 * 10 + (photo + garment) // 2 % 2}")
+    learned, held = sources(task_of(table, tiny(seed=seed)))
+    assert held and not {int(name[:-4]) // 4 for name in learned} & {int(name[:-4]) // 4 for name in held}
+
+
 def test_photos_of_a_product_are_held_out_together(tmp_path: Path) -> None:
     table = draw(tmp_path, 12, product=lambda photo, garment: f"p{photo // 3}")
     learned, validated = sources(task_of(table))
