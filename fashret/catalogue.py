@@ -243,7 +243,7 @@ class Catalogue:
     def crop_size(self) -> int:
         """Longer side, in pixels, of the crops that vectors are made of."""
         self._check_open()
-        return int(self.file.model.get("crop_size") or CropOptions.size)
+        return int(self.file.model.get("crop_size", CropOptions.size))
 
     def _embedder(self) -> Embedder:
         with self._loading:

@@ -159,7 +159,7 @@ LIMITS: dict[str, tuple[float, float]] = {  # of numbers, whatever stage they be
     "requests": (1, 10_000),
     "results": (1, math.inf),
     "side": (0, 2048),
-    "size": (1, 16_384),
+    "size": (0, 16_384),
     "threads": (0, 1024),
     "timeout": (1, 3600),
     "total_steps": (0, math.inf),
@@ -344,7 +344,9 @@ class CropOptions(Checked):
         None, "Share of unreadable photos to allow, 0 to 1 (default: the larger of 1 % and 10 photos)", PHOTOS
     )
     check: bool = option(False, "Read everything but the pixels and report what is there; needs no --output", PHOTOS)
-    size: int = option(320, "Longer side of a crop in pixels; smaller crops are not enlarged", OUTPUT)
+    size: int = option(
+        320, "Longer side of a crop in pixels; smaller crops are not enlarged; 0 = the box's own pixels", OUTPUT
+    )
     encoding: str = option("jpeg", "How crops are stored", OUTPUT, choices=known.ENCODINGS)
     quality: int = option(95, "JPEG quality, 1 to 100", OUTPUT, needs={"encoding": ("jpeg",)})
     append: bool = option(False, "Add the new and changed rows of a manifest to the output", OUTPUT)
@@ -530,7 +532,13 @@ class EmbedOptions(Checked):
     pooling: str = like(TrainOptions, "pooling", panel=UNTRAINED)
     input: str = option("", "Input size, height x width in pixels (default: as the backbone was published)", UNTRAINED)
     fit: str = like(TrainOptions, "fit", panel=UNTRAINED)
-    size: int = like(CropOptions, "size", "Of photos: longer side of a crop in pixels, as in `fashret crop`", PHOTOS)
+    dim: int = option(0, "Numbers of a vector to keep, where a model was trained for it; 0 = all", UNTRAINED)
+    size: int = like(
+        CropOptions,
+        "size",
+        "Of photos: longer side of a crop in pixels, as in `fashret crop` (published models by name: 0)",
+        PHOTOS,
+    )
     batch_size: int = option(64, "Crops embedded at a time", MACHINE)
     precision: str = like(TrainOptions, "precision")
     dtype: str = option("float32", "How vectors are stored", OUTPUT, choices=known.VECTOR_TYPES)
@@ -625,7 +633,7 @@ class BoxOptions(Checked):
     threads: int = like(DetectOptions, "threads", panel=DETECTORS, needs=WITH_DETECTOR)
 
 
-OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit")  # a trained model has its own
+OF_BACKBONE = ("backbone", "weights", "pooling", "input", "fit", "dim")  # a trained model has its own
 
 
 def check_embed_options(options: EmbedOptions, given: Collection[str]) -> None:
@@ -635,6 +643,8 @@ def check_embed_options(options: EmbedOptions, given: Collection[str]) -> None:
     if options.model and chosen:
         names = ", ".join(f"--{name}" for name in chosen)
         raise FashretError(f"--model and {names} exclude each other: a trained model brings its own; leave one out")
+    if options.backbone in known.PRESETS and (own := [n for n in ("pooling", "fit") if n in given]):
+        raise FashretError(f"--{own[0]}: {options.backbone} brings its own; leave it out")
     if options.model_weight and not options.model:
         raise FashretError("--model-weight: is the weight of a --model, and none was given")
     if options.whiten and options.whiten_from:

@@ -128,7 +128,7 @@ def test_errors_are_one_line(case: Case, tmp_path: Path) -> None:
         lambda: fashret.open(tmp_path / "none.h5"): "none.h5: no such file",
         lambda: fashret.open(tmp_path / "text.h5"): "text.h5: is a text file",
         lambda: fashret.embed("a.jpg", tmp_path): "model",
-        lambda: fashret.embed("a.jpg", tmp_path, size=100_000): "--size 100000: must be 1 to 16,384",
+        lambda: fashret.embed("a.jpg", tmp_path, size=100_000): "--size 100000: must be 0 to 16,384",
         lambda: fashret.search([1, 2]): "should be a matrix of numbers",
         lambda: fashret.search(vectors, vectors[:, :3]): "vectors of queries have 4 components and those of gallery 3",
         lambda: fashret.search(vectors * np.nan): "hold NaN",

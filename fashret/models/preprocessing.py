@@ -20,11 +20,35 @@ from fashret.models.settings import ModelSettings
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
-def warn_of_small_crops(size: int, settings: ModelSettings) -> None:
-    """Warn if the input is larger than the crops, whose longer side has at most `size` pixels (0 = unknown)."""
+def warn_of_small_crops(size: int, settings: ModelSettings, boxes: NDArray[np.float32] | None = None) -> None:
+    """Warn of crops that lost pixels which the input would have shown.
+
+    Parameters
+    ----------
+    size
+        The longer side that crops were shrunk to; 0: they keep their pixels, or it is not known.
+    boxes
+        N×4 that the crops were cut by, NaN where it is not known how large the photo is: then their shorter sides count
+        as well. None: only the longer ones.
+    """
     height, width = settings.height, settings.width
     if 0 < size < max(height, width):
-        log.warning("the crops are %d pixels long, the input is %dx%d: crop with a larger --size", size, height, width)
+        log.warning(
+            "the crops are %d pixels long, the input of %s is %dx%d: make them with `fashret crop --size %d`, or 0",
+            *(size, settings.backbone, height, width, max(height, width)),
+        )
+    elif size and boxes is not None and (count := _shrunk(boxes, size, (height, width))):
+        log.warning(
+            "%d of %d crops were shrunk below the %dx%d of %s: make them with `fashret crop --size 0`",
+            *(count, len(boxes), height, width, settings.backbone),
+        )
+
+
+def _shrunk(boxes: NDArray[np.float32], size: int, wanted: tuple[int, int]) -> int:
+    """How many boxes became smaller than the height and width that are wanted, because they were shrunk."""
+    sides = np.stack([boxes[:, 3] - boxes[:, 1], boxes[:, 2] - boxes[:, 0]], axis=1)
+    scale = size / np.maximum(sides.max(axis=1), 1)  # NaN, and so neither below nor above
+    return int(((scale < 1) & (sides * scale[:, None] < wanted).any(axis=1)).sum())
 
 
 def fit_image(image: NDArray[np.uint8], settings: ModelSettings) -> NDArray[np.uint8]:

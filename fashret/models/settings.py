@@ -68,8 +68,10 @@ class ModelSettings:
             raise FashretError(f"{self.backbone} has no class token; use --pooling {POOLINGS_OF_MAPS}")
         if (self.pooling == "own") != (self.backbone in PRESETS):
             raise FashretError(f"pooling {self.pooling}: not one of {self.backbone}; leave out --pooling")
-        if not 0 <= self.cut <= MOST_OUTPUTS:
-            raise FashretError(f"--dim {self.cut}: must be 0 to {MOST_OUTPUTS:,}")
+        if self.cut and self.backbone not in PRESETS:
+            raise FashretError(
+                f"--dim {self.cut}: vectors of {self.backbone} are not made to be cut; --whiten N shortens any vectors"
+            )
         if self.height < 1 or self.width < 1:
             raise FashretError(f"input size {self.height}x{self.width}: both sides must be at least 1 pixel")
         if max(self.height, self.width) > LONGEST_SIDE:

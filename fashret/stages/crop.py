@@ -134,6 +134,8 @@ def _detected(listing: Listing, output: Path, options: CropOptions, boxes: BoxOp
 def _check_options(options: CropOptions) -> None:
     if options.encoding not in ENCODINGS:
         raise FashretError(f"--encoding {options.encoding}: expected {' or '.join(ENCODINGS)}")
+    if options.encoding == "raw" and not options.size:
+        raise FashretError("--size 0: crops of --encoding raw need one size; give it, or --encoding jpeg")
     check_flags(options.resume, options.restart)
 
 

@@ -24,13 +24,7 @@ from torch import Tensor
 
 from fashret.console import counted, log, progress
 from fashret.datasets import readers
-from fashret.embedding import (
-    Job,
-    for_training_alone,
-    note_errors,
-    part_of,
-    write_output,
-)
+from fashret.embedding import Job, for_training_alone, note_errors, part_of, write_output
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer
 from fashret.files.crops import open_crops
@@ -51,6 +45,7 @@ from fashret.models.devices import choose_device, choose_precision, use_threads,
 from fashret.models.embedder import Embedder
 from fashret.models.opening import backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
+from fashret.models.presets import PRESETS
 from fashret.options import CropOptions, EmbedOptions, check_embed_options
 from fashret.training_fit import check_whitening, fit_on_training_rows
 
@@ -164,7 +159,7 @@ def _embedder(options: EmbedOptions) -> Embedder:
         return open_embedder(options.model, options.model_weight, options.device, options.precision)
     device = choose_device(options.device, place().local_rank)
     choices = {name: getattr(options, name) for name in ("weights", "pooling", "fit", "seed")}
-    settings = settings_for(options.backbone, options.input, neck="none", **choices)
+    settings = settings_for(options.backbone, options.input, neck="none", cut=options.dim, **choices)
     return Embedder([backbone_part(settings)], device, choose_precision(options.precision, device))
 
 
@@ -178,14 +173,22 @@ def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder:
     else:
         listing = readers.load(str(path), CropOptions(root=options.root, boxes=options.boxes))
         decoder = shared_decoder(options.max_pixels, count_workers(options.workers))
-        source = listing_source(listing, options.size, embedder.settings, decoder)
+        size = (
+            0 if "size" not in given and options.size == EmbedOptions.size and _own_pixels(embedder) else options.size
+        )
+        source = listing_source(listing, size, embedder.settings, decoder)
     if not len(source.rows):
         raise FashretError(f"{path}: has no rows to embed")
     if for_training_alone(source.rows, options).all():
         raise FashretError(f"{path}: all its rows are for training alone; give --all to embed them")
     for settings in embedder.settings:
-        warn_of_small_crops(source.crop_size, settings)
+        warn_of_small_crops(source.crop_size, settings, source.rows.box if settings.backbone in PRESETS else None)
     return source
+
+
+def _own_pixels(embedder: Embedder) -> bool:
+    """Whether a model was published for the photo's own pixels, not those of a smaller crop."""
+    return any(part.settings.backbone in PRESETS and part.folder is None for part in embedder.parts)
 
 
 def _whitening_of(path: Path, embedder: Embedder) -> Whitening:

@@ -176,7 +176,7 @@ def test_no_photo_at_all_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 0}, "--size 0"),
+        ({"size": -1}, "--size -1"),
         ({"quality": 101}, "--quality 101"),
         ({"max_errors": 1.5}, "--max-errors 1.5"),
         ({"encoding": "png"}, "--encoding png"),

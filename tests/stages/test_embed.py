@@ -175,7 +175,7 @@ def test_an_input_larger_than_the_crops_is_said(crops: Path, tmp_path: Path, cap
     for size in ("20x20", "24x16"):
         caplog.clear()
         embed.run(crops, tmp_path / "a.emb.h5", options(None, backbone="tiny", weights="none", input=size))
-        said = "20 pixels long, the input is 24x16: crop with a larger --size" in caplog.text
+        said = "20 pixels long, the input of tiny is 24x16: make them with `fashret crop --size 24`" in caplog.text
         assert said == (size == "24x16")
 
 
@@ -583,7 +583,7 @@ def test_crops_that_change_under_way(crops: Path, model: Path, tmp_path: Path, m
     [
         ({"batch_size": 0}, "--batch-size 0"),
         ({"max_errors": 2.0}, "--max-errors 2"),
-        ({"size": 0}, "--size 0"),
+        ({"size": -1}, "--size -1"),
         ({"workers": -3}, "--workers -3"),
         ({"device": "cuda:9"}, "no GPU|counted from cuda:0"),
         ({"precision": "fp16"}, "slow on a CPU"),

@@ -537,7 +537,7 @@ def test_crops_that_cannot_be_trained_on(tmp_path: Path) -> None:
 
 def test_small_crops_are_said(crops: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     train.run(crops, tmp_path / "m", tiny_options(input="32x24", epochs=1, validate_every=0))
-    assert "16 pixels long, the input is 32x24" in caplog.text
+    assert "16 pixels long, the input of tiny is 32x24" in caplog.text
 
 
 def test_without_a_classifier_there_is_no_accuracy(crops: Path, tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ def read_crop(path: Path, box: GivenBox, size: int, upright: bool = False, decod
     box
         x1 y1 x2 y2, half-open; None or NaN for the whole photo. What is outside the photo is cut off.
     size
-        The longer side of the result is at most this many pixels; the aspect is kept, nothing is enlarged.
+        The longer side of the result is at most this many pixels; the aspect is kept, nothing is enlarged. 0: the
+        box's own pixels.
     upright
         Whether the box is in pixels of the upright photo, as people see it, and not of the photo as stored.
 
@@ -104,12 +105,12 @@ def _divisor(box: Box, picture: Picture, size: int) -> int:
 
 
 def reduction(longer: int, size: int) -> int:
-    """Largest divisor of the JPEG decoder that leaves a side of `longer` pixels no shorter than `size`.
+    """Largest divisor of the JPEG decoder that leaves a side of `longer` pixels no shorter than `size`; 0: as it is.
 
-    >>> reduction(639, 320), reduction(640, 320), reduction(5000, 320)
-    (1, 2, 8)
+    >>> reduction(639, 320), reduction(640, 320), reduction(5000, 320), reduction(5000, 0)
+    (1, 2, 8, 1)
     """
-    return next((n for n in REDUCTIONS if longer >= size * n), 1)
+    return next((n for n in REDUCTIONS if longer >= size * n), 1) if size else 1
 
 
 def shrink(pixels: Pixels, box: Box, divisor: int, size: int, sideways: bool = False) -> Pixels:
@@ -148,13 +149,13 @@ def shrink(pixels: Pixels, box: Box, divisor: int, size: int, sideways: bool = F
 
 
 def target_size(box: Box, size: int) -> tuple[int, int]:
-    """Width and height of a crop whose longer side is at most `size`.
+    """Width and height of a crop whose longer side is at most `size`; 0: those of the box.
 
-    >>> target_size((0, 0, 900, 1200), 320), target_size((10, 10, 110, 60), 320)
-    ((240, 320), (100, 50))
+    >>> target_size((0, 0, 900, 1200), 320), target_size((10, 10, 110, 60), 320), target_size((0, 0, 900, 1200), 0)
+    ((240, 320), (100, 50), (900, 1200))
     """
     width, height = box[2] - box[0], box[3] - box[1]
-    scale = min(1.0, size / max(width, height))
+    scale = min(1.0, (size or math.inf) / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
