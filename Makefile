@@ -49,8 +49,19 @@ $(DEMO)/ranking.h5: $(DEMO)/catalogue.emb.h5
 $(DEMO)/reranked.h5: $(DEMO)/ranking.h5
 	fashret rerank $< -o $@ --resume
 
-demo-detect: $(DEMO)/detector/detector.json  ## train a detector on the demo's street photos
+# street photos searched with the boxes that are given, with those that the detector finds, and whole
+demo-detect: $(DEMO)/detected-boxes.emb.h5 $(DEMO)/whole-photos.emb.h5  ## train a detector on the demo, and search with its boxes
 	fashret info $(DEMO)/detector
+	fashret evaluate $(DEMO)/catalogue.emb.h5 $^ --k 1 --k 20
+
+$(DEMO)/detected-boxes.h5: $(DEMO)/detector/detector.json $(DEMO)/photos/manifest.csv
+	fashret crop $(DEMO)/photos/manifest.csv --detector $(DEMO)/detector --detect street --min-score 0.05 -o $@ --resume
+
+$(DEMO)/whole-photos.h5: $(DEMO)/photos/manifest.csv
+	fashret crop $< --boxes ignore -o $@ --resume
+
+$(DEMO)/%.emb.h5: $(DEMO)/%.h5 $(DEMO)/model/model.json
+	fashret embed $< --model $(DEMO)/model -o $@ --resume
 
 $(DEMO)/detector/detector.json: $(DEMO)/photos/manifest.csv
 	fashret train-detector $< --one-class --architecture ssdlite320_mobilenet_v3_large --side 128 --batch-size 8 \

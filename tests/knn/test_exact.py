@@ -149,7 +149,7 @@ def test_a_group_is_found_as_its_nearest_row(seed, sizes, metric, arithmetic, ru
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 def test_groups_go_on_from_block_to_block(arithmetic: str) -> None:
     rng = np.random.default_rng(8)
-    plain, queries = side(rng, drawn(rng, 3000, 8), products=4), side(rng, drawn(rng, 8, 8), products=4)
+    plain, queries = side(rng, drawn(rng, 6000, 16), products=4), side(rng, drawn(rng, 7, 16), products=4)
     group = np.unique(np.stack([plain.product, plain.category]), axis=1, return_inverse=True)[1].ravel()
     check_groups(queries, plain, group, 9, arithmetic=arithmetic, memory=LITTLE)
 

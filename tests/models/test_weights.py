@@ -11,11 +11,14 @@ import urllib.error
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save_file
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from fashret.console import log
 from fashret.errors import FashretError
@@ -29,7 +32,23 @@ from tests.models.test_backbones import published as published_shapes
 from tests.models.test_backbones import published_resnet
 
 OSNET = ModelSettings(backbone="osnet_x0_25", weights="none", height=32, width=32)
-RESNET = dataclasses.replace(OSNET, backbone="resnet18")
+RESNET = dataclasses.replace(OSNET, backbone="resnet34")  # a thin one, see below; resnet18 is the published one
+
+
+class ThinResNet(ResNet):
+    """A ResNet of the same layers, each an eighth as wide: a file of half a megabyte."""
+
+    def __init__(self, weights: None) -> None:
+        super().__init__(BasicBlock, [2, 2, 2, 2])
+        self.fc = torch.nn.Linear(512 // 8, 1000)
+
+    def _make_layer(self, block: type, planes: int, *rest: Any, **named: Any) -> torch.nn.Sequential:
+        return super()._make_layer(block, planes // 8, *rest, **named)
+
+
+@pytest.fixture(autouse=True)
+def resnet34_is_thin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torchvision.models, "resnet34", ThinResNet)
 
 
 def donor(settings: ModelSettings) -> dict[str, torch.Tensor]:
@@ -196,7 +215,7 @@ def test_strong_baseline_checkpoint_with_its_neck(tmp_path):
     network = start(dataclasses.replace(RESNET, weights=str(path), classes=3))
     check_equal(network, tensors, ("backbone", "neck"))
     assert not network.settings.stem_relu  # that code's plain ResNet has no ReLU there
-    assert network.classifier.weight.shape == (3, 512)
+    assert network.classifier.weight.shape == (3, 512 // 8)
 
 
 def test_strong_baseline_checkpoint_of_ibn_a_keeps_the_relu(tmp_path):
@@ -237,7 +256,7 @@ def test_lightning_checkpoint_of_the_centroids_code(tmp_path):
         "callbacks": {Callback: {"best_model_score": np.float32(0.4), "path": Path("best.ckpt")}},
         "state_dict": state,
         "hparams_type": AttributeDict,
-        "hyper_parameters": AttributeDict(MODEL=Configuration({"NAME": "resnet18"}), args=argparse.Namespace(lr=1)),
+        "hyper_parameters": AttributeDict(MODEL=Configuration({"NAME": "resnet34"}), args=argparse.Namespace(lr=1)),
     }
     path = saved(tmp_path / "epoch=119.ckpt", content)
     network = start(dataclasses.replace(RESNET, weights=str(path)))
@@ -444,7 +463,7 @@ def test_imagenet_weights_are_fetched_once(hub, monkeypatch):
         network = start(dataclasses.replace(RESNET, weights="imagenet"))
         check_equal(network, tensors, ("backbone",))
         assert network.settings.stem_relu
-    assert fetched == [published("resnet18").address]
+    assert fetched == [published("resnet34").address]
 
 
 def test_a_file_put_in_its_place_by_hand_is_taken(hub):
