@@ -5,7 +5,8 @@ In: an embeddings.h5, whose gallery rows are the catalogue. Out: a :class:`Catal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -24,8 +25,8 @@ from fashret.models.devices import choose_device
 from fashret.models.embedder import Embedder
 from fashret.models.opening import embedder_of
 from fashret.models.photos import Box, Photo, crop_photo, embed_photos, listed
-from fashret.options import PRODUCTS, CropOptions, EmbedOptions
-from fashret.vector_sets import unlabelled_set
+from fashret.options import PRODUCTS, CropOptions, EmbedOptions, PhotoOptions
+from fashret.vector_sets import gallery_rows, search_spec, unlabelled_set
 
 WIDER = 4  # times as many rows as products are looked at first, and as many again while products are too few
 
@@ -256,3 +257,22 @@ class Catalogue:
     def _check_open(self) -> None:
         if self._closed:
             raise FashretError(f"{self.file.path}: this catalogue was closed; open it again")
+
+
+@contextmanager
+def open_for_photos(path: Path, options: PhotoOptions, products: int) -> Iterator[tuple[Catalogue, NDArray[np.int64]]]:
+    """The catalogue that options ask to search photos in, and its gallery rows of which their conditions hold.
+
+    Parameters
+    ----------
+    products
+        How many are to be found; the `k` of the options is not used.
+
+    Raises
+    ------
+    FashretError
+        As `Catalogue.open`, and if no row is left or less than one product is to be found.
+    """
+    spec = search_spec(replace(options, k=products), "cpu")  # --device is where the models run
+    with Catalogue.open(path, spec, options.model, options.device) as opened:
+        yield opened, gallery_rows(opened.file, options.where)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from fashret import catalogue as catalogues
-from fashret.catalogue import Catalogue, Hit
+from fashret.catalogue import Catalogue, Hit, open_for_photos
 from fashret.errors import FashretError
 from fashret.files.embeddings import open_embeddings
 from fashret.knn import ExactNeighbours, Neighbours, SearchSpec
@@ -156,6 +156,17 @@ def test_the_metric_is_that_of_the_spec(path: Path) -> None:
         vector = 2 * catalogue.file.vectors[0]
         assert catalogue.search(vector, 1)[0][0].distance == pytest.approx(1)  # (2 − 1)²
         assert isinstance(catalogue.nearest, ExactNeighbours)
+
+
+def test_photos_are_searched_for_in_the_rows_that_options_choose(path: Path) -> None:
+    with open_for_photos(path, PhotoOptions(where=("product = p1",)), 3) as (opened, rows):
+        assert rows.tolist() == opened.rows_where(("product = p1",)).tolist() and 0 < len(rows) < len(opened)
+        vector = opened.file.vectors[rows[0]]
+        assert opened.search(vector, 3, rows=rows)[0][0].row in rows
+    with pytest.raises(FashretError, match="closed"):
+        opened.search(vector, 3)
+    with pytest.raises(FashretError, match="--top 0: must be 1 or more"), open_for_photos(path, PhotoOptions(), 0):
+        pass
 
 
 def test_threads_share_a_catalogue(path: Path) -> None:

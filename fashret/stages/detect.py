@@ -77,9 +77,9 @@ def run(photos: str, output: Path, options: DetectOptions) -> DetectSummary:
         If the photos or a detector cannot be used, too many photos cannot be read, or the output cannot be written.
     """
     check_flags(options.resume, options.restart)
-    ensemble = ensemble_of(options)
     check_ending(output)
     check_output(output, photos)
+    ensemble = ensemble_of(options)
     started = time.monotonic()
     with only_writer(output), contextlib.ExitStack() as stack:
         boxes = readers.load_boxes(photos, taken_over(CropFlags, options)) if options.evaluate else None

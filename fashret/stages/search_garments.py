@@ -7,14 +7,14 @@ In: an embeddings.h5, a photo, detectors. Out: the photo's garments, numbered, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fashret.catalogue import Catalogue, Hit
+from fashret.catalogue import Catalogue, Hit, open_for_photos
 from fashret.detecting.photos import FoundGarment, find_in_photo, shown
 from fashret.detection.ensemble import ensemble_for
 from fashret.errors import FashretError
@@ -25,7 +25,6 @@ from fashret.report.boxes_picture import drawn_found
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import pictures_of
 from fashret.report.row_picture import ArrayPictures, check_name, draw_row
-from fashret.vector_sets import gallery_rows, search_spec
 
 DRAWN = 560  # longer side of the photo above the rows
 
@@ -59,14 +58,10 @@ def run(catalogue: Path, photo: Path, options: PhotoOptions, products: int = PRO
         As `fashret.stages.search_photo.run`, and if a detector cannot be used, or there is no garment as `--garment`
         asks for.
     """
-    if products < 1:
-        raise FashretError(f"--top {products}: find at least 1 product")
     if options.show:
         check_name(options.show)
-    spec = search_spec(replace(options, k=products), "cpu")  # --device is where the models run
     detect = taken_over(DetectOptions, options, show=None)
-    with Catalogue.open(catalogue, spec, options.model, options.device) as opened:
-        rows = gallery_rows(opened.file, options.where)
+    with open_for_photos(catalogue, options, products) as (opened, rows):
         ensemble = ensemble_for(detect, opened.file.categories)
         whole, seen = find_in_photo(ensemble, photo, detect)
         every = shown(seen, detect, ensemble)

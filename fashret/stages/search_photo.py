@@ -6,20 +6,19 @@ In: an embeddings.h5, a photo, perhaps a box in it. Out: the nearest products, e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.catalogue import Catalogue, Hit
+from fashret.catalogue import Hit, open_for_photos
 from fashret.errors import FashretError
 from fashret.files.photos.box_frames import refuse_fractions
 from fashret.options import PRODUCTS, PhotoOptions
 from fashret.report.gallery import GalleryRow, Line, Picture
 from fashret.report.pictures import Pictures, pictures_of
 from fashret.report.row_picture import ArrayPictures, check_name, save_row
-from fashret.vector_sets import gallery_rows, search_spec
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,10 @@ def run(catalogue: Path, photo: Path, options: PhotoOptions, products: int = PRO
         If the photo cannot be read, the catalogue has no gallery rows of which the conditions hold, or its model
         cannot be found.
     """
-    if products < 1:
-        raise FashretError(f"--top {products}: find at least 1 product")
     corners = parse_box(options.box) if options.box else None
     if options.show:
         check_name(options.show)
-    spec = search_spec(replace(options, k=products), "cpu")  # --device is where the model runs
-    with Catalogue.open(catalogue, spec, options.model, options.device) as opened:
-        rows = gallery_rows(opened.file, options.where)
+    with open_for_photos(catalogue, options, products) as (opened, rows):
         crop = opened.crop(photo, corners, options.max_pixels)
         found = PhotoSearch(photo, catalogue, len(rows), opened.search(crop, products, rows=rows)[0])
         if options.show:

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.catalogue import Catalogue, Hit
+from fashret.catalogue import Hit, open_for_photos
 from fashret.console import counted, progress
 from fashret.errors import FashretError
 from fashret.files.atomic import check_output, only_writer, whole_file
@@ -38,7 +38,6 @@ from fashret.files.tables.manifests import Listing, counts_of
 from fashret.files.tables.photo_lists import read_photos
 from fashret.options import PRODUCTS, EmbedOptions, PhotoOptions
 from fashret.report.tables import csv_cell
-from fashret.vector_sets import gallery_rows, search_spec
 
 BATCH = EmbedOptions.batch_size  # photos embedded and searched at a time
 OWN = ("photo", "x1", "y1", "x2", "y2", "rank", "product", "distance", "found", "row")  # columns of a CSV
@@ -82,9 +81,7 @@ def run(catalogue: Path, output: Path, options: PhotoOptions, products: int = PR
     assert options.images is not None
     check_output(output, catalogue, options.images)
     listing = _listed(options.images, options.boxes)
-    spec = search_spec(replace(options, k=products), "cpu")  # --device is where the model runs
-    with only_writer(output), Catalogue.open(catalogue, spec, options.model, options.device) as opened:
-        rows = gallery_rows(opened.file, options.where)
+    with only_writer(output), open_for_photos(catalogue, options, products) as (opened, rows):
         failed: list[dict[str, Any]] = []
         try:
             with whole_file(output) as part, part.open("w", encoding="utf-8", newline="") as stream:

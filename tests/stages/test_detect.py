@@ -268,6 +268,7 @@ def test_a_photo_with_thousands_of_boxes(shop: Path, monkeypatch: pytest.MonkeyP
         ("photos -o f.csv --detector painted --detector ./painted", "is given more than once"),
         ("photos -o f.txt --detector painted", "f.txt: name the output .csv, .parquet or .coco.json"),
         ("photos -o none/f.csv --detector painted", "the folder none does not exist"),
+        ("photos -o none/f.csv --detector gone", "the folder none does not exist"),  # before detectors are opened
         ("photos --detector painted", "give an output: -o found.csv"),
         ("empty -o f.csv --detector painted", "empty: no photo in this folder"),
         ("gone -o f.csv --detector painted", "gone: no such file or folder"),

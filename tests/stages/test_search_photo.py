@@ -111,7 +111,7 @@ def test_what_was_found_is_drawn(catalogue: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_searched_is_one_line(catalogue: Path, tmp_path: Path) -> None:
-    with pytest.raises(FashretError, match="--top 0: find at least 1 product"):
+    with pytest.raises(FashretError, match="--top 0: must be 1 or more"):
         find(catalogue, "0.png", products=0)
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(FashretError, match=r"text\.jpg: "):
