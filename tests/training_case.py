@@ -96,8 +96,11 @@ def made_up_score(vectors: NDArray[np.float32], rows: Any) -> dict[str, float]:
     return {name: value / (i + 1) for i, name in enumerate(SCORES)}
 
 
-def train_in_process(crops: Path, output: Path, kill_at: int | None = None, **changes: Any) -> int:
-    """Train here on one thread; with `kill_at`, die by SIGKILL at that Python function call. How many calls there were.
+def train_in_process(
+    crops: Path, output: Path, kill_at: int | None = None, counting: bool = False, **changes: Any
+) -> int:
+    """Train here on one thread; with `kill_at`, die by SIGKILL at that Python function call. How many calls there were,
+    where they are counted.
 
     Meant for a process of its own. The validation's scores are made up of the vectors, as the search may have to be
     compiled first.
@@ -115,7 +118,7 @@ def train_in_process(crops: Path, output: Path, kill_at: int | None = None, **ch
         if calls == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    sys.setprofile(count)
+    sys.setprofile(count if counting or kill_at else None)  # which makes a run several times slower
     try:
         train.run(crops, output, tiny_options(**changes))
     finally:

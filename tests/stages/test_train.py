@@ -254,7 +254,7 @@ def uninterrupted(crops: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 def count_calls(crops: Path, output: Path, report: Path, **changes: Any) -> None:
-    report.write_text(str(train_in_process(crops, output, **changes)))
+    report.write_text(str(train_in_process(crops, output, counting=True, **changes)))
 
 
 @pytest.mark.slow
