@@ -6,17 +6,19 @@ In: the run and the logs of its vectors. Out: the run's embedder, which whitens 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashret.console import log, progress
+from fashret.console import counted, log, progress
 from fashret.files.columns import Role
 from fashret.files.record_log import RecordLog, Status
 from fashret.files.vector_logs import owners, raw_vectors
-from fashret.loading.batches import count_workers, load, slices
+from fashret.loading.batches import slices
 from fashret.loading.sources import chosen_rows
+from fashret.loading.vectors import described
 from fashret.models.embedder import COSINE_KEPT
 from fashret.models.whitening import check_width, fit_whitening, sample
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 BLOCK = 4096  # vectors that are read at a time
 
 
-def check_whitening(job: Job) -> None:
+def check_training_rows(job: Job) -> None:
     """Raise FashretError before any work if the source has too few training rows for the whitening asked for."""
     check_width(job.options.whiten, job.embedder.joined_width, len(_fitted_rows(job)))
 
@@ -46,21 +48,30 @@ def fit_on_training_rows(job: Job, logs: Sequence[RecordLog]) -> None:
     owner = owners(logs, len(job.source.rows))
     for part in slices(np.flatnonzero(owner[rows] >= 0), BLOCK):
         vectors[part], there[part] = embedder.joined(raw_vectors(logs, owner, rows[part])), True
-    failed = np.logical_or.reduce([log.status[rows] == Status.FAILED for log in logs])
-    left = slices(np.flatnonzero(~there & ~failed), job.options.batch_size)
-    workers = count_workers(job.options.workers) if left else 0
-    made = load(job.source.images, (rows[part] for part in left), workers, embedder.device)
-    with progress(sum(map(len, left)), "whiten", "crops") as advance:
-        for part, batch in zip(left, made, strict=True):
-            vectors[part] = embedder.joined(embedder.check(embedder.describe(batch.images).cpu().numpy()))
+    failed = {int(row): each.read(int(row)).decode() for each in logs for row in rows[_failed(each, rows)]}
+    left = slices(np.flatnonzero(~there & ~np.isin(rows, list(failed))), job.options.batch_size)
+    made = described(job.source, embedder, [rows[part] for part in left], job.options.workers)
+    with closing(made), progress(sum(map(len, left)), "whiten", "crops") as advance:
+        for part, (batch, found) in zip(left, made, strict=True):
+            vectors[part] = embedder.joined(found)
             there[part] = [i not in batch.failures for i in range(len(part))]
+            failed |= {int(rows[part[i]]): reason for i, reason in batch.failures.items()}
             advance(len(part))
+    if failed:
+        some, first = counted(len(failed), "training photo"), min(failed)
+        why = f"{job.source.rows.source[first]}: {failed[first]}"
+        log.warning("the whitening is fitted without %s that cannot be read; the first: %s", some, why)
     embedder.whitening = fit_whitening(vectors[there], job.options.whiten, job.options.whiten_power)
     if embedder.precision != "float32":
-        first = chosen_rows(job.source, rows[there][: job.options.batch_size])
-        if not (cosine := embedder.cosine_to_float32(first.images)) > COSINE_KEPT:
+        some_rows = chosen_rows(job.source, rows[there][: job.options.batch_size])
+        if not (cosine := embedder.cosine_to_float32(some_rows.images)) > COSINE_KEPT:
             how = (embedder.precision, cosine)
             log.warning("%s: cosine to float32 only %.5f when whitened; --precision float32 is safer", *how)
+
+
+def _failed(finished: RecordLog, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of some rows could not be read when they were to be embedded."""
+    return np.asarray(finished.status[rows] == Status.FAILED, np.bool_)
 
 
 def _fitted_rows(job: Job) -> NDArray[np.int64]:

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Generator, Iterator
-from contextlib import ExitStack
+from collections.abc import Collection
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fashret.console import counted, log, progress
 from fashret.datasets import readers
@@ -30,16 +28,16 @@ from fashret.files.atomic import check_output, only_writer
 from fashret.files.crops import open_crops
 from fashret.files.embeddings import Embeddings, made_otherwise, open_embeddings
 from fashret.files.origins import UNKNOWN
-from fashret.files.photos.decoder import warn_of_scaled
 from fashret.files.record_log import Record, RecordLog, Status, noted_if_interrupted
 from fashret.files.resume import check_flags
 from fashret.files.row_errors import check_errors, errors_there
 from fashret.files.tables.catalogues import is_catalogue
 from fashret.files.tables.manifests import counts_of
 from fashret.files.whitening import GROUP, Whitening, in_words, whitened_otherwise
-from fashret.loading.batches import count_workers, load, slices
+from fashret.loading.batches import count_workers, slices
 from fashret.loading.processes import place, together, wait
 from fashret.loading.sources import Prepared, Source, chosen_rows, crops_source, listing_source, shared_decoder
+from fashret.loading.vectors import ADVICE, described
 from fashret.models.backbones import settings_for
 from fashret.models.devices import choose_device, choose_precision, use_threads, within_memory
 from fashret.models.embedder import Embedder
@@ -47,10 +45,9 @@ from fashret.models.opening import backbone_part, open_embedder
 from fashret.models.preprocessing import warn_of_small_crops
 from fashret.models.presets import PRESETS
 from fashret.options import CropOptions, EmbedOptions, check_embed_options
-from fashret.training_fit import check_whitening, fit_on_training_rows
+from fashret.training_fit import check_training_rows, fit_on_training_rows
 
 SKIPPED = "rows for training alone (--all embeds them)"
-ADVICE = "lower --batch-size; with --resume nothing is embedded twice"
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,7 @@ def run(source: Path, output: Path, options: EmbedOptions, given: Collection[str
             embedder.whitening = _whitening_of(options.whiten_from, embedder)
         job = Job.of(taken, embedder, (output, here), options, old)
         if fitted := options.whiten > 0 and embedder.whitening is None:
-            check_whitening(job)
+            check_training_rows(job)
         if len(job.todo) and (old is None or not old.model.get("precision")):
             _settle_precision(embedder, taken, job.todo[: options.batch_size], options.precision)
         finished = stack.enter_context(job.open_log(here.rank))
@@ -253,36 +250,19 @@ def _embed(job: Job, finished: RecordLog) -> float:
     left = [rows for rows in mine if (finished.status[rows] == Status.WAITING).any()]
     total, ahead = sum(map(len, mine)), sum(map(len, left))
     started = time.monotonic()
-    scaled: list[str] = []
-    made = _vectors(job, load(job.source.images, left, count_workers(job.options.workers), job.embedder.device))
     try:
-        with progress(total, "embed", "crops", done=total - ahead) as advance:
+        with (
+            closing(described(job.source, job.embedder, left, job.options.workers)) as made,
+            progress(total, "embed", "crops", done=total - ahead) as advance,
+        ):
             for batch, vectors in made:
-                finished.append(_records(job, batch, job.embedder.check(vectors.cpu().numpy())))
-                scaled += batch.scaled
+                finished.append(_records(job, batch, vectors))
                 advance(len(batch.rows))
                 check_errors(job.output, job.source.rows.source, finished, job.options.max_errors)
-            job.source.check()
     finally:
-        made.close()  # ends the processes that decode
-        warn_of_scaled(scaled, job.source.dataset)
         if job.here.first:
             note_errors(job, [finished])
     return time.monotonic() - started
-
-
-def _vectors(job: Job, batches: Iterator[Prepared]) -> Generator[tuple[Prepared, Tensor], None, None]:
-    """Vectors of batch after batch, each given back when the next is under way, so that a GPU always has work."""
-    before: tuple[Prepared, Tensor] | None = None
-    what = f"{counted(job.options.batch_size, 'crop')} per batch"
-    for batch in batches:
-        work = partial(job.embedder.describe, batch.images)
-        vectors = within_memory(work, job.embedder.device, what, ADVICE)
-        if before is not None:
-            yield before
-        before = batch, vectors
-    if before is not None:
-        yield before
 
 
 def _records(job: Job, batch: Prepared, vectors: NDArray[np.float32]) -> list[Record]:
