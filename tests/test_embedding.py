@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-import torch
 
 from fashret.embedding import Job, rows_there
 from fashret.errors import FashretError
@@ -25,12 +23,8 @@ from tests.training_case import add_tiny_backbone
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def tiny_backbone() -> None:
     add_tiny_backbone()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from fashret.catalogue import Catalogue
 from fashret.errors import FashretError
@@ -29,7 +28,6 @@ TRAIN = 14  # rows
 @pytest.fixture(autouse=True)
 def tiny_backbone() -> None:
     add_tiny_backbone()
-    torch.set_num_threads(1)
 
 
 @pytest.fixture

@@ -41,13 +41,8 @@ from tests.training_case import (
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Small networks on busy machines: threads would wait for each other."""
+def tiny_backbone() -> None:
     add_tiny_backbone()
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
