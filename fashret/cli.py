@@ -650,7 +650,7 @@ def models(
     options: InfoOptions,
     name: Annotated[str, typer.Argument(help="A backbone's name, or timm:NAME; without one, all are listed.")] = "",
 ) -> Any:
-    """List the backbones of `train` and `embed`: parameters, feature width, origin of their weights.
+    """List the backbones of `train` and `embed`: parameters, width, origin of weights, licence.
 
     Example:
     fashret models resnet50

@@ -13,9 +13,9 @@ from fashret.errors import FashretError
 from fashret.models.presets import PRESETS
 
 
-def preset_folder(name: str) -> Path:
+def preset_path(name: str) -> Path:
     """Where the file of a preset is looked for."""
-    return (cache_folder() or Path(tempfile.gettempdir())) / "models" / name
+    return (cache_folder() or Path(tempfile.gettempdir())) / "models" / name / PRESETS[name].file
 
 
 def preset_file(name: str) -> Path:
@@ -27,7 +27,7 @@ def preset_file(name: str) -> Path:
         If it is not there: one line with what to fetch and where to put it.
     """
     preset = PRESETS[name]
-    path = preset_folder(name) / preset.file
+    path = preset_path(name)
     if path.is_file():
         return path
     size = f" ({preset.megabytes} MB)" if preset.megabytes else ""

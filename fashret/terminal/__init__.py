@@ -21,6 +21,7 @@ from fashret.terminal.lists import (
     dataset_table,
     loss_page,
     loss_table,
+    preset_page,
     recipe_page,
     recipe_table,
 )
@@ -38,6 +39,7 @@ RENDERERS: dict[str, Renderer] = {  # name of a result's class → what prints i
     "Dataset": dataset_page,
     "ModelTable": backbone_table,
     "BackboneRow": backbone_page,
+    "PresetRow": preset_page,
     "LossTable": loss_table,
     "LossKind": loss_page,
     "RecipeTable": recipe_table,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fashret.files.tables.manifests import Expected
-    from fashret.models.listing import BackboneRow
+    from fashret.models.listing import BackboneRow, PresetRow
     from fashret.stages.list_datasets import Dataset, DatasetTable
     from fashret.stages.list_losses import LossKind, LossTable
     from fashret.stages.list_models import ModelTable
@@ -119,6 +119,30 @@ def backbone_table(table: ModelTable, console: Console) -> Iterator[Any]:
     for row in table.backbones:
         shown.add_row(*map(one_line, (row.name, f"{row.parameters:,}", f"{row.width:,}", row.weights)))
     yield shown
+    caption = "published models with their own preprocessing; `fashret models NAME` says where the file comes from"
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=caption)
+    for column in ("name", "parameters", "width", "input", "file is there", "licence"):
+        shown.add_column(column, justify="right" if column in ("parameters", "width") else "left")
+    for model in table.published:
+        there, size = "yes" if model.there else "no", (f"{model.parameters:,}", f"{model.width:,}")
+        shown.add_row(*map(one_line, (model.name, *size, model.input, there, model.licence)))
+    yield shown
+
+
+def preset_page(row: PresetRow, console: Console) -> Iterator[Any]:
+    """One published model."""
+    yield from _titled(row.name, row.note)
+    yield _facts(
+        {
+            "parameters": f"{row.parameters:,}",
+            "width": f"{row.width:,}",
+            "input": row.input,
+            "preprocessing": row.preprocessing,
+            "licence": row.licence,
+            "weights": row.weights,
+            "file": row.there or "not on this machine",
+        }
+    )
 
 
 def backbone_page(row: BackboneRow, console: Console) -> Iterator[Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from fashret.errors import FashretError
+from fashret.models import hub
 from fashret.models.backbones import BACKBONES, find_backbone
-from fashret.models.listing import BackboneRow, describe_backbone, list_backbones
+from fashret.models.listing import BackboneRow, describe_backbone, describe_preset, list_backbones
 from fashret.models.settings import ModelSettings
 
 
@@ -42,3 +45,16 @@ def test_any_model_of_timm_can_be_looked_up() -> None:
 def test_a_name_that_is_not_known_lists_those_that_are() -> None:
     with pytest.raises(FashretError, match="no backbone 'resnet19'; there are resnet18, "):
         describe_backbone("resnet19")
+
+
+def test_a_published_model_has_its_licence_file_and_preprocessing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "cache_folder", lambda: tmp_path)
+    row = describe_preset("gr-lite")
+    assert (row.parameters, row.width, row.input, row.there) == (303_129_600 - 1024, 1024, "336x336", "")
+    assert row.licence.startswith("DINOv3") and "rotary" in row.note and "srpone/gr-lite" in row.weights
+    assert row.preprocessing == "squashed to the input's size, bilinear; mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
+    (tmp_path / "models/gr-lite").mkdir(parents=True)
+    (tmp_path / "models/gr-lite/model.safetensors").touch()
+    assert describe_preset("gr-lite").there == str(tmp_path / "models/gr-lite/model.safetensors")

@@ -7,6 +7,7 @@ import io
 from rich.console import Console
 
 from fashret.models.backbones import BACKBONES
+from fashret.models.presets import PRESETS
 from fashret.stages import list_models
 from fashret.terminal import render
 
@@ -14,7 +15,7 @@ from fashret.terminal import render
 def test_every_backbone_has_a_line() -> None:
     table = list_models.run()
     plain = {row["name"]: row for row in table.as_json()}
-    assert list(plain) == list(BACKBONES)
+    assert list(plain) == [*BACKBONES, *PRESETS]
     assert (plain["osnet_x1_0"]["width"], plain["resnet50"]["width"]) == (512, 2048)
     # counted from the list of published shapes, without classifier and running statistics
     assert (plain["osnet_x1_0"]["parameters"], plain["resnet50"]["parameters"]) == (2_169_508, 23_508_032)
@@ -23,4 +24,4 @@ def test_every_backbone_has_a_line() -> None:
     console = Console(file=stream, width=120)
     console.print(render(table, console))
     text = stream.getvalue()
-    assert "23,508,032" in text and "timm:NAME" in text and all(name in text for name in BACKBONES)
+    assert "23,508,032" in text and "timm:NAME" in text and all(name in text for name in plain)
