@@ -529,6 +529,7 @@ class EmbedOptions(Checked):
     model_weight: tuple[float, ...] = option((), "Weight of each --model in the cosine (default: equal)", MODEL)
     backbone: str = like(TrainOptions, "backbone", panel=UNTRAINED)
     weights: str = like(TrainOptions, "weights", panel=UNTRAINED)
+    offline: bool = option(False, "Fetch no weights: take files that are on this machine", UNTRAINED)
     pooling: str = like(TrainOptions, "pooling", panel=UNTRAINED)
     input: str = option("", "Input size, height x width in pixels (default: as the backbone was published)", UNTRAINED)
     fit: str = like(TrainOptions, "fit", panel=UNTRAINED)

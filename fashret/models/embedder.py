@@ -24,6 +24,7 @@ from fashret.files.whitening import GROUP, Whitening
 from fashret.models.devices import autocast
 from fashret.models.network import RetrievalNetwork
 from fashret.models.preprocessing import normalise, prepare
+from fashret.models.presets import PRESETS
 from fashret.models.settings import ModelSettings
 from fashret.models.whitening import SHORTEST, whitened
 
@@ -50,15 +51,23 @@ class Part:
 
     def record(self, beside: Path) -> dict[str, Any]:
         """What a file says of this network; its folder as seen from the file `beside`."""
-        return {
-            "name": self.name,
-            "digest": self.digest,
-            "path": relative_path(self.folder, beside) if self.folder else "",
-            "settings": recorded(self.settings.to_dict(), beside),
-            "weights": "trained" if self.folder else recorded(_origin(self.settings), beside),
-            "trained_on": self.trained_on,
-            "weight": self.weight,
-        } | ({"images_per_product": self.images_per_product} if self.images_per_product else {})
+        return (
+            {
+                "name": self.name,
+                "digest": self.digest,
+                "path": relative_path(self.folder, beside) if self.folder else "",
+                "settings": recorded(self.settings.to_dict(), beside),
+                "weights": "trained" if self.folder else recorded(_origin(self.settings), beside),
+                "trained_on": self.trained_on,
+                "weight": self.weight,
+            }
+            | self._licence()
+            | ({"images_per_product": self.images_per_product} if self.images_per_product else {})
+        )
+
+    def _licence(self) -> dict[str, str]:
+        preset = PRESETS.get(self.settings.backbone)
+        return {"licence": preset.licence} if preset else {}
 
 
 def _origin(settings: ModelSettings) -> str:

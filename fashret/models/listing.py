@@ -12,7 +12,7 @@ from functools import cache
 import torch
 
 from fashret.models.backbones import BACKBONES, find_backbone, settings_for
-from fashret.models.hub import preset_path
+from fashret.models.hub import preset_there
 from fashret.models.presets import PRESETS
 
 
@@ -63,7 +63,7 @@ FITS = {
 
 def describe_preset(name: str) -> PresetRow:
     """One published model, and whether its file is on this machine."""
-    row, preset, path = describe_backbone(name), PRESETS[name], preset_path(name)
+    row, preset = describe_backbone(name), PRESETS[name]
     mean, std = (" ".join(f"{number:.4g}" for number in numbers) for numbers in (preset.mean, preset.std))
     size = f" ({preset.megabytes} MB)" if preset.megabytes else ""
     return PresetRow(
@@ -74,7 +74,7 @@ def describe_preset(name: str) -> PresetRow:
         input=row.input,
         licence=preset.licence,
         preprocessing=f"{FITS[preset.fit]}, {preset.resample}; mean {mean}, std {std}",
-        there=str(path) if path.is_file() else "",
+        there=str(preset_there(name) or ""),
         note=preset.note,
     )
 

@@ -17,6 +17,7 @@ from fashret.files.whitening import GROUP, Whitening
 from fashret.models.devices import choose_device, choose_precision
 from fashret.models.embedder import Embedder, Part
 from fashret.models.network import build
+from fashret.models.presets import PRESETS
 from fashret.models.settings import ModelSettings
 from fashret.models.weights import check_finite, start
 
@@ -43,11 +44,13 @@ def trained_part(path: Path, weight: float = 1.0) -> Part:
     return Part(network, name, file.digest, file.folder, dataset, weight, file.images_per_product)
 
 
-def backbone_part(settings: ModelSettings) -> Part:
-    """A backbone with the weights that its settings name, without training."""
+def backbone_part(settings: ModelSettings, offline: bool = False) -> Part:
+    """A backbone with the weights that its settings name, without training; `offline`: nothing is fetched."""
     if settings.weights == "none":
         log.warning("RANDOM WEIGHTS: the vectors of an untrained %s tell little about products", settings.backbone)
-    network = start(settings)
+    network = start(settings, offline)
+    if settings.backbone in PRESETS and (licence := PRESETS[settings.backbone].licence).startswith("DINOv3"):
+        log.info("%s: under the licence %s, which has terms on passing it on", settings.backbone, licence)
     return Part(network, settings.backbone, weights_digest(network.state_dict()), None, "")
 
 

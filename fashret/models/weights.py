@@ -29,10 +29,11 @@ TIMM_CLASSIFIERS = ("head", "head.fc", "head_dist", "fc", "classifier")
 PUBLISHED = ("imagenet", "published")  # values of `weights`: what the backbone's makers publish
 
 
-def start(settings: ModelSettings) -> RetrievalNetwork:
+def start(settings: ModelSettings, offline: bool = False) -> RetrievalNetwork:
     """The network that training or a direct representation starts from.
 
-    Its `settings` are the given ones, but for `stem_relu` where a checkpoint was trained without it.
+    Its `settings` are the given ones, but for what a checkpoint says of them: that it was trained without `stem_relu`,
+    or with another activation. With `offline` nothing is fetched.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def start(settings: ModelSettings) -> RetrievalNetwork:
     """
     if settings.weights == "none":
         return build(settings)
-    path = imagenet_file(settings.backbone) if settings.weights in PUBLISHED else Path(settings.weights)
+    path = imagenet_file(settings.backbone, offline) if settings.weights in PUBLISHED else Path(settings.weights)
     if settings.backbone in PRESETS:
         return _start_preset(settings, path)
     network = build(settings)
@@ -201,7 +202,7 @@ def published(backbone: str) -> Published:
     raise FashretError(f"no published weights of {backbone}: give --weights none, or the path of a checkpoint")
 
 
-def imagenet_file(backbone: str) -> Path:
+def imagenet_file(backbone: str, offline: bool = False) -> Path:
     """The file of a backbone's ImageNet weights, fetched if it is not there yet; EfficientNet-Lite0's is a package.
 
     Raises
@@ -213,7 +214,7 @@ def imagenet_file(backbone: str) -> Path:
     if backbone == "efficientnet_lite0":
         return packaged_weights()
     if backbone in PRESETS:
-        return preset_file(backbone)
+        return preset_file(backbone, offline)
     source = published(backbone)
     give_folders_to_libraries()
     path = Path(torch.hub.get_dir()) / "checkpoints" / source.file
@@ -222,6 +223,8 @@ def imagenet_file(backbone: str) -> Path:
     advice = f"fetch {source.file} from {source.address} and put it at {path} (or give its path to --weights)"
     if not source.direct:
         raise FashretError(f"ImageNet weights of {backbone} have to be fetched by hand: {advice}")
+    if offline:
+        raise FashretError(f"ImageNet weights of {backbone} are not there: {advice}")
     log.info("fetching %s", source.address)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

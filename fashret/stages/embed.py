@@ -157,7 +157,7 @@ def _embedder(options: EmbedOptions) -> Embedder:
     device = choose_device(options.device, place().local_rank)
     choices = {name: getattr(options, name) for name in ("weights", "pooling", "fit", "seed")}
     settings = settings_for(options.backbone, options.input, neck="none", cut=options.dim, **choices)
-    return Embedder([backbone_part(settings)], device, choose_precision(options.precision, device))
+    return Embedder([backbone_part(settings, options.offline)], device, choose_precision(options.precision, device))
 
 
 def _source(path: Path, options: EmbedOptions, given: Collection[str], embedder: Embedder, stack: ExitStack) -> Source:
