@@ -6,10 +6,10 @@ In: rows and where their photos are. Out: for each row its crop, or why there is
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
+from fashret.cores import cores
 from fashret.errors import FashretError
 from fashret.files.columns import Rows
 from fashret.files.photos.cuts import Pixels, cut_crops, same_photo
@@ -27,9 +27,7 @@ def worker_count(workers: int) -> int:
     """Number of workers that an option asks for; 0 = one per core that this process may use."""
     if workers < 0:
         raise FashretError(f"--workers {workers}: must be 0 or more")
-    if workers:
-        return workers
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return workers or cores()
 
 
 def stream_crops(
