@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from fashret.errors import FashretError
+from fashret.files import json_text
 from fashret.files.hints import hub_hint
 from fashret.files.models import read_safetensors
 from fashret.models.efficientnet_lite0 import is_lite0, renamed
@@ -88,6 +89,40 @@ def check_there(path: Path) -> None:
         raise FashretError(
             f"--weights {path}: no such file; imagenet, none or the path of a checkpoint{hub_hint(path)}"
         )
+
+
+def read_parts(path: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """The tensors of a file, or of a folder as the hub lays it out: one file of `names`, or those of an index.
+
+    Raises
+    ------
+    FashretError
+        If there is no such file, an index names files elsewhere, or one is not a checkpoint.
+    """
+    if not path.is_dir():
+        check_there(path)
+        return read_named(path)
+    for name in names:
+        if (path / name).is_file():
+            return read_named(path / name)
+        if (index := path / f"{name}.index.json").is_file():
+            return {key: tensor for part in _parts_of(index) for key, tensor in read_named(part).items()}
+    there = sorted(file.name for file in path.iterdir())
+    raise FashretError(
+        f"--weights {path}: holds none of {', '.join(names)}; there is {', '.join(there[:10]) or 'nothing'}"
+    )
+
+
+def _parts_of(index: Path) -> list[Path]:
+    """The files beside an index that has the tensors of one model in several."""
+    table = json_text.read(index)
+    parts = table.get("weight_map") if isinstance(table, dict) else None
+    names = sorted({str(name) for name in parts.values()}) if isinstance(parts, dict) else []
+    if not names or any(Path(name).name != name or "\\" in name for name in names):
+        raise FashretError(f"{index}: should name the files of a model beside it")
+    for name in names:
+        check_there(index.parent / name)
+    return [index.parent / name for name in names]
 
 
 def read_named(path: Path) -> dict[str, Tensor]:

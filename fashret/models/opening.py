@@ -59,7 +59,7 @@ def recorded_part(record: Mapping[str, Any], beside: Path, given: Path | None) -
     if given is None and not (record.get("path") or record.get("absolute_path")):
         settings = ModelSettings.from_dict(record["settings"])
         weights = beside.resolve().parent / settings.weights
-        part = backbone_part(replace(settings, weights=str(weights)) if weights.is_file() else settings)
+        part = backbone_part(replace(settings, weights=str(weights)) if weights.exists() else settings)
     else:
         part = trained_part(given or _found(record, beside), float(record.get("weight", 1.0)))
     if part.digest != record["digest"]:

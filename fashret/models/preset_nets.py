@@ -114,6 +114,8 @@ def fit_preset(settings: ModelSettings, tensors: Mapping[str, Tensor]) -> tuple[
     wanted = {name.removeprefix("model."): tensor for name, tensor in published.state_dict().items()}
     found = match(tensors, wanted, preset.layouts)
     if not found.fits:
+        if other := _looks_like(tensors, settings.backbone):
+            raise FashretError(f"all its tensors are those of --backbone {other}")
         kinds = {"missing": found.missing, "not of this network": found.foreign, "of another shape": found.shapes}
         raise FashretError("; ".join(f"{kind}: {some(keys)}" for kind, keys in kinds.items() if keys))
     made = dict(found.tensors)
@@ -122,6 +124,18 @@ def fit_preset(settings: ModelSettings, tensors: Mapping[str, Tensor]) -> tuple[
         made["pos_embed"] = _resampled(made["pos_embed"], model, (settings.height, settings.width))
     settings = replace(settings, **LAYOUTS[found.layout].settings)
     return settings, {f"backbone.model.{name}": tensor for name, tensor in made.items()}
+
+
+def _looks_like(tensors: Mapping[str, Tensor], asked: str) -> str:
+    """The first other preset that a file's tensors fit; empty: none."""
+    for name, preset in PRESETS.items():
+        if name != asked:
+            with torch.device("meta"):
+                network, _ = build_preset(preset_settings(name, None, {}), name)
+            wanted = {key.removeprefix("model."): tensor for key, tensor in network.state_dict().items()}
+            if match(tensors, wanted, preset.layouts).fits:
+                return name
+    return ""
 
 
 def _resampled(positions: Tensor, model: Any, size: tuple[int, int]) -> Tensor:

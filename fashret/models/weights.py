@@ -17,7 +17,7 @@ from fashret.caches import give_folders_to_libraries
 from fashret.console import log
 from fashret.errors import FashretError
 from fashret.models.backbones import PLAIN_RESNETS, TIMM_NAMES, TimmBackbone, create_timm, find_backbone
-from fashret.models.checkpoints import Checkpoint, check_there, read_checkpoint, read_named
+from fashret.models.checkpoints import Checkpoint, read_checkpoint, read_parts
 from fashret.models.efficientnet_lite0 import packaged_weights
 from fashret.models.hub import preset_file
 from fashret.models.network import RetrievalNetwork, build
@@ -26,6 +26,7 @@ from fashret.models.presets import PRESETS
 from fashret.models.settings import ModelSettings
 
 TIMM_CLASSIFIERS = ("head", "head.fc", "head_dist", "fc", "classifier")
+HUB_FILES = ("open_clip_model.safetensors", "model.safetensors")  # what a folder of the hub calls weights
 PUBLISHED = ("imagenet", "published")  # values of `weights`: what the backbone's makers publish
 
 
@@ -56,8 +57,7 @@ def start(settings: ModelSettings, offline: bool = False) -> RetrievalNetwork:
 
 def _start_preset(settings: ModelSettings, path: Path) -> RetrievalNetwork:
     """A published model with the weights of its file, or those of a network that was trained from it."""
-    check_there(path)
-    given = read_named(path)
+    given = read_parts(path, tuple(dict.fromkeys((PRESETS[settings.backbone].file, *HUB_FILES))))
     if any(name.startswith("backbone.model.") for name in given):
         network = build(settings)
         load(network, read_checkpoint(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,33 @@ def test_a_file_with_one_tensor_amiss_is_refused_by_name(
     with pytest.raises(FashretError, match="not weights of fashion-siglip: ") as caught:
         vectors_of("fashion-siglip", path, photos()[:1])
     assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_file_of_another_model_is_named(siglip: tuple[Path, Any, Any]) -> None:
+    with pytest.raises(FashretError, match="not weights of gr-lite: all its tensors are those of --backbone fashion-s"):
+        vectors_of("gr-lite", siglip[0], photos()[:1])
+
+
+def test_a_folder_as_the_hub_lays_it_out(siglip: tuple[Path, Any, Any], tmp_path: Path) -> None:
+    file, tensors = siglip[0], load_file(siglip[0])
+    expected = vectors_of("fashion-siglip", file, photos()[:2])
+    assert np.array_equal(vectors_of("fashion-siglip", file.parent, photos()[:2]), expected)
+    parts = {name: f"model-{i % 2}.safetensors" for i, name in enumerate(tensors)}
+    for part in sorted(set(parts.values())):
+        saved(tmp_path, part, {name: tensor for name, tensor in tensors.items() if parts[name] == part})
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": parts}))
+    assert np.array_equal(vectors_of("fashion-siglip", tmp_path, photos()[:2]), expected)
+    (tmp_path / "model-1.safetensors").unlink()
+    with pytest.raises(FashretError, match="model-1.safetensors: no such file"):
+        vectors_of("fashion-siglip", tmp_path, photos()[:1])
+    for elsewhere in ("../siglip/model.safetensors", "..\\\\model.safetensors", "/etc/model.safetensors"):
+        index.write_text(json.dumps({"weight_map": dict.fromkeys(parts, elsewhere)}))
+        with pytest.raises(FashretError, match="should name the files of a model beside it"):
+            vectors_of("fashion-siglip", tmp_path, photos()[:1])
+    index.unlink()
+    with pytest.raises(FashretError, match="open_clip_model.safetensors, model.safetensors; there is model-0.safe"):
+        vectors_of("fashion-siglip", tmp_path, photos()[:1])
 
 
 def test_input_of_another_size_takes_resampled_positions(siglip: tuple[Path, Any, Any]) -> None:
