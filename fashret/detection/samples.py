@@ -86,7 +86,7 @@ def draw_sample(
     Raises
     ------
     PhotoError
-        If the photo cannot be decoded, or is another than when its header was read.
+        If the photo cannot be read or decoded.
     """
     mine = photos.boxes_of(photo)
     sound = ~photos.crowd[mine]
