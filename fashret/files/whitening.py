@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from fashret.console import counted
 from fashret.errors import FashretError
 from fashret.files import stored
 from fashret.files.column_checks import Column, check_columns
@@ -118,7 +119,10 @@ def in_words(model: Mapping[str, Any]) -> str:
     ('none', '512 numbers, power 0.5')
     """
     record = model.get(GROUP) or {}
-    return f"{record.get('width')} numbers, power {record.get('power')}" if record else "none"
+    if not record:
+        return "none"
+    width = record.get("width")
+    return f"{counted(width, 'number') if isinstance(width, int) else 'any width'}, power {record.get('power')}"
 
 
 def whitened_otherwise(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

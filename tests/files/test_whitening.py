@@ -104,4 +104,4 @@ def test_vectors_of_two_whitenings_are_made_otherwise() -> None:
     assert made_otherwise(plain, plain) == made_otherwise(first, first) == []
     assert made_otherwise(plain, first) == ["whitening none → 2 numbers, power 0.25"]
     assert "fitted on other rows" in made_otherwise(first, second)[0]
-    assert made_otherwise(first, narrow) == ["whitening 2 numbers, power 0.25 → 1 numbers, power 0.25"]
+    assert made_otherwise(first, narrow) == ["whitening 2 numbers, power 0.25 → 1 number, power 0.25"]
