@@ -23,7 +23,7 @@ SHOWN = 60  # of them in a message
 QUOTED = re.compile(r"""\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)')\s*""")
 NULL = r"\bis\s+(?P<not>not\s+)?null\s*$"
 OPERATOR = re.compile(rf"(?P<sign><=|>=|!=|<>|==|=|<|>)|\b(?P<list>in)\s*(?=\()|(?P<null>{NULL})", re.IGNORECASE)
-JOINT = re.compile(r"\s(?:and|or)\s", re.IGNORECASE)
+JOINT = re.compile(r"\s(?:and|or)\s|&&|\|\|", re.IGNORECASE)
 ITEM = re.compile(r"([^,()'\"]*)")
 SAME = {"==": "=", "<>": "!="}
 HINT = "write NAME < VALUE (or =, !=, <=, >, >=), NAME in (A, B) or NAME is null"
@@ -102,6 +102,8 @@ def _value(text: str, written: str) -> Value:
         if quoted is None:
             raise _fault(text, f"{written[:SHOWN]} should be in one pair of quotes, with quotes in it doubled")
         return Value(_inside(quoted), quoted=True)
+    if written.startswith((">", "~", "=", "<")):
+        raise _fault(text, f"{written[0]!r} behind the operator is no part of one; {HINT}, or put the value in quotes")
     joint = JOINT.search(written)
     if joint and OPERATOR.search(written, joint.end()):
         raise _fault(text, "is more than one condition; give each by itself, or put the value in quotes")
