@@ -193,7 +193,11 @@ $("like-other").addEventListener("click", () => $("file").click());
 for (const id of ["file", "capture"]) {
   $(id).addEventListener("change", () => { take($(id).files[0]); $(id).value = ""; });
 }
-$("take").addEventListener("click", async () => { if (!(await camera.open())) $("capture").click(); });
+$("take").addEventListener("click", async () => {
+  $("shutter").disabled = true; // until there is a picture
+  if (await camera.open()) $("shutter").disabled = false;
+  else $("capture").click();
+});
 $("shutter").addEventListener("click", async () => take(await camera.take()));
 $("stop").addEventListener("click", () => { camera.close(); $("take").focus(); });
 $("draw").addEventListener("click", () => { drawing(!editor.drawing); showQuery(); if (editor.drawing) editor.focus(); });
