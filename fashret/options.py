@@ -533,7 +533,9 @@ class EmbedOptions(Checked):
     pooling: str = like(TrainOptions, "pooling", panel=UNTRAINED)
     input: str = option("", "Input size, height x width in pixels (default: as the backbone was published)", UNTRAINED)
     fit: str = like(TrainOptions, "fit", panel=UNTRAINED)
-    dim: int = option(0, "Numbers of a vector to keep, where a model was trained for it; 0 = all", UNTRAINED)
+    dim: int = like(
+        TrainOptions, "dim", "Numbers of a vector to keep, where a model was trained for it; 0 = all", UNTRAINED
+    )
     size: int = like(
         CropOptions,
         "size",
