@@ -35,7 +35,19 @@ from fashret.options import EmbedOptions
 BLOCK = 4096  # rows that are written at a time
 TODO = "rows to embed"  # in a task
 INCIDENTAL = (  # options that the vectors do not depend on, or that the rows tell of
-    *("model", "root", "boxes", "max_errors", "max_pixels", "workers", "resume", "restart", "append", "verify"),
+    *(
+        "model",
+        "root",
+        "boxes",
+        "max_errors",
+        "max_pixels",
+        "workers",
+        "resume",
+        "restart",
+        "append",
+        "verify",
+        "offline",
+    ),
     *("device", "centroids", "dtype", "all", "threads"),
     *("whiten", "whiten_power", "whiten_from"),  # logs hold what is whitened later
 )
@@ -107,6 +119,8 @@ class Job:
         """Everything that the vectors depend on."""
         names = [field.name for field in dataclasses.fields(self.options) if field.name not in INCIDENTAL]
         options = {name: getattr(self.options, name) for name in names}
+        if not self.options.dim:  # runs of before this option are resumed
+            del options["dim"]
         return {
             **self.source.identity,
             "model": self.embedder.record(self.output)["digest"],

@@ -57,7 +57,7 @@ TYPOS = {
     "evaluate e.h5 --report none/a": "the folder",
     "evaluate e.h5 --k 0": "--k 0: must be 1 or more",
     "crop none.csv -o a.h5": "none.csv: no such file",
-    "crop c.csv -o a.h5 --size 0": "--size 0: must be 1 to 16,384",
+    "crop c.csv -o a.h5 --size -1": "--size -1: must be 0 to 16,384",
     "demo d --seed -1": "--seed -1: must be 0 or more",
     "show none.h5 -o a.png": "none.h5: no such file",
     "info none.h5": "none.h5: no such file",

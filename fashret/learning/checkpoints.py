@@ -6,12 +6,13 @@ In: a run, its scores. Out: checkpoints/last.pt, checkpoints/best.safetensors; a
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fashret.console import log
 from fashret.files.models import CHECKPOINTS, read_tensors, write_tensors, write_training_state
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 LAST = "last.pt"
 BEST = "best.safetensors"
