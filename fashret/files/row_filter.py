@@ -31,6 +31,7 @@ OF_TABLES = {"product": "product", "category": "category", "domain": "domain", "
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
+LONGEST_NUMBER = 400  # characters, more than any number of 64 bits needs
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
 Test = Callable[[NDArray[Any]], NDArray[np.bool_]]  # values, none of which is null → for which it holds
@@ -137,6 +138,8 @@ def _is_number(value: Value) -> bool:
 def _number(condition: Condition, value: Value) -> str:
     if NUMBER.fullmatch(value.text) is None or not math.isfinite(float(value.text)):
         raise condition.fault(f"{condition.column} holds numbers, and {value.text[:40]} is none")
+    if len(value.text) > LONGEST_NUMBER:
+        raise condition.fault(f"{value.text[:40]}… is longer than {LONGEST_NUMBER} characters")
     return value.text
 
 

@@ -174,6 +174,8 @@ def test_the_same_as_a_loop_over_rows(file: Embeddings, given: list[tuple[str, C
         ("zzz = 5", "it has price, stock, sale, added, seen, brand, note, made in, product, category, domain, image"),
         ("price < cheap", "price holds numbers, and cheap is none"),
         ("price = 1e999", "price holds numbers, and 1e999 is none"),
+        (f"stock = 1.{'0' * 5000}", "is longer than 400 characters"),  # more digits than Python reads
+        (f"price < 1.{'0' * 5000}", "is longer than 400 characters"),
         ("stock = 1e-9999999999", "stock holds numbers"),
         ("stock = inf", "stock holds numbers"),
         ("stock = ١", "stock holds numbers"),
